@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+# One file, no configure step, every variable may be overridden. `make help`.
+
+VERSION   := $(shell cat VERSION)
+CC        ?= cc
+CLANG     ?= clang
+PKG_CONFIG ?= pkg-config
+BUILD     ?= build
+prefix    ?= /usr/local
+bindir    ?= $(prefix)/bin
+mandir    ?= $(prefix)/share/man
+docdir    ?= $(prefix)/share/doc/blobctl
+
+# Folders of the library, from the bottom layer up (docs/architecture.md).
+LAYERS := util hash codec io chunk pack log index catalog repo ingest restore
+
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
+	-Wmissing-prototypes -Wvla -Wformat=2 -Wundef -Wwrite-strings \
+	-Wswitch-enum -Wcast-qual
+HARDEN := -fstack-protector-strong -fstack-clash-protection -fPIE \
+	-D_FORTIFY_SOURCE=2
+ifeq ($(shell uname -m),x86_64)
+HARDEN += -fcf-protection
+endif
+OPT     ?= -O2 -g
+SAN     ?=
+CFLAGS  ?= $(OPT)
+CPPFLAGS ?=
+ALL_CFLAGS = -std=c17 -D_GNU_SOURCE -DBLOBCTL_VERSION='"$(VERSION)"' \
+	-Ilib -I. $(WARN) $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer,$(HARDEN)) \
+	-ffile-prefix-map=$(CURDIR)=. -pthread $(CPPFLAGS) $(CFLAGS) $(WERROR)
+ALL_LDFLAGS = -pthread -pie -Wl,-z,relro,-z,now -Wl,--as-needed \
+	$(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS)
+
+PKGS   := liburing libzstd sqlite3
+LIBS   = $(shell $(PKG_CONFIG) --libs $(PKGS)) -ldl
+
+LIB_SRC  := $(foreach l,$(LAYERS),$(sort $(wildcard lib/$(l)/*.c)))
+CMD_SRC  := $(sort $(wildcard cmd/*.c))
+UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
+BENCH_SRC := $(sort $(wildcard tests/bench/*.c))
+FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+TOOL_SRC := $(sort $(wildcard tests/tools/*.c))
+
+LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/%.o)
+CMD_OBJ  := $(CMD_SRC:%.c=$(BUILD)/%.o)
+UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/%)
+BENCH_BIN := $(BENCH_SRC:tests/bench/%.c=$(BUILD)/bench/%)
+TOOL_BIN := $(TOOL_SRC:tests/tools/%.c=$(BUILD)/tools/%)
+LIB_A    := $(BUILD)/libblobctl.a
+
+all: $(BUILD)/blobctl ## build the program (default)
+
+$(BUILD)/blobctl: $(CMD_OBJ) $(LIB_A)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+$(LIB_A): $(LIB_OBJ)
+	rm -f $@
+	$(AR) rcsD $@ $^
+
+# The vector kernels are nothing without the optimiser, whatever OPT says.
+$(BUILD)/%.o: %.c Makefile VERSION
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# Tests may use the oracle that the program loads only when it must.
+$(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(LIB_A)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcrypto -lm
+$(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(LIB_A)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcrypto -lm
+$(BUILD)/tools/%: $(BUILD)/tests/tools/%.o $(LIB_A)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lm
+
+# ---- tests ------------------------------------------------------------------
+
+demo: ## install what is missing, build, and run the main job on real input
+	scripts/demo
+
+check: ## install the test tools, build, and pass every test
+	scripts/check
+
+unit: $(UNIT_BIN) ## unit tests only (tools must be there)
+	scripts/run-unit $(UNIT_BIN)
+
+test-bins: $(UNIT_BIN) $(TOOL_BIN) $(BUILD)/blobctl
+
+bench: ## measure blobctl beside its peers; writes docs/benchmarks.md
+	scripts/bench
+
+bench-bins: $(BENCH_BIN)
+
+# A fuzzer needs clang; each harness is also a plain program over its corpus.
+fuzz: ## build every fuzz harness with libFuzzer under build/fuzz
+	$(MAKE) BUILD=$(BUILD)/fuzz CC=$(CLANG) OPT='-O1 -g' \
+		SAN=address,undefined,fuzzer-no-link fuzz-bins
+
+FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/%)
+fuzz-bins: $(FUZZ_BIN)
+$(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(LIB_A)
+	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+
+asan: ## every test under AddressSanitizer and UndefinedBehaviorSanitizer
+	BUILD=$(BUILD)/asan SAN=address,undefined scripts/check
+
+tsan: ## every test under ThreadSanitizer
+	BUILD=$(BUILD)/tsan SAN=thread scripts/check
+
+lint: ## layers, headers, banned calls, format, shell, manual pages
+	scripts/lint
+
+format: ## rewrite the sources by .clang-format
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+# ---- installation -----------------------------------------------------------
+
+install: $(BUILD)/blobctl ## install under DESTDIR and prefix
+	install -Dm755 $(BUILD)/blobctl $(DESTDIR)$(bindir)/blobctl
+	for m in man/*.1 man/*.5; do [ ! -e "$$m" ] || \
+		install -Dm644 "$$m" $(DESTDIR)$(mandir)/man$${m##*.}/$${m##*/}; done
+	install -Dm644 README.md $(DESTDIR)$(docdir)/README.md
+	install -Dm644 docs/format.md $(DESTDIR)$(docdir)/format.md
+
+uninstall: ## remove what install put there
+	rm -f $(DESTDIR)$(bindir)/blobctl $(DESTDIR)$(mandir)/man1/blobctl*.1 \
+		$(DESTDIR)$(mandir)/man5/blobctl*.5
+	rm -rf $(DESTDIR)$(docdir)
+
+clean: ## remove everything that was built
+	rm -rf $(BUILD)
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | \
+		awk -F'\t' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+
+.PHONY: all demo check unit test-bins bench bench-bins fuzz fuzz-bins asan \
+	tsan lint format install uninstall clean help
+.SECONDARY:
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
