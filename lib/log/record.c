@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "log/record.h"
+
+enum { RECORD_VERSION = 1, OP_MAX_BYTES = 1 << 20 };
+
+void log_ops_init(struct log_ops *o)
+{
+	o->n = 0;
+	buf_init(&o->raw, RECORD_MAX_BYTES);
+}
+
+void log_ops_fini(struct log_ops *o)
+{
+	buf_fini(&o->raw);
+	o->n = 0;
+}
+
+static enum bc_err put_pack(struct buf *b, const struct log_pack_added *p)
+{
+	enum bc_err rc = buf_u32(b, p->number);
+
+	if (rc == BC_OK)
+		rc = buf_add(b, p->id.b, PACK_ID_BYTES);
+	if (rc == BC_OK)
+		rc = buf_u8(b, (uint8_t)p->kind);
+	if (rc == BC_OK)
+		rc = buf_u16(b, p->placement);
+	if (rc == BC_OK)
+		rc = buf_u64(b, p->length);
+	if (rc == BC_OK)
+		rc = buf_u32(b, p->chunks);
+	if (rc == BC_OK)
+		rc = buf_u32(b, p->blocks);
+	if (rc == BC_OK)
+		rc = buf_u64(b, p->plain);
+	if (rc == BC_OK)
+		rc = buf_add(b, p->directory.b, DIGEST_BYTES);
+	return rc;
+}
+
+static enum bc_err put_list(struct buf *b, uint32_t n, struct bytes list)
+{
+	enum bc_err rc = buf_varint(b, n);
+
+	return rc == BC_OK ? buf_add(b, list.p, list.n) : rc;
+}
+
+static enum bc_err put_present(struct buf *b, const struct log_present *p)
+{
+	enum bc_err rc = buf_u32(b, p->number);
+
+	if (rc == BC_OK)
+		rc = buf_add(b, p->id.b, PACK_ID_BYTES);
+	if (rc == BC_OK)
+		rc = buf_u64(b, p->seq);
+	if (rc == BC_OK)
+		rc = buf_u64(b, p->length);
+	if (rc == BC_OK)
+		rc = buf_u32(b, p->chunks);
+	if (rc == BC_OK)
+		rc = buf_u64(b, p->first_generation);
+	return rc;
+}
+
+static enum bc_err put_snapshot(struct buf *b,
+				const struct log_snapshot_present *p)
+{
+	enum bc_err rc = buf_add(b, p->id.b, DIGEST_BYTES);
+
+	if (rc == BC_OK)
+		rc = buf_u32(b, p->pack);
+	if (rc == BC_OK)
+		rc = buf_u16(b, p->slot);
+	if (rc == BC_OK)
+		rc = put_list(b, p->n_tags, p->tags);
+	return rc;
+}
+
+static enum bc_err put_body(struct buf *b, const struct log_op *op)
+{
+	enum bc_err rc = BC_OK;
+
+	switch ((enum log_op_code)op->code) {
+	case LOG_OP_BEGIN:
+		return buf_add(b, op->u.begin.b, PACK_ID_BYTES);
+	case LOG_OP_SNAPSHOT_MADE:
+	case LOG_OP_SNAPSHOT_REMOVED:
+		return buf_add(b, op->u.snapshot.b, DIGEST_BYTES);
+	case LOG_OP_SNAPSHOT_TAGGED:
+		rc = buf_add(b, op->u.tagging.snapshot.b, DIGEST_BYTES);
+		if (rc == BC_OK)
+			rc = put_list(b, op->u.tagging.n_set,
+				      op->u.tagging.set);
+		if (rc == BC_OK)
+			rc = put_list(b, op->u.tagging.n_remove,
+				      op->u.tagging.remove);
+		return rc;
+	case LOG_OP_PACK_ADDED:
+		return put_pack(b, &op->u.pack);
+	case LOG_OP_CONDEMNED:
+	case LOG_OP_RESURRECTED:
+	case LOG_OP_FREED:
+		rc = buf_u32(b, op->u.blocks.number);
+		if (rc == BC_OK)
+			rc = put_list(b, op->u.blocks.n, op->u.blocks.ordinals);
+		return rc;
+	case LOG_OP_MOVED:
+		rc = buf_u32(b, op->u.moved.number);
+		if (rc == BC_OK)
+			rc = buf_u8(b, op->u.moved.tier);
+		if (rc == BC_OK)
+			rc = buf_str(b, op->u.moved.remote);
+		if (rc == BC_OK)
+			rc = buf_str(b, op->u.moved.key);
+		return rc;
+	case LOG_OP_CHECKPOINT:
+		rc = buf_u64(b, op->u.checkpoint.generation);
+		if (rc == BC_OK)
+			rc = buf_add(b, op->u.checkpoint.root.b, DIGEST_BYTES);
+		return rc;
+	case LOG_OP_LOG_PRESENT:
+		return put_present(b, &op->u.log);
+	case LOG_OP_SNAPSHOT_PRESENT:
+		return put_snapshot(b, &op->u.present);
+	case LOG_OP_OPTIONAL:
+		break;
+	}
+	return BC_EINVAL;
+}
+
+enum bc_err log_ops_add(struct log_ops *o, const struct log_op *op)
+{
+	struct buf body = BUF_INIT(OP_MAX_BYTES);
+	size_t before = o->raw.n;
+	enum bc_err rc;
+
+	rc = put_body(&body, op);
+	if (rc == BC_OK)
+		rc = buf_u8(&o->raw, op->code);
+	if (rc == BC_OK)
+		rc = buf_str(&o->raw, buf_bytes(&body));
+	if (rc == BC_OK)
+		o->n++;
+	else
+		o->raw.n = before;
+	buf_fini(&body);
+	return rc;
+}
+
+enum bc_err log_record_encode(const struct log_record *r, struct buf *out)
+{
+	enum bc_err rc = buf_u8(out, RECORD_VERSION);
+
+	if (rc == BC_OK)
+		rc = buf_u64(out, r->generation);
+	if (rc == BC_OK)
+		rc = buf_add(out, r->prev.b, DIGEST_BYTES);
+	if (rc == BC_OK)
+		rc = buf_add(out, r->directory.b, DIGEST_BYTES);
+	if (rc == BC_OK)
+		rc = buf_add(out, r->session.b, PACK_ID_BYTES);
+	if (rc == BC_OK)
+		rc = buf_u64(out, (uint64_t)r->time);
+	if (rc == BC_OK)
+		rc = put_list(out, r->n_ops, r->ops);
+	return rc;
+}
+
+static struct digest take_digest(struct cursor *c)
+{
+	struct bytes b = cursor_span(c, DIGEST_BYTES);
+	struct digest d = { { 0 } };
+
+	if (b.n == DIGEST_BYTES)
+		memcpy(d.b, b.p, DIGEST_BYTES);
+	return d;
+}
+
+static struct pack_id take_id(struct cursor *c)
+{
+	struct bytes b = cursor_span(c, PACK_ID_BYTES);
+	struct pack_id d = { { 0 } };
+
+	if (b.n == PACK_ID_BYTES)
+		memcpy(d.b, b.p, PACK_ID_BYTES);
+	return d;
+}
+
+enum bc_err log_record_decode(struct bytes raw, struct log_record *r,
+			      struct err *e)
+{
+	struct cursor c = cursor_of(raw);
+	uint8_t version = cursor_u8(&c);
+
+	if (cursor_ok(&c) && version != RECORD_VERSION)
+		return err_set(e, BC_EVERSION,
+			       "a generation record of version %u is unknown "
+			       "to this version",
+			       version);
+	r->generation = cursor_u64(&c);
+	r->prev = take_digest(&c);
+	r->directory = take_digest(&c);
+	r->session = take_id(&c);
+	r->time = (int64_t)cursor_u64(&c);
+	/* The smallest operation takes two bytes. */
+	r->n_ops = (uint32_t)cursor_varint(&c, c.left / 2);
+	r->ops = bytes_of(c.p, c.left);
+	if (!cursor_ok(&c) || r->generation == 0)
+		return err_set(e, BC_EDAMAGE,
+			       "a generation record is malformed");
+	return BC_OK;
+}
+
+/* A list of n strings (or pairs of them), checked and left encoded. */
+static struct bytes take_strings(struct cursor *c, uint32_t *n, unsigned each)
+{
+	const uint8_t *first;
+	uint32_t count = (uint32_t)cursor_varint(c, TAGS_MAX);
+
+	first = c->p;
+	for (uint32_t i = 0; i < count * each && cursor_ok(c); i++)
+		cursor_str(c, TAG_MAX_BYTES);
+	*n = cursor_ok(c) ? count : 0;
+	return cursor_ok(c) ? bytes_of(first, (size_t)(c->p - first)) :
+			      bytes_of(NULL, 0);
+}
+
+static struct log_blocks take_blocks(struct cursor *c)
+{
+	struct log_blocks b = { .number = cursor_u32(c) };
+	uint32_t n = (uint32_t)cursor_varint(c, PACK_CHUNKS_MAX);
+	const uint8_t *first = c->p;
+
+	for (uint32_t i = 0; i < n && cursor_ok(c); i++)
+		cursor_varint(c, PACK_CHUNKS_MAX);
+	if (cursor_ok(c)) {
+		b.n = n;
+		b.ordinals = bytes_of(first, (size_t)(c->p - first));
+	}
+	return b;
+}
+
+static struct log_pack_added take_pack(struct cursor *c)
+{
+	struct log_pack_added p = { .number = cursor_u32(c) };
+	uint8_t kind;
+
+	p.id = take_id(c);
+	kind = cursor_u8(c);
+	if (kind != PACK_DATA && kind != PACK_META)
+		cursor_fail(c);
+	p.kind = kind == PACK_META ? PACK_META : PACK_DATA;
+	p.placement = cursor_u16(c);
+	p.length = cursor_u64(c);
+	p.chunks = cursor_u32(c);
+	p.blocks = cursor_u32(c);
+	p.plain = cursor_u64(c);
+	p.directory = take_digest(c);
+	if (p.number == 0 || p.chunks > PACK_CHUNKS_MAX)
+		cursor_fail(c);
+	return p;
+}
+
+static void take_tagging(struct cursor *c, struct log_tagging *t)
+{
+	t->snapshot = take_digest(c);
+	t->set = take_strings(c, &t->n_set, 2);
+	t->remove = take_strings(c, &t->n_remove, 1);
+}
+
+static void take_moved(struct cursor *c, struct log_moved *m)
+{
+	m->number = cursor_u32(c);
+	m->tier = cursor_u8(c);
+	m->remote = cursor_str(c, TAG_MAX_BYTES);
+	m->key = cursor_str(c, TAG_MAX_BYTES);
+}
+
+static void take_present(struct cursor *c, struct log_present *p)
+{
+	p->number = cursor_u32(c);
+	p->id = take_id(c);
+	p->seq = cursor_u64(c);
+	p->length = cursor_u64(c);
+	p->chunks = cursor_u32(c);
+	p->first_generation = cursor_u64(c);
+}
+
+static void take_snapshot(struct cursor *c, struct log_snapshot_present *p)
+{
+	p->id = take_digest(c);
+	p->pack = cursor_u32(c);
+	p->slot = cursor_u16(c);
+	p->tags = take_strings(c, &p->n_tags, 2);
+}
+
+static enum bc_err take_body(struct cursor *c, struct log_op *op,
+			     struct err *e)
+{
+	switch ((enum log_op_code)op->code) {
+	case LOG_OP_BEGIN:
+		op->u.begin = take_id(c);
+		return BC_OK;
+	case LOG_OP_SNAPSHOT_MADE:
+	case LOG_OP_SNAPSHOT_REMOVED:
+		op->u.snapshot = take_digest(c);
+		return BC_OK;
+	case LOG_OP_SNAPSHOT_TAGGED:
+		take_tagging(c, &op->u.tagging);
+		return BC_OK;
+	case LOG_OP_PACK_ADDED:
+		op->u.pack = take_pack(c);
+		return BC_OK;
+	case LOG_OP_CONDEMNED:
+	case LOG_OP_RESURRECTED:
+	case LOG_OP_FREED:
+		op->u.blocks = take_blocks(c);
+		return BC_OK;
+	case LOG_OP_MOVED:
+		take_moved(c, &op->u.moved);
+		return BC_OK;
+	case LOG_OP_CHECKPOINT:
+		op->u.checkpoint.generation = cursor_u64(c);
+		op->u.checkpoint.root = take_digest(c);
+		return BC_OK;
+	case LOG_OP_LOG_PRESENT:
+		take_present(c, &op->u.log);
+		return BC_OK;
+	case LOG_OP_SNAPSHOT_PRESENT:
+		take_snapshot(c, &op->u.present);
+		return BC_OK;
+	case LOG_OP_OPTIONAL:
+		break;
+	}
+	if (op->code < LOG_OP_OPTIONAL)
+		return err_set(e, BC_EVERSION,
+			       "the log holds an operation (%u) that this "
+			       "version does not know",
+			       op->code);
+	cursor_span(c, c->left);
+	return BC_OK;
+}
+
+enum bc_err log_op_next(struct cursor *c, struct log_op *op, struct err *e)
+{
+	struct log_op r = { .code = cursor_u8(c) };
+	struct cursor body = cursor_of(cursor_str(c, OP_MAX_BYTES));
+	enum bc_err rc = BC_OK;
+
+	if (cursor_ok(c))
+		rc = take_body(&body, &r, e);
+	if (rc != BC_OK)
+		return rc;
+	if (!cursor_ok(c) || !cursor_done(&body))
+		return err_set(e, BC_EDAMAGE,
+			       "an operation in the log is malformed");
+	*op = r;
+	return BC_OK;
+}
