@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * catalog/statements - all the SQL there is: the schema and the fixed
+ * statements. Private to lib/catalog (and to its tests, which ask SQLite how it
+ * would carry each of them out).
+ */
+#ifndef BC_CATALOG_STATEMENTS_H
+#define BC_CATALOG_STATEMENTS_H
+
+enum catalog_statement {
+	CATALOG_Q_POSITION,
+	CATALOG_Q_APPLICATION,
+	CATALOG_Q_SCHEMA,
+	CATALOG_Q_EMPTY,
+	CATALOG_Q_WAL,
+	CATALOG_Q_INTEGRITY,
+	CATALOG_Q_LIVE_IDS,
+	CATALOG_Q_STRAY_TAG,
+
+	CATALOG_Q_BEGIN_READ,
+	CATALOG_Q_BEGIN_WRITE,
+	CATALOG_Q_COMMIT,
+	CATALOG_Q_ROLLBACK,
+	CATALOG_Q_MOVE,
+	CATALOG_Q_EPOCH_BASE,
+	CATALOG_Q_EPOCH_POSITION,
+
+	CATALOG_Q_ADD_SNAPSHOT,
+	CATALOG_Q_PLACE,
+	CATALOG_Q_REMOVE_SNAPSHOT,
+	CATALOG_Q_REMOVE_TAGS,
+	CATALOG_Q_SET_TAG,
+	CATALOG_Q_DROP_TAG,
+	CATALOG_Q_ADD_PACK,
+	CATALOG_Q_SET_PACK,
+	CATALOG_Q_FORGET_BLOCKS,
+	CATALOG_Q_SET_BLOCK,
+	CATALOG_Q_CLEAR_BLOCK,
+	CATALOG_Q_BLOCK,
+	CATALOG_Q_MOVE_PACK,
+	CATALOG_Q_ADD_LOG,
+	CATALOG_Q_SEAL_LOG,
+	CATALOG_Q_SEAL_PACK,
+	CATALOG_Q_ADD_GROUP,
+	CATALOG_Q_DROP_GROUPS,
+
+	CATALOG_Q_SNAPSHOT,
+	CATALOG_Q_SNAPSHOT_PREFIX,
+	CATALOG_Q_ALL_OLDEST,
+	CATALOG_Q_ALL_NEWEST,
+	CATALOG_Q_NAME_OLDEST,
+	CATALOG_Q_NAME_NEWEST,
+	CATALOG_Q_TAG_OLDEST,
+	CATALOG_Q_TAG_NEWEST,
+	CATALOG_Q_HAS_TAG,
+	CATALOG_Q_TAGS,
+	CATALOG_Q_ROOT,
+	CATALOG_Q_COUNT,
+	CATALOG_Q_PACK,
+	CATALOG_Q_PACK_ID,
+	CATALOG_Q_PACKS,
+	CATALOG_Q_BLOCKS,
+	CATALOG_Q_LAST_PACK,
+	CATALOG_Q_SUM,
+	CATALOG_Q_LOG,
+	CATALOG_Q_LOGS,
+	CATALOG_Q_GROUP,
+
+	CATALOG_STATEMENTS
+};
+
+/* catalog_statement_sql - never NULL. */
+const char *catalog_statement_sql(enum catalog_statement which);
+
+/* catalog_statement_schema - makes an empty catalog's tables; the row of
+ * position is inserted by whoever knows the repository. */
+const char *catalog_statement_schema(void);
+
+#endif

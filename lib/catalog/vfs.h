@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * catalog/vfs - SQLite's file layer with a check in every page.
+ *
+ * SQLite believes what it reads: a flipped bit in a row is an answer like any
+ * other, and in an inner node of a tree it hides rows. So the catalog's pages
+ * end in CATALOG_VFS_SEAL bytes that SQLite leaves alone ("reserved space"):
+ *
+ *   offset 4088  u32  the page's number, from 1; so a page that was written
+ *                     to the wrong place is found too
+ *   offset 4092  u32  CRC-32C of bytes 0-4091
+ *
+ * Written when a page goes to the database file, checked when it comes back;
+ * a page that fails is SQLITE_IOERR_DATA. Pages in the write-ahead file have
+ * SQLite's own checksums, and seals of zero. A seal of zero is not checked, so
+ * that a catalog that the sqlite3 program has written to can still be read;
+ * but a page all of zeros is what file systems leave after a crash, and fails.
+ *
+ * Everything else passes through to the system's "unix" layer.
+ */
+#ifndef BC_CATALOG_VFS_H
+#define BC_CATALOG_VFS_H
+
+#include <stdbool.h>
+
+struct catalog_sqlite;
+
+#define CATALOG_VFS_NAME "blobctl-catalog"
+
+enum {
+	CATALOG_VFS_PAGE = 4096,
+	CATALOG_VFS_SEAL = 8,
+};
+
+/* catalog_vfs_register - make the layer known to the library under its name.
+ * Once in a process, by catalog/sqlite_load.c; false: no memory. */
+bool catalog_vfs_register(const struct catalog_sqlite *s);
+
+#endif
