@@ -144,6 +144,12 @@ static struct dir_block dir_block_decode(const uint8_t *p)
 	};
 }
 
+static void dir_block_shift(uint8_t *p, uint32_t offset, uint16_t slot)
+{
+	le_put32(p, le_get32(p) + offset);
+	le_put16(p + 12, (uint16_t)(le_get16(p + 12) + slot));
+}
+
 enum bc_err dir_builder_add(struct dir_builder *d, const struct dir_block *b,
 			    const uint32_t *lengths, const struct digest *ids)
 {
@@ -172,6 +178,27 @@ enum bc_err dir_builder_add(struct dir_builder *d, const struct dir_block *b,
 	return BC_OK;
 }
 
+enum bc_err dir_builder_merge(struct dir_builder *d,
+			      const struct dir_builder *src,
+			      uint32_t shift_offset, uint16_t shift_slot)
+{
+	uint32_t first = d->n_blocks;
+
+	if (d->n_chunks + src->n_chunks > PACK_CHUNKS_MAX)
+		return BC_EFULL;
+	if (buf_add(&d->blocks, src->blocks.p, src->blocks.n) != BC_OK ||
+	    buf_add(&d->lengths, src->lengths.p, src->lengths.n) != BC_OK ||
+	    buf_add(&d->ids, src->ids.p, src->ids.n) != BC_OK)
+		return BC_ENOMEM;
+	d->n_blocks += src->n_blocks;
+	d->n_chunks += src->n_chunks;
+	d->plain += src->plain;
+	for (uint32_t i = first; i < d->n_blocks; i++)
+		dir_block_shift(d->blocks.p + (size_t)i * PACK_DIR_BLOCK_BYTES,
+				shift_offset, shift_slot);
+	return BC_OK;
+}
+
 enum bc_err dir_builder_encode(const struct dir_builder *d,
 			       uint32_t shift_offset, uint16_t shift_slot,
 			       struct buf *out)
@@ -187,13 +214,11 @@ enum bc_err dir_builder_encode(const struct dir_builder *d,
 		rc = buf_extend(out, d->blocks.n, &blocks);
 	if (rc == BC_OK && d->blocks.n > 0) {
 		memcpy(blocks, d->blocks.p, d->blocks.n);
-		for (uint32_t i = 0; i < d->n_blocks; i++) {
-			uint8_t *p = blocks + (size_t)i * PACK_DIR_BLOCK_BYTES;
-
-			le_put32(p, le_get32(p) + shift_offset);
-			le_put16(p + 12,
-				 (uint16_t)(le_get16(p + 12) + shift_slot));
-		}
+		for (uint32_t i = 0; i < d->n_blocks; i++)
+			dir_block_shift(blocks +
+						(size_t)i *
+							PACK_DIR_BLOCK_BYTES,
+					shift_offset, shift_slot);
 	}
 	if (rc == BC_OK)
 		rc = buf_add(out, d->lengths.p, d->lengths.n);

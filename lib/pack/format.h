@@ -101,6 +101,17 @@ BC_MUST_CHECK enum bc_err dir_builder_add(struct dir_builder *d,
 					  const struct digest *ids);
 
 /*
+ * dir_builder_merge - list all blocks of src after those of d, moved by the
+ * given offset and slot (both may wrap: they are differences).
+ *
+ *   BC_EFULL, BC_ENOMEM   d may hold a part of them
+ */
+BC_MUST_CHECK enum bc_err dir_builder_merge(struct dir_builder *d,
+					    const struct dir_builder *src,
+					    uint32_t shift_offset,
+					    uint16_t shift_slot);
+
+/*
  * dir_builder_encode - the directory's plain bytes, appended to out.
  *
  *   shift_offset, shift_slot   added to every block: a group's directory is

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "log/file.h"
+
+#include <stdlib.h>
+
+#include "util/arith.h"
+#include "util/hex.h"
+
+struct log_file {
+	struct io_file *file;
+	struct io_dir *dir;
+	struct log_head head;
+};
+
+void log_name(uint64_t seq, const struct pack_id *id, char out[LOG_NAME_BYTES])
+{
+	uint8_t raw[8];
+
+	for (int i = 0; i < 8; i++)
+		raw[i] = (uint8_t)(seq >> (56 - 8 * i));
+	hex_encode(raw, sizeof(raw), out);
+	out[16] = '-';
+	hex_encode(id->b, PACK_ID_BYTES, out + 17);
+}
+
+bool log_name_decode(const char *name, uint64_t *seq, struct pack_id *id)
+{
+	uint8_t raw[8];
+	uint64_t v = 0;
+
+	if (strlen(name) != LOG_NAME_BYTES - 1 || name[16] != '-' ||
+	    !hex_decode(name, sizeof(raw), raw) ||
+	    !hex_decode(name + 17, PACK_ID_BYTES, id->b))
+		return false;
+	for (int i = 0; i < 8; i++)
+		v = v << 8 | raw[i];
+	*seq = v;
+	return true;
+}
+
+static enum bc_err aligned_new(size_t n, uint8_t **out, struct err *e)
+{
+	void *p = aligned_alloc(IO_ALIGN, n);
+
+	if (p == NULL)
+		return err_set(e, BC_ENOMEM, "no memory for the log");
+	*out = p;
+	return BC_OK;
+}
+
+enum bc_err log_file_create(struct io_dir *dir, const struct log_head *h,
+			    struct log_file **out, struct err *e)
+{
+	struct log_file *l = calloc(1, sizeof(*l));
+	char name[LOG_NAME_BYTES];
+	uint8_t *raw = NULL;
+	enum bc_err rc;
+
+	if (l == NULL)
+		return err_set(e, BC_ENOMEM, "no memory for the log");
+	l->dir = dir;
+	l->head = *h;
+	log_name(h->seq, &h->pack.id, name);
+	rc = aligned_new(LOG_HEAD_BYTES, &raw, e);
+	if (rc != BC_OK)
+		goto out;
+	log_head_encode(h, raw);
+	rc = io_file_open(dir, name,
+			  IO_READ | IO_WRITE | IO_CREATE | IO_EXCLUSIVE |
+				  IO_DIRECT,
+			  &l->file, e);
+	if (rc == BC_OK)
+		rc = io_file_allocate(l->file, 0,
+				      LOG_HEAD_BYTES + LOG_SPARE_BYTES,
+				      IO_ALLOC_KEEP_SIZE, e);
+	if (rc == BC_OK)
+		rc = io_file_pwrite(l->file, raw, LOG_HEAD_BYTES, 0, e);
+	if (rc == BC_OK)
+		rc = io_file_datasync(l->file, e);
+	if (rc == BC_OK)
+		rc = io_dir_sync(dir, e);
+	if (rc != BC_OK)
+		goto out;
+	*out = l;
+	l = NULL;
+out:
+	free(raw);
+	log_file_close(l);
+	return rc;
+}
+
+enum bc_err log_file_open(struct io_dir *dir, const char *name, bool write,
+			  struct log_file **out, struct err *e)
+{
+	struct log_file *l = calloc(1, sizeof(*l));
+	struct pack_id id;
+	uint8_t *raw = NULL;
+	uint64_t seq = 0;
+	enum bc_err rc;
+
+	if (l == NULL)
+		return err_set(e, BC_ENOMEM, "no memory for the log");
+	l->dir = dir;
+	rc = aligned_new(LOG_HEAD_BYTES, &raw, e);
+	if (rc == BC_OK)
+		rc = io_file_open(dir, name,
+				  write ? IO_READ | IO_WRITE | IO_DIRECT :
+					  IO_READ,
+				  &l->file, e);
+	if (rc == BC_OK)
+		rc = io_file_pread(l->file, raw, LOG_HEAD_BYTES, 0, e);
+	if (rc == BC_OK)
+		rc = log_head_decode(bytes_of(raw, LOG_HEAD_BYTES), &l->head,
+				     e);
+	if (rc == BC_OK &&
+	    (!log_name_decode(name, &seq, &id) || seq != l->head.seq ||
+	     !pack_id_eq(&id, &l->head.pack.id)))
+		rc = err_set(e, BC_EDAMAGE,
+			     "the header of %s belongs to another log",
+			     io_file_path(l->file));
+	if (rc == BC_OK) {
+		*out = l;
+		l = NULL;
+	}
+	free(raw);
+	log_file_close(l);
+	return rc;
+}
+
+void log_file_close(struct log_file *l)
+{
+	if (l == NULL)
+		return;
+	io_file_close(l->file, NULL);
+	free(l);
+}
+
+const struct log_head *log_file_head(const struct log_file *l)
+{
+	return &l->head;
+}
+
+const char *log_file_path(const struct log_file *l)
+{
+	return io_file_path(l->file);
+}
+
+struct io_file *log_file_io(const struct log_file *l)
+{
+	return l->file;
+}
+
+/* Read [offset, offset + want) as far as the file goes. */
+static enum bc_err read_span(struct log_file *l, uint64_t offset, size_t want,
+			     uint8_t **raw, size_t *got, struct err *e)
+{
+	enum bc_err rc;
+
+	free(*raw);
+	*raw = NULL;
+	rc = aligned_new((size_t)round_up(want, IO_ALIGN), raw, e);
+	if (rc != BC_OK)
+		return rc;
+	return io_file_pread_some(l->file, *raw,
+				  (size_t)round_up(want, IO_ALIGN), offset,
+				  got, e);
+}
+
+enum bc_err log_file_group(struct log_file *l, uint64_t offset, bool blocks,
+			   struct codec_dec *dec, struct group **out,
+			   struct err *e)
+{
+	struct group *g = NULL;
+	struct group_head h;
+	uint8_t *raw = NULL;
+	size_t got = 0, want;
+	enum bc_err rc;
+
+	/* Most groups' record and directory lie in the first few sectors. */
+	rc = read_span(l, offset, 2 * LOG_ALIGN, &raw, &got, e);
+	if (rc == BC_OK)
+		rc = group_head_decode(bytes_of(raw, got), &h, e);
+	if (rc == BC_OK && !pack_id_eq(&h.log, &l->head.pack.id))
+		rc = err_set(e, BC_ENOTFOUND, "a group of another log");
+	if (rc != BC_OK)
+		goto out;
+	want = blocks ? (size_t)h.length :
+			(size_t)GROUP_HEAD_BYTES + h.record_length +
+				h.dir_length;
+	if (want > got) {
+		rc = read_span(l, offset, want, &raw, &got, e);
+		if (rc != BC_OK)
+			goto out;
+	}
+	rc = group_decode(bytes_of(raw, got), offset, dec, &g, e);
+	if (rc == BC_OK && blocks)
+		rc = group_check_blocks(g, bytes_of(raw, got), e);
+	if (rc == BC_OK && blocks) {
+		g->raw = raw;
+		raw = NULL;
+	}
+	if (rc == BC_OK) {
+		*out = g;
+		g = NULL;
+	}
+out:
+	group_free(g);
+	free(raw);
+	return rc;
+}
+
+enum bc_err log_file_group_before(struct log_file *l, uint64_t end,
+				  struct codec_dec *dec, struct group **out,
+				  struct err *e)
+{
+	enum bc_err rc = BC_ENOTFOUND;
+	uint64_t at = end;
+
+	while (at > LOG_HEAD_BYTES && end - at < GROUP_MAX_BYTES) {
+		struct group *g = NULL;
+
+		at -= LOG_ALIGN;
+		rc = log_file_group(l, at, false, dec, &g, e);
+		if (rc == BC_OK && g->next == end) {
+			*out = g;
+			return BC_OK;
+		}
+		group_free(g);
+		if (rc != BC_OK && rc != BC_ENOTFOUND)
+			return rc;
+	}
+	return err_set(e, BC_ENOTFOUND, "no group ends at %llu in %s",
+		       (unsigned long long)end, log_file_path(l));
+}
+
+enum bc_err log_file_later_group(struct log_file *l, uint64_t offset,
+				 uint64_t generation, struct codec_dec *dec,
+				 bool *found, struct err *e)
+{
+	uint64_t size = 0;
+	enum bc_err rc = io_file_size(l->file, &size, e);
+
+	*found = false;
+	for (; rc == BC_OK && offset < size; offset += LOG_ALIGN) {
+		struct group *g = NULL;
+
+		rc = log_file_group(l, offset, true, dec, &g, e);
+		if (rc == BC_OK && g->head.generation > generation)
+			*found = true;
+		group_free(g);
+		if (*found)
+			return BC_OK;
+		if (rc == BC_ENOTFOUND)
+			rc = BC_OK;
+	}
+	return rc;
+}
+
+enum bc_err log_file_sync(struct log_file *l, struct err *e)
+{
+	return io_file_datasync(l->file, e);
+}
+
+/* Cut off what a torn append left, and keep room allocated behind. */
+static enum bc_err make_room(struct log_file *l, uint64_t offset, size_t n,
+			     bool frees, struct err *e)
+{
+	struct io_stat st;
+	enum bc_err rc = io_file_stat(l->file, &st, e);
+
+	if (rc == BC_OK && st.size > offset)
+		rc = io_file_truncate(l->file, offset, e);
+	if (rc == BC_OK && st.size > offset)
+		rc = io_file_stat(l->file, &st, e);
+	if (rc != BC_OK || st.stored >= offset + n + LOG_SPARE_BYTES)
+		return rc;
+	rc = io_file_allocate(l->file, offset, n + 2 * LOG_SPARE_BYTES,
+			      IO_ALLOC_KEEP_SIZE, e);
+	if (rc == BC_ENOSPC && frees) {
+		err_clear(e);
+		return BC_OK;
+	}
+	return rc;
+}
+
+enum bc_err log_file_append(struct log_file *l, uint64_t offset,
+			    struct bytes raw, bool frees, struct err *e)
+{
+	enum bc_err rc = make_room(l, offset, raw.n, frees, e);
+
+	if (rc == BC_OK)
+		rc = io_file_pwrite(l->file, raw.p, raw.n, offset, e);
+	if (rc == BC_OK)
+		rc = io_file_datasync(l->file, e);
+	return rc;
+}
+
+static enum bc_err seal_bytes(struct log_file *l, uint64_t end,
+			      const struct dir_builder *dir, struct sealer *s,
+			      uint8_t **raw, size_t *n, struct err *e)
+{
+	struct pack_foot f = { .id = l->head.pack.id,
+			       .dir_offset = end,
+			       .chunks = dir->n_chunks,
+			       .blocks = dir->n_blocks,
+			       .plain = dir->plain };
+	struct buf plain = BUF_INIT(BLOCK_PLAIN_MAX_BYTES);
+	struct sealed_block b;
+	enum bc_err rc = dir_builder_encode(dir, 0, 0, &plain);
+
+	if (rc != BC_OK) {
+		err_set(e, rc, "no memory for the log's directory");
+		goto out;
+	}
+	rc = sealer_seal_plain(s, BLOCK_DIRECTORY, buf_bytes(&plain), &b, e);
+	if (rc != BC_OK)
+		goto out;
+	f.dir_length = BLOCK_HEAD_BYTES + b.head.stored;
+	*n = (size_t)round_up(f.dir_length + PACK_FOOT_BYTES, PACK_ALIGN);
+	rc = aligned_new(*n, raw, e);
+	if (rc != BC_OK)
+		goto out;
+	memset(*raw, 0, *n);
+	block_head_encode(&b.head, *raw);
+	memcpy(*raw + BLOCK_HEAD_BYTES, b.stored.p, b.stored.n);
+	pack_foot_encode(&f, *raw + *n - PACK_FOOT_BYTES);
+out:
+	buf_fini(&plain);
+	return rc;
+}
+
+enum bc_err log_file_seal(struct log_file *l, uint64_t end,
+			  const struct dir_builder *dir, struct sealer *s,
+			  uint64_t *length, struct err *e)
+{
+	uint8_t *raw = NULL;
+	size_t n = 0;
+	enum bc_err rc = seal_bytes(l, end, dir, s, &raw, &n, e);
+
+	/* Twice: the first drops a torn tail, the last the spare room. */
+	if (rc == BC_OK)
+		rc = io_file_truncate(l->file, end, e);
+	if (rc == BC_OK)
+		rc = io_file_pwrite(l->file, raw, n, end, e);
+	if (rc == BC_OK)
+		rc = io_file_truncate(l->file, end + n, e);
+	if (rc == BC_OK)
+		rc = io_file_datasync(l->file, e);
+	if (rc == BC_OK)
+		*length = end + n;
+	free(raw);
+	return rc;
+}

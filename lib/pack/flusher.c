@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pack/flusher.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "io/pool.h"
+#include "io/queue.h"
+
+enum { FLUSH_DEPTH = 8 };
+
+struct flush_file {
+	struct io_file *file;
+	uint64_t size;
+	unsigned pending; /* requests not yet complete */
+	bool finish;
+	bool ended; /* synced and closed, or failed and closed */
+	struct err err;
+};
+
+/* A hand-over: a write, or with buf NULL the end of a file. */
+struct job {
+	struct io_req req;
+	struct flush_file *ff;
+	struct job *next;
+};
+
+struct flusher {
+	struct io *io;
+	struct io_pool *pool;
+	struct io_queue *queue; /* the thread's alone */
+	pthread_t thread;
+	bool started;
+
+	pthread_mutex_t lock; /* guards all below */
+	pthread_cond_t work;
+	pthread_cond_t done;
+	struct job *first, *last;
+	struct job *spare;
+	bool stop;
+};
+
+enum bc_err flusher_new(struct io *io, unsigned buffers, size_t bytes,
+			struct flusher **out, struct err *e)
+{
+	struct flusher *f = calloc(1, sizeof(*f));
+	enum bc_err rc;
+
+	if (f == NULL)
+		return err_set(e, BC_ENOMEM, "no memory for the pack writer");
+	f->io = io;
+	rc = io_pool_new(buffers, bytes, &f->pool, e);
+	if (rc != BC_OK) {
+		free(f);
+		return rc;
+	}
+	pthread_mutex_init(&f->lock, NULL);
+	pthread_cond_init(&f->work, NULL);
+	pthread_cond_init(&f->done, NULL);
+	*out = f;
+	return BC_OK;
+}
+
+size_t flusher_buffer_bytes(const struct flusher *f)
+{
+	return io_pool_bytes(f->pool);
+}
+
+uint8_t *flusher_buffer(struct flusher *f)
+{
+	return io_pool_get(f->pool);
+}
+
+void flusher_return(struct flusher *f, uint8_t *buf)
+{
+	io_pool_put(f->pool, buf);
+}
+
+/* Under the lock: keep the first failure of a file. */
+static void file_failed(struct flush_file *ff, const struct err *e)
+{
+	if (ff->err.code == BC_OK)
+		ff->err = *e;
+}
+
+static struct job *job_get(struct flusher *f)
+{
+	struct job *j = f->spare;
+
+	if (j != NULL)
+		f->spare = j->next;
+	else
+		j = malloc(sizeof(*j));
+	return j;
+}
+
+static void job_put(struct flusher *f, struct job *j)
+{
+	pthread_mutex_lock(&f->lock);
+	j->next = f->spare;
+	f->spare = j;
+	pthread_mutex_unlock(&f->lock);
+}
+
+/* The thread: a completed or refused write. */
+static void write_ended(struct flusher *f, struct job *j, const struct err *e)
+{
+	struct flush_file *ff = j->ff;
+
+	io_pool_put(f->pool, j->req.buf);
+	pthread_mutex_lock(&f->lock);
+	if (e->code != BC_OK)
+		file_failed(ff, e);
+	ff->pending--;
+	pthread_mutex_unlock(&f->lock);
+	job_put(f, j);
+}
+
+static void reap(struct flusher *f, unsigned min)
+{
+	struct err e = ERR_INIT;
+	struct io_req *r;
+
+	/* A ring that fails as a whole completes its requests with errors
+	 * when the queue is freed; until then there is nothing to reap. */
+	if (io_queue_wait(f->queue, min, &e) != BC_OK)
+		return;
+	while ((r = io_queue_take(f->queue)) != NULL) {
+		err_clear(&e);
+		if (io_req_check(r, &e) != BC_OK && e.code == BC_OK)
+			e.code = BC_EIO;
+		write_ended(f, r->user, &e);
+	}
+}
+
+static void start_write(struct flusher *f, struct job *j)
+{
+	struct err e = ERR_INIT;
+	bool poison;
+
+	pthread_mutex_lock(&f->lock);
+	poison = j->ff->err.code != BC_OK;
+	pthread_mutex_unlock(&f->lock);
+	if (poison) {
+		write_ended(f, j, &e);
+		return;
+	}
+	while (io_queue_count(f->queue) >= FLUSH_DEPTH)
+		reap(f, 1);
+	j->req.user = j;
+	if (io_queue_submit(f->queue, &j->req, &e) != BC_OK)
+		write_ended(f, j, &e);
+}
+
+/* All writes of ff are complete: sync and close it. */
+static void end_file(struct flusher *f, struct flush_file *ff)
+{
+	struct err e = ERR_INIT;
+	enum bc_err rc = ff->err.code;
+
+	if (rc == BC_OK)
+		rc = io_file_truncate(ff->file, ff->size, &e);
+	if (rc == BC_OK)
+		rc = io_file_datasync(ff->file, &e);
+	if (rc == BC_OK)
+		rc = io_file_close(ff->file, &e);
+	else
+		io_file_close(ff->file, NULL);
+	pthread_mutex_lock(&f->lock);
+	ff->file = NULL;
+	if (rc != BC_OK)
+		file_failed(ff, &e);
+	ff->ended = true;
+	pthread_cond_broadcast(&f->done);
+	pthread_mutex_unlock(&f->lock);
+}
+
+/* The end of a file comes after its writes in the list, so it only has to
+ * wait for what is in flight. */
+static void finish_file(struct flusher *f, struct job *j)
+{
+	struct flush_file *ff = j->ff;
+	unsigned pending;
+
+	job_put(f, j);
+	for (;;) {
+		pthread_mutex_lock(&f->lock);
+		pending = ff->pending;
+		pthread_mutex_unlock(&f->lock);
+		if (pending == 0)
+			break;
+		reap(f, 1);
+	}
+	end_file(f, ff);
+}
+
+static struct job *next_job(struct flusher *f, bool *stop)
+{
+	struct job *j;
+
+	pthread_mutex_lock(&f->lock);
+	while (f->first == NULL && !f->stop && io_queue_count(f->queue) == 0)
+		pthread_cond_wait(&f->work, &f->lock);
+	j = f->first;
+	if (j != NULL) {
+		f->first = j->next;
+		if (f->first == NULL)
+			f->last = NULL;
+	}
+	*stop = f->stop && j == NULL;
+	pthread_mutex_unlock(&f->lock);
+	return j;
+}
+
+static void *flush_thread(void *ctx)
+{
+	struct flusher *f = ctx;
+	bool stop = false;
+
+	for (;;) {
+		struct job *j = next_job(f, &stop);
+
+		if (j != NULL && j->req.buf != NULL)
+			start_write(f, j);
+		else if (j != NULL)
+			finish_file(f, j);
+		else if (io_queue_count(f->queue) > 0)
+			reap(f, 1);
+		else if (stop)
+			return NULL;
+	}
+}
+
+/* Under the lock. */
+static enum bc_err start_thread(struct flusher *f, struct err *e)
+{
+	enum bc_err rc;
+	int sys;
+
+	if (f->started)
+		return BC_OK;
+	rc = io_queue_new(f->io, FLUSH_DEPTH, &f->queue, e);
+	if (rc != BC_OK)
+		return rc;
+	sys = pthread_create(&f->thread, NULL, flush_thread, f);
+	if (sys != 0) {
+		io_queue_free(f->queue);
+		f->queue = NULL;
+		return err_sys(e, sys, "cannot start a thread");
+	}
+	f->started = true;
+	return BC_OK;
+}
+
+enum bc_err flusher_open(struct flusher *f, struct io_file *file,
+			 struct flush_file **out, struct err *e)
+{
+	struct flush_file *ff = calloc(1, sizeof(*ff));
+	enum bc_err rc;
+
+	if (ff == NULL) {
+		io_file_close(file, NULL);
+		return err_set(e, BC_ENOMEM, "no memory for a pack");
+	}
+	pthread_mutex_lock(&f->lock);
+	rc = start_thread(f, e);
+	pthread_mutex_unlock(&f->lock);
+	if (rc != BC_OK) {
+		io_file_close(file, NULL);
+		free(ff);
+		return rc;
+	}
+	ff->file = file;
+	*out = ff;
+	return BC_OK;
+}
+
+static void hand_over(struct flusher *f, struct flush_file *ff, uint8_t *buf,
+		      size_t len, uint64_t off)
+{
+	struct err none = ERR_INIT;
+	struct job *j;
+
+	pthread_mutex_lock(&f->lock);
+	j = job_get(f);
+	if (j == NULL) {
+		err_set(&none, BC_ENOMEM, "no memory for a write");
+		file_failed(ff, &none);
+		pthread_mutex_unlock(&f->lock);
+		io_pool_put(f->pool, buf);
+		return;
+	}
+	*j = (struct job){ .ff = ff,
+			   .req = { .op = IO_REQ_WRITE,
+				    .file = ff->file,
+				    .buf = buf,
+				    .len = len,
+				    .off = off } };
+	if (f->last != NULL)
+		f->last->next = j;
+	else
+		f->first = j;
+	f->last = j;
+	if (buf != NULL)
+		ff->pending++;
+	else
+		ff->finish = true;
+	pthread_cond_signal(&f->work);
+	pthread_mutex_unlock(&f->lock);
+}
+
+void flusher_write(struct flusher *f, struct flush_file *ff, uint8_t *buf,
+		   size_t len, uint64_t off)
+{
+	hand_over(f, ff, buf, len, off);
+}
+
+void flusher_finish(struct flusher *f, struct flush_file *ff, uint64_t size)
+{
+	ff->size = size;
+	hand_over(f, ff, NULL, 0, 0);
+}
+
+enum bc_err flusher_wait(struct flusher *f, struct flush_file *ff,
+			 struct err *e)
+{
+	enum bc_err rc;
+
+	pthread_mutex_lock(&f->lock);
+	/* A finish that found no memory was never handed over. */
+	while (!ff->ended && ff->finish)
+		pthread_cond_wait(&f->done, &f->lock);
+	pthread_mutex_unlock(&f->lock);
+	rc = ff->err.code;
+	if (rc != BC_OK && e != NULL)
+		*e = ff->err;
+	io_file_close(ff->file, NULL);
+	free(ff);
+	return rc;
+}
+
+void flusher_abandon(struct flusher *f, struct flush_file *ff)
+{
+	struct err gone = ERR_INIT;
+
+	pthread_mutex_lock(&f->lock);
+	err_set(&gone, BC_ECANCEL, "given up");
+	file_failed(ff, &gone);
+	pthread_mutex_unlock(&f->lock);
+	if (!ff->finish)
+		flusher_finish(f, ff, 0);
+	if (flusher_wait(f, ff, NULL) != BC_OK)
+		return;
+}
+
+void flusher_free(struct flusher *f)
+{
+	struct job *j;
+
+	if (f == NULL)
+		return;
+	if (f->started) {
+		pthread_mutex_lock(&f->lock);
+		f->stop = true;
+		pthread_cond_signal(&f->work);
+		pthread_mutex_unlock(&f->lock);
+		pthread_join(f->thread, NULL);
+		io_queue_free(f->queue);
+	}
+	while ((j = f->spare) != NULL) {
+		f->spare = j->next;
+		free(j);
+	}
+	pthread_cond_destroy(&f->work);
+	pthread_cond_destroy(&f->done);
+	pthread_mutex_destroy(&f->lock);
+	io_pool_free(f->pool);
+	free(f);
+}
