@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One group's operations into the catalog. */
+#include <stdlib.h>
+
+#include "hash/sha256.h"
+#include "pack/open.h"
+#include "repo/internal.h"
+#include "repo/snapshot_record.h"
+
+/* The plain bytes of the chunk `id` of this group, in `block` (which is filled
+ * with the whole block). */
+static enum bc_err group_chunk(struct repo *r, const struct group *g,
+			       const struct digest *id, struct buf *block,
+			       struct bytes *out, uint16_t *slot,
+			       struct err *e)
+{
+	const struct pack_dir *d = g->dir;
+	struct block_head h;
+	struct bytes stored;
+	struct digest check;
+	enum bc_err rc;
+	uint32_t i = 0;
+
+	while (d != NULL && i < d->n_chunks && !digest_eq(&d->ids[i], id))
+		i++;
+	if (d == NULL || i == d->n_chunks)
+		return err_set(e, BC_EDAMAGE,
+			       "a snapshot's record is not in its group");
+	rc = group_block(g, d->block_of[i], &h, &stored, e);
+	if (rc == BC_OK)
+		rc = block_open(&h, stored, r->dec, block, e);
+	if (rc != BC_OK)
+		return rc;
+	if (d->starts[i] + (size_t)d->lengths[i] > block->n)
+		return err_set(e, BC_EDAMAGE, "a block is too short");
+	*out = bytes_of(block->p + d->starts[i], d->lengths[i]);
+	sha256_one(*out, &check);
+	if (!digest_eq(&check, id))
+		return err_set(e, BC_EDAMAGE, "a snapshot's record is damaged");
+	*slot = (uint16_t)(d->base_slot + i);
+	return BC_OK;
+}
+
+static enum bc_err add_snapshot(struct repo *r, struct bytes raw,
+				const struct digest *id, uint64_t generation,
+				uint32_t pack, uint16_t slot, struct err *e)
+{
+	struct snapshot_record s;
+	struct catalog_snapshot row;
+	struct catalog_tag *tags = NULL;
+	enum bc_err rc = snapshot_record_decode(raw, &s, e);
+
+	if (rc != BC_OK)
+		return rc;
+	row = (struct catalog_snapshot){ .id = *id,
+					 .root = s.root.dir.id,
+					 .generation = generation,
+					 .time = s.time,
+					 .name = s.name,
+					 .host = s.host,
+					 .files = s.files,
+					 .dirs = s.dirs,
+					 .others = s.others,
+					 .bytes = s.bytes,
+					 .new_chunks = s.new_chunks,
+					 .new_bytes = s.new_bytes,
+					 .new_stored = s.new_stored,
+					 .pack = pack,
+					 .slot = slot,
+					 .record = raw };
+	tags = calloc(s.tag_count + 1, sizeof(*tags));
+	if (tags == NULL) {
+		rc = err_set(e, BC_ENOMEM, "no memory for tags");
+		goto out;
+	}
+	for (size_t i = 0; i < s.tag_count; i++)
+		tags[i] = (struct catalog_tag){ s.tags[i].key,
+						s.tags[i].value };
+	rc = catalog_add_snapshot(r->catalog, &row, tags, s.tag_count, e);
+out:
+	free(tags);
+	snapshot_record_fini(&s);
+	return rc;
+}
+
+static enum bc_err apply_made(struct repo *r, const struct group *g,
+			      const struct digest *id, uint32_t log_number,
+			      struct err *e)
+{
+	struct buf block = BUF_INIT(BLOCK_PLAIN_MAX_BYTES);
+	struct bytes raw = bytes_of(NULL, 0);
+	uint16_t slot = 0;
+	enum bc_err rc = group_chunk(r, g, id, &block, &raw, &slot, e);
+
+	if (rc == BC_OK)
+		rc = add_snapshot(r, raw, id, g->head.generation, log_number,
+				  slot, e);
+	buf_fini(&block);
+	return rc;
+}
+
+static enum bc_err apply_tagging(struct repo *r, const struct log_tagging *t,
+				 struct err *e)
+{
+	struct cursor set = cursor_of(t->set);
+	struct cursor drop = cursor_of(t->remove);
+	struct catalog_tag *tags = calloc(t->n_set + 1, sizeof(*tags));
+	struct bytes *keys = calloc(t->n_remove + 1, sizeof(*keys));
+	enum bc_err rc;
+
+	if (tags == NULL || keys == NULL) {
+		rc = err_set(e, BC_ENOMEM, "no memory for tags");
+		goto out;
+	}
+	for (uint32_t i = 0; i < t->n_set; i++) {
+		tags[i].key = cursor_str(&set, TAG_MAX_BYTES);
+		tags[i].value = cursor_str(&set, TAG_MAX_BYTES);
+	}
+	for (uint32_t i = 0; i < t->n_remove; i++)
+		keys[i] = cursor_str(&drop, TAG_MAX_BYTES);
+	rc = catalog_tag_snapshot(r->catalog, &t->snapshot, tags, t->n_set,
+				  keys, t->n_remove, e);
+out:
+	free(tags);
+	free(keys);
+	return rc;
+}
+
+static enum bc_err apply_pack(struct repo *r, const struct log_pack_added *p,
+			      uint64_t generation, struct log_pos *pos,
+			      struct err *e)
+{
+	struct catalog_pack row = { .number = p->number,
+				    .kind = p->kind == PACK_META ?
+						    CATALOG_METADATA :
+						    CATALOG_DATA,
+				    .class = p->placement,
+				    .length = p->length,
+				    .chunks = p->chunks,
+				    .blocks = p->blocks,
+				    .plain = p->plain,
+				    .directory = p->directory,
+				    .tier = 1,
+				    .state = CATALOG_LIVE,
+				    .generation = generation };
+	enum bc_err rc;
+
+	memcpy(row.id, p->id.b, PACK_ID_BYTES);
+	if (p->number < pos->next_pack)
+		return err_set(e, BC_EDAMAGE,
+			       "pack number %u was given out before",
+			       p->number);
+	pos->next_pack = p->number + 1;
+	rc = catalog_add_pack(r->catalog, &row, e);
+	if (rc == BC_OK && r->index_ready)
+		repo_overlay_pack(r, p->number);
+	return rc;
+}
+
+static enum bc_err apply_state(struct repo *r, const struct log_blocks *b,
+			       enum catalog_state state, uint64_t generation,
+			       struct err *e)
+{
+	struct cursor c = cursor_of(b->ordinals);
+	uint32_t *blocks;
+	enum bc_err rc;
+
+	if (b->n == 0)
+		return catalog_set_pack(r->catalog, b->number, state,
+					generation, e);
+	blocks = calloc(b->n, sizeof(*blocks));
+	if (blocks == NULL)
+		return err_set(e, BC_ENOMEM, "no memory for a list of blocks");
+	for (uint32_t i = 0; i < b->n; i++)
+		blocks[i] = (uint32_t)cursor_varint(&c, PACK_CHUNKS_MAX);
+	rc = catalog_set_blocks(r->catalog, b->number, state, blocks, b->n, e);
+	free(blocks);
+	return rc;
+}
+
+static enum bc_err apply_op(struct repo *r, const struct group *g,
+			    uint32_t log_number, const struct log_op *op,
+			    struct log_pos *pos, struct err *e)
+{
+	uint64_t gen = g->head.generation;
+
+	switch ((enum log_op_code)op->code) {
+	case LOG_OP_BEGIN:
+		if (gen != 1 || !pack_id_eq(&op->u.begin, &r->sb.id))
+			return err_set(e, BC_EDAMAGE,
+				       "the log is of another repository");
+		return BC_OK;
+	case LOG_OP_SNAPSHOT_MADE:
+		return apply_made(r, g, &op->u.snapshot, log_number, e);
+	case LOG_OP_SNAPSHOT_REMOVED:
+		return catalog_remove_snapshot(r->catalog, &op->u.snapshot, e);
+	case LOG_OP_SNAPSHOT_TAGGED:
+		return apply_tagging(r, &op->u.tagging, e);
+	case LOG_OP_PACK_ADDED:
+		return apply_pack(r, &op->u.pack, gen, pos, e);
+	case LOG_OP_CONDEMNED:
+		return apply_state(r, &op->u.blocks, CATALOG_CONDEMNED, gen,
+				   e);
+	case LOG_OP_RESURRECTED:
+		return apply_state(r, &op->u.blocks, CATALOG_LIVE, gen, e);
+	case LOG_OP_FREED:
+		return apply_state(r, &op->u.blocks, CATALOG_FREED, gen, e);
+	case LOG_OP_MOVED:
+		return catalog_move_pack(r->catalog, op->u.moved.number,
+					 op->u.moved.tier, op->u.moved.remote,
+					 op->u.moved.key, e);
+	case LOG_OP_CHECKPOINT:
+	case LOG_OP_OPTIONAL:
+		return BC_OK;
+	case LOG_OP_LOG_PRESENT:
+	case LOG_OP_SNAPSHOT_PRESENT:
+		return err_set(e, BC_EDAMAGE,
+			       "an operation of checkpoints in the log");
+	}
+	return BC_OK; /* optional and unknown: passed over */
+}
+
+enum bc_err repo_apply_group(struct repo *r, const struct group *g,
+			     uint32_t log_number, struct log_pos *pos,
+			     struct err *e)
+{
+	struct cursor c = cursor_of(g->record.ops);
+	enum bc_err rc = BC_OK;
+
+	for (uint32_t i = 0; i < g->record.n_ops && rc == BC_OK; i++) {
+		struct log_op op;
+
+		rc = log_op_next(&c, &op, e);
+		if (rc == BC_OK)
+			rc = apply_op(r, g, log_number, &op, pos, e);
+	}
+	if (rc == BC_OK && !cursor_done(&c))
+		rc = err_set(e, BC_EDAMAGE, "a record has bytes left over");
+	if (rc == BC_OK && g->head.chunks > 0)
+		rc = catalog_add_group(r->catalog, log_number,
+				       g->head.first_slot, g->offset, e);
+	if (rc != BC_OK)
+		return rc == BC_EVERSION ?
+			       rc :
+			       err_wrap(e, "generation %llu",
+					(unsigned long long)g->head.generation);
+	if (g->dir != NULL && r->index_ready &&
+	    overlay_add_dir(&r->overlay, g->dir, log_number, NULL) != BC_OK)
+		r->index_ready = false;
+	pos->generation = g->head.generation;
+	pos->digest = g->digest;
+	pos->end = g->next;
+	pos->next_slot += g->head.chunks;
+	return BC_OK;
+}

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "repo/commit.h"
+
+#include <stdlib.h>
+
+#include "repo/layout.h"
+
+enum { SEAL_LEVEL = 1, SEAL_PLAIN_MAX = 4 << 20 };
+
+/* ---- a new log ------------------------------------------------------------ */
+
+/* The directory of all groups of the log at the head. */
+static enum bc_err whole_dir(struct repo *r, struct log_file *l,
+			     struct dir_builder *d, struct err *e)
+{
+	uint64_t at = LOG_HEAD_BYTES;
+	enum bc_err rc = BC_OK;
+
+	while (rc == BC_OK && at < r->head.end) {
+		struct group *g = NULL;
+
+		rc = log_file_group(l, at, false, r->dec, &g, e);
+		for (uint32_t i = 0, n = 0;
+		     rc == BC_OK && g->dir != NULL && i < g->dir->n_blocks;
+		     i++) {
+			const struct dir_block *b = &g->dir->blocks[i];
+
+			rc = dir_builder_add(d, b, g->dir->lengths + n,
+					     g->dir->ids + n);
+			n += b->chunks;
+			if (rc != BC_OK)
+				err_set(e, rc, "no memory for a directory");
+		}
+		if (rc == BC_OK)
+			at = g->next;
+		group_free(g);
+	}
+	return rc;
+}
+
+static enum bc_err seal_log(struct repo *r, struct log_file *l, struct err *e)
+{
+	struct dir_builder d;
+	struct sealer s = { .level = 0 };
+	uint64_t length = 0;
+	enum bc_err rc;
+
+	dir_builder_init(&d);
+	rc = whole_dir(r, l, &d, e);
+	if (rc == BC_OK)
+		rc = sealer_init(&s, SEAL_LEVEL, SEAL_PLAIN_MAX, e);
+	if (rc == BC_OK)
+		rc = log_file_seal(l, r->head.end, &d, &s, &length, e);
+	sealer_fini(&s);
+	dir_builder_fini(&d);
+	return rc;
+}
+
+/* Begin the log that follows the one at the head, and stand in it. */
+static enum bc_err next_log(struct repo *r, struct log_file **log,
+			    struct err *e)
+{
+	struct log_head h = {
+		.pack = { .kind = PACK_LOG,
+			  .repo = r->sb.id,
+			  .created = r->clock.real(r->clock.ctx) },
+		.seq = r->head.seq + 1,
+		.number = r->head.next_pack,
+		.first_generation = r->head.generation + 1,
+		.prev_id = r->head.log,
+		.prev_end = r->head.end,
+		.chain = r->head.digest,
+	};
+	struct log_file *l = NULL;
+	enum bc_err rc = rng_fill(r->rng, h.pack.id.b, PACK_ID_BYTES, e);
+
+	if (rc == BC_OK)
+		rc = log_file_create(r->log_dir, &h, &l, e);
+	if (rc != BC_OK)
+		return rc;
+	log_file_close(*log);
+	*log = l;
+	/* The catalog learns of it, and the head moves into it. */
+	return repo_catch_up(r, true, e);
+}
+
+static bool log_is_full(const struct repo *r, const struct group_builder *g)
+{
+	return r->head.end > LOG_HEAD_BYTES &&
+	       (r->head.end + g->raw.n > LOG_SEAL_BYTES ||
+		r->head.next_slot + g->dir.n_chunks > PACK_CHUNKS_MAX);
+}
+
+static enum bc_err open_head(struct repo *r, struct log_file **out,
+			     struct err *e)
+{
+	char name[LOG_NAME_BYTES];
+
+	log_name(r->head.seq, &r->head.log, name);
+	return log_file_open(r->log_dir, name, true, out, e);
+}
+
+/* A log that is sealed already has lost its maker before the next one was
+ * begun: its footer lies at the head. */
+static bool sealed_already(const struct repo *r, struct log_file *l)
+{
+	uint8_t raw[PACK_FOOT_BYTES];
+	struct pack_foot f;
+	uint64_t size = 0;
+
+	return io_file_size(log_file_io(l), &size, NULL) == BC_OK &&
+	       size > r->head.end && size % PACK_ALIGN == 0 &&
+	       io_file_pread(log_file_io(l), raw, sizeof(raw),
+			     size - sizeof(raw), NULL) == BC_OK &&
+	       pack_foot_decode(bytes_of(raw, sizeof(raw)), &f, NULL) ==
+		       BC_OK &&
+	       f.dir_offset == r->head.end;
+}
+
+/* ---- the group ------------------------------------------------------------ */
+
+static enum bc_err encode(struct repo *r, const struct commit *c,
+			  struct buf *raw, uint8_t **aligned, struct err *e)
+{
+	struct group_place at = { .log = r->head.log,
+				  .offset = r->head.end,
+				  .generation = r->head.generation + 1,
+				  .prev = r->head.digest,
+				  .first_slot = (uint16_t)r->head.next_slot,
+				  .session = c->session,
+				  .time = r->clock.real(r->clock.ctx) };
+	struct digest record;
+	enum bc_err rc = rng_fill(r->rng, at.group.b, PACK_ID_BYTES, e);
+
+	buf_clear(raw);
+	if (rc == BC_OK)
+		rc = group_encode(c->group, &at, raw, &record, e);
+	if (rc != BC_OK)
+		return rc;
+	free(*aligned);
+	*aligned = aligned_alloc(IO_ALIGN, raw->n);
+	if (*aligned == NULL)
+		return err_set(e, BC_ENOMEM, "no memory for a log group");
+	memcpy(*aligned, raw->p, raw->n);
+	return BC_OK;
+}
+
+static enum bc_err append(struct repo *r, const struct commit *c,
+			  struct log_file *l, struct err *e)
+{
+	struct buf raw = BUF_INIT(GROUP_MAX_BYTES + LOG_ALIGN);
+	uint8_t *aligned = NULL;
+	enum bc_err rc = encode(r, c, &raw, &aligned, e);
+
+	if (rc == BC_OK)
+		rc = log_file_append(l, r->head.end,
+				     bytes_of(aligned, raw.n), c->frees, e);
+	if (rc == BC_OK) {
+		r->synced_log = r->head.log;
+		r->synced_end = r->head.end + raw.n;
+	}
+	free(aligned);
+	buf_fini(&raw);
+	return rc;
+}
+
+static enum bc_err commit_locked(struct repo *r, const struct commit *c,
+				 struct err *e)
+{
+	struct log_file *l = NULL;
+	struct err again = ERR_INIT;
+	enum bc_err rc = repo_catch_up(r, true, e);
+
+	if (rc == BC_OK && c->look != NULL)
+		rc = c->look(c->ctx, r, e);
+	if (rc == BC_OK)
+		rc = open_head(r, &l, e);
+	if (rc == BC_OK && sealed_already(r, l)) {
+		rc = next_log(r, &l, e);
+	} else if (rc == BC_OK && log_is_full(r, c->group)) {
+		rc = seal_log(r, l, e);
+		if (rc == BC_OK)
+			rc = next_log(r, &l, e);
+	}
+	if (rc == BC_OK) {
+		rc = append(r, c, l, e);
+		/* The file is poison now: what was written to it may or may
+		 * not come back. A new log whose header says where the old
+		 * one ended settles it. */
+		if (rc != BC_OK && rc != BC_ENOMEM && rc != BC_EFULL &&
+		    next_log(r, &l, &again) == BC_OK) {
+			err_clear(e);
+			rc = append(r, c, l, e);
+		}
+	}
+	log_file_close(l);
+	return rc;
+}
+
+enum bc_err repo_commit(struct repo *r, const struct commit *c, struct err *e)
+{
+	struct err view = ERR_INIT;
+	enum bc_err rc = io_file_lock(r->lock, REPO_LOCK_COMMIT, 1,
+				      IO_LOCK_EXCLUSIVE, r->lock_wait_ms, e);
+
+	if (rc == BC_ELOCKED) {
+		err_set(e, rc, "another run is committing to %s and has not "
+			       "finished in time",
+			r->path);
+		err_hint(e, "wait longer with --lock-wait; `blobctl doctor` "
+			    "shows who is at work");
+	}
+	if (rc != BC_OK)
+		return rc;
+	rc = commit_locked(r, c, e);
+	if (io_file_unlock(r->lock, REPO_LOCK_COMMIT, 1, &view) != BC_OK)
+		repo_note_f(r, "%s", view.text);
+	if (rc != BC_OK)
+		return rc;
+	/* From here on nothing can undo the commit. */
+	if (repo_catch_up(r, false, &view) != BC_OK)
+		repo_note_f(r, "committed, but the catalog lags: %s",
+			    view.text);
+	return BC_OK;
+}
+
+/* ---- the reserve ---------------------------------------------------------- */
+
+static void set_reserve(struct repo *r, uint64_t bytes)
+{
+	struct io_file *f = NULL;
+	uint64_t size = 0;
+
+	if (io_file_open(r->dir, REPO_RESERVE_FILE,
+			 IO_READ | IO_WRITE | IO_CREATE, &f, NULL) != BC_OK)
+		return;
+	if (io_file_size(f, &size, NULL) == BC_OK && size != bytes) {
+		enum bc_err rc = bytes == 0 ?
+					 io_file_truncate(f, 0, NULL) :
+					 io_file_allocate(f, 0, bytes,
+							  IO_ALLOC_GROW, NULL);
+		if (rc != BC_OK && bytes != 0)
+			(void)!io_file_truncate(f, 0, NULL);
+	}
+	io_file_close(f, NULL);
+}
+
+void repo_release_reserve(struct repo *r)
+{
+	set_reserve(r, 0);
+}
+
+void repo_restore_reserve(struct repo *r)
+{
+	set_reserve(r, r->sb.reserve_bytes);
+}

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "repo/create.h"
+
+#include <stdlib.h>
+
+#include "hash/sha256.h"
+#include "log/file.h"
+#include "repo/layout.h"
+#include "util/arith.h"
+
+enum { RESERVE_MAX_BYTES = 16 << 20, RESERVE_SHARE = 100 };
+
+void repo_create_defaults(struct repo_create_options *o)
+{
+	o->chunker = (struct chunk_params){ .kind = CHUNK_CDC,
+					    .min = 16 << 10,
+					    .avg = 64 << 10,
+					    .max = 256 << 10 };
+	o->level = 1;
+	o->pack_bytes = 64 << 20;
+	o->reserve_bytes = UINT64_MAX;
+}
+
+static const char *const folders[] = { REPO_LOG_DIR, REPO_PACKS_DIR,
+				       REPO_LEASES_DIR, REPO_INDEX_DIR,
+				       REPO_CACHE_DIR };
+
+/* What repo_create itself may have left behind. */
+static bool is_ours(const char *name)
+{
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
+		if (strcmp(name, folders[i]) == 0)
+			return true;
+	return strcmp(name, REPO_LOCK_FILE) == 0 ||
+	       strcmp(name, REPO_RESERVE_FILE) == 0 ||
+	       strcmp(name, SUPERBLOCK_COPY_NAME) == 0 ||
+	       strncmp(name, IO_TMP_PREFIX, strlen(IO_TMP_PREFIX)) == 0 ||
+	       strcmp(name, "lost+found") == 0;
+}
+
+struct scan {
+	bool repo;    /* a superblock is there */
+	bool foreign; /* something that init did not make */
+	char name[256];
+};
+
+static enum bc_err scan_one(void *ctx, const char *name, enum io_type type)
+{
+	struct scan *s = ctx;
+
+	(void)type;
+	if (strcmp(name, SUPERBLOCK_NAME) == 0) {
+		s->repo = true;
+	} else if (!is_ours(name)) {
+		s->foreign = true;
+		strncpy(s->name, name, sizeof(s->name) - 1);
+	}
+	return BC_OK;
+}
+
+static enum bc_err not_empty(void *ctx, const char *name, enum io_type type)
+{
+	(void)name;
+	(void)type;
+	*(bool *)ctx = true;
+	return BC_OK;
+}
+
+/* The folder must hold nothing that is somebody's. */
+static enum bc_err check_free(struct io_dir *dir, struct err *e)
+{
+	struct scan s = { .repo = false };
+	bool packs = false;
+	enum bc_err rc = io_list(dir, ".", e, scan_one, &s);
+
+	if (rc != BC_OK)
+		return rc;
+	if (s.repo) {
+		err_set(e, BC_EEXIST, "%s is a repository already",
+			io_dir_path(dir));
+		err_hint(e, "`blobctl init --if-missing` accepts it");
+		return BC_EEXIST;
+	}
+	if (s.foreign) {
+		err_set(e, BC_EEXIST, "%s is not empty (it holds %s)",
+			io_dir_path(dir), s.name);
+		err_hint(e, "choose an empty or a new folder");
+		return BC_EEXIST;
+	}
+	rc = io_list(dir, REPO_PACKS_DIR, e, not_empty, &packs);
+	if (rc == BC_ENOTFOUND)
+		rc = BC_OK;
+	if (rc == BC_OK && packs)
+		return err_set(e, BC_EEXIST,
+			       "%s holds packs but no superblock: a damaged "
+			       "repository",
+			       io_dir_path(dir));
+	return rc;
+}
+
+static enum bc_err drop_one(void *ctx, const char *name, enum io_type type)
+{
+	(void)type;
+	return io_unlink(ctx, name, NULL);
+}
+
+/* A half-made repository may have a log: it names another id. */
+static enum bc_err make_folders(struct io_dir *dir, struct err *e)
+{
+	struct io_dir *log = NULL;
+	enum bc_err rc;
+
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+		rc = io_mkdir(dir, folders[i], e);
+		if (rc != BC_OK && rc != BC_EEXIST)
+			return rc;
+	}
+	rc = io_dir_open_at(dir, REPO_LOG_DIR, &log, e);
+	if (rc == BC_OK)
+		rc = io_list(log, ".", e, drop_one, log);
+	io_dir_close(log);
+	return rc;
+}
+
+static enum bc_err make_reserve(struct io_dir *dir, struct superblock *s,
+				struct err *e)
+{
+	struct io_file *f = NULL;
+	struct io_space space;
+	enum bc_err rc = io_dir_space(dir, &space, e);
+
+	if (rc != BC_OK)
+		return rc;
+	if (s->reserve_bytes == UINT64_MAX)
+		s->reserve_bytes = round_down(
+			min_u64(space.total / RESERVE_SHARE,
+				RESERVE_MAX_BYTES),
+			IO_ALIGN);
+	rc = io_file_open(dir, REPO_RESERVE_FILE,
+			  IO_WRITE | IO_CREATE | IO_TRUNCATE, &f, e);
+	if (rc == BC_OK && s->reserve_bytes > 0)
+		rc = io_file_allocate(f, 0, s->reserve_bytes, IO_ALLOC_GROW,
+				      e);
+	if (rc == BC_OK)
+		rc = io_file_sync(f, e);
+	io_file_close(f, NULL);
+	return rc;
+}
+
+/* The first group: generation 1 says which repository this is. */
+static enum bc_err first_group(struct log_file *log, struct rng rng,
+			       int64_t now, const struct pack_id *repo,
+			       struct err *e)
+{
+	struct group_place at = { .log = log_file_head(log)->pack.id,
+				  .offset = LOG_HEAD_BYTES,
+				  .generation = 1,
+				  .time = now };
+	struct log_op begin = { .code = LOG_OP_BEGIN, .u.begin = *repo };
+	struct buf raw = BUF_INIT(GROUP_MAX_BYTES);
+	struct group_builder g;
+	struct digest digest;
+	uint8_t *aligned = NULL;
+	enum bc_err rc;
+
+	group_builder_init(&g);
+	rc = rng_fill(rng, at.group.b, PACK_ID_BYTES, e);
+	if (rc == BC_OK) {
+		rc = log_ops_add(&g.ops, &begin);
+		if (rc != BC_OK)
+			err_set(e, rc, "no memory for the first group");
+	}
+	if (rc == BC_OK)
+		rc = group_encode(&g, &at, &raw, &digest, e);
+	if (rc == BC_OK) {
+		aligned = aligned_alloc(IO_ALIGN, raw.n);
+		if (aligned == NULL)
+			rc = err_set(e, BC_ENOMEM, "no memory for a group");
+	}
+	if (rc == BC_OK) {
+		memcpy(aligned, raw.p, raw.n);
+		rc = log_file_append(log, at.offset, bytes_of(aligned, raw.n),
+				     false, e);
+	}
+	free(aligned);
+	buf_fini(&raw);
+	group_builder_fini(&g);
+	return rc;
+}
+
+static enum bc_err make_log(struct io_dir *dir, struct rng rng, int64_t now,
+			    const struct pack_id *repo, struct err *e)
+{
+	struct log_head h = { .pack = { .kind = PACK_LOG,
+					.repo = *repo,
+					.created = now },
+			      .seq = 1,
+			      .number = 1,
+			      .first_generation = 1 };
+	struct io_dir *folder = NULL;
+	struct log_file *log = NULL;
+	enum bc_err rc = rng_fill(rng, h.pack.id.b, PACK_ID_BYTES, e);
+
+	if (rc == BC_OK)
+		rc = io_dir_open_at(dir, REPO_LOG_DIR, &folder, e);
+	if (rc == BC_OK)
+		rc = log_file_create(folder, &h, &log, e);
+	if (rc == BC_OK)
+		rc = first_group(log, rng, now, repo, e);
+	log_file_close(log);
+	io_dir_close(folder);
+	return rc;
+}
+
+static enum bc_err open_or_make(const char *path,
+				const struct repo_create_options *o,
+				struct io_dir **out, struct err *e)
+{
+	char *copy = strdup(path);
+	char *slash;
+	struct io_dir *parent = NULL;
+	enum bc_err rc = io_dir_open(o->io, path, out, e);
+
+	if (rc != BC_ENOTFOUND || copy == NULL) {
+		free(copy);
+		return copy == NULL ? BC_ENOMEM : rc;
+	}
+	err_clear(e);
+	/* The last component, without slashes that may follow it. */
+	while (strlen(copy) > 1 && copy[strlen(copy) - 1] == '/')
+		copy[strlen(copy) - 1] = '\0';
+	slash = strrchr(copy, '/');
+	if (slash == NULL) {
+		rc = io_dir_open(o->io, ".", &parent, e);
+		slash = copy - 1;
+	} else {
+		*slash = '\0';
+		rc = io_dir_open(o->io, slash == copy ? "/" : copy, &parent,
+				 e);
+	}
+	if (rc == BC_OK)
+		rc = io_mkdir(parent, slash + 1, e);
+	if (rc == BC_EEXIST)
+		rc = BC_OK;
+	if (rc == BC_OK)
+		rc = io_dir_sync(parent, e);
+	if (rc == BC_OK)
+		rc = io_dir_open(o->io, path, out, e);
+	io_dir_close(parent);
+	free(copy);
+	return rc;
+}
+
+static enum bc_err fill(struct io_dir *dir,
+			const struct repo_create_options *o,
+			struct pack_id *id, struct err *e)
+{
+	int64_t now = o->clock.real(o->clock.ctx);
+	struct superblock s = { .version = REPO_FORMAT_VERSION,
+				.sequence = 1,
+				.created = now,
+				.hash = 1,
+				.codec = o->level == 0 ? 0 : 1,
+				.chunker = o->chunker,
+				.level = o->level,
+				.block_bytes = REPO_BLOCK_BYTES,
+				.pack_bytes = o->pack_bytes,
+				.reserve_bytes = o->reserve_bytes };
+	enum bc_err rc = check_free(dir, e);
+
+	if (rc == BC_OK)
+		rc = rng_fill(o->rng, s.id.b, PACK_ID_BYTES, e);
+	if (rc == BC_OK)
+		rc = make_folders(dir, e);
+	if (rc == BC_OK)
+		rc = make_reserve(dir, &s, e);
+	if (rc == BC_OK)
+		rc = make_log(dir, o->rng, now, &s.id, e);
+	if (rc == BC_OK)
+		rc = io_dir_sync(dir, e);
+	if (rc == BC_OK)
+		rc = superblock_store(dir, &s, e);
+	if (rc == BC_OK && id != NULL)
+		*id = s.id;
+	return rc;
+}
+
+enum bc_err repo_create(const char *path, const struct repo_create_options *o,
+			struct pack_id *id, struct err *e)
+{
+	struct io_dir *dir = NULL;
+	struct io_file *lock = NULL;
+	enum bc_err rc = open_or_make(path, o, &dir, e);
+
+	if (rc == BC_OK)
+		rc = check_free(dir, e);
+	if (rc == BC_OK)
+		rc = io_file_open(dir, REPO_LOCK_FILE,
+				  IO_READ | IO_WRITE | IO_CREATE, &lock, e);
+	if (rc == BC_OK) {
+		rc = io_file_lock(lock, REPO_LOCK_INIT, 1, IO_LOCK_EXCLUSIVE,
+				  IO_LOCK_TRY, e);
+		if (rc == BC_ELOCKED)
+			err_set(e, rc,
+				"another process is making a repository in %s",
+				path);
+	}
+	/* Once more under the lock: the other may have finished just now. */
+	if (rc == BC_OK)
+		rc = fill(dir, o, id, e);
+	io_file_close(lock, NULL);
+	io_dir_close(dir);
+	return rc;
+}

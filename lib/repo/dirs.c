@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Pack directories, read from files and cached. A sealed pack has one; a log
+ * that grows has one for each group. Entries are found by pack number and the
+ * slots they tell about, kept by use, and never dropped while referenced.
+ */
+#include <stdlib.h>
+
+#include "hash/sha256.h"
+#include "pack/open.h"
+#include "pack/writer.h"
+#include "repo/internal.h"
+#include "util/arith.h"
+
+enum { DIR_BUCKETS = 256 };
+
+struct dir_entry {
+	struct pack_ref pack;
+	struct pack_dir *dir;
+	unsigned refs;
+	struct dir_entry *chain;	 /* of its bucket */
+	struct dir_entry *newer, *older; /* by use */
+};
+
+struct dir_cache {
+	struct dir_entry *bucket[DIR_BUCKETS];
+	struct dir_entry *newest, *oldest;
+	size_t bytes, budget;
+};
+
+enum bc_err dir_cache_new(size_t budget, struct dir_cache **out)
+{
+	struct dir_cache *c = calloc(1, sizeof(*c));
+
+	if (c == NULL)
+		return BC_ENOMEM;
+	c->budget = budget;
+	*out = c;
+	return BC_OK;
+}
+
+static void unlink_use(struct dir_cache *c, struct dir_entry *d)
+{
+	*(d->newer != NULL ? &d->newer->older : &c->newest) = d->older;
+	*(d->older != NULL ? &d->older->newer : &c->oldest) = d->newer;
+	d->newer = d->older = NULL;
+}
+
+static void link_newest(struct dir_cache *c, struct dir_entry *d)
+{
+	d->older = c->newest;
+	*(c->newest != NULL ? &c->newest->newer : &c->oldest) = d;
+	c->newest = d;
+}
+
+static void drop(struct dir_cache *c, struct dir_entry *d)
+{
+	struct dir_entry **at = &c->bucket[d->pack.number % DIR_BUCKETS];
+
+	while (*at != d)
+		at = &(*at)->chain;
+	*at = d->chain;
+	unlink_use(c, d);
+	c->bytes -= d->dir->bytes;
+	pack_dir_free(d->dir);
+	free(d);
+}
+
+void dir_cache_free(struct dir_cache *c)
+{
+	if (c == NULL)
+		return;
+	while (c->oldest != NULL)
+		drop(c, c->oldest);
+	free(c);
+}
+
+static struct dir_entry *find(struct dir_cache *c, uint32_t number,
+			      uint32_t slot)
+{
+	struct dir_entry *d = c->bucket[number % DIR_BUCKETS];
+
+	while (d != NULL &&
+	       (d->pack.number != number || slot < d->dir->base_slot ||
+		slot - d->dir->base_slot >= d->dir->n_chunks))
+		d = d->chain;
+	return d;
+}
+
+static struct dir_entry *insert(struct dir_cache *c, const struct pack_ref *p,
+				struct pack_dir *dir)
+{
+	struct dir_entry *d = calloc(1, sizeof(*d)), *old;
+
+	if (d == NULL) {
+		pack_dir_free(dir);
+		return NULL;
+	}
+	d->pack = *p;
+	d->dir = dir;
+	d->chain = c->bucket[p->number % DIR_BUCKETS];
+	c->bucket[p->number % DIR_BUCKETS] = d;
+	link_newest(c, d);
+	c->bytes += dir->bytes;
+	for (old = c->oldest; old != d && c->bytes > c->budget;) {
+		struct dir_entry *next = old->newer;
+
+		if (old->refs == 0)
+			drop(c, old);
+		old = next;
+	}
+	return d;
+}
+
+/* ---- where packs lie ------------------------------------------------------ */
+
+enum bc_err repo_pack_ref(struct repo *r, uint32_t number,
+			  struct pack_ref *out, struct err *e)
+{
+	struct catalog_pack p;
+	struct catalog_log l;
+	enum bc_err rc = catalog_get_pack(r->catalog, number, &p, e);
+
+	if (rc == BC_ENOTFOUND)
+		return err_set(e, rc, "there is no pack %u", number);
+	if (rc != BC_OK)
+		return rc;
+	*out = (struct pack_ref){ .number = number,
+				  .log = p.kind == CATALOG_LOG,
+				  .length = p.length,
+				  .freed = p.state == CATALOG_FREED };
+	memcpy(out->id.b, p.id, PACK_ID_BYTES);
+	if (!out->log)
+		return BC_OK;
+	rc = catalog_get_log(r->catalog, number, &l, e);
+	if (rc == BC_OK)
+		out->seq = l.seq;
+	return rc;
+}
+
+enum bc_err repo_open_pack(struct repo *r, const struct pack_ref *p,
+			   bool direct, struct io_file **out, struct err *e)
+{
+	unsigned flags = IO_READ | (direct ? IO_DIRECT : 0);
+	char name[LOG_NAME_BYTES];
+	enum bc_err rc;
+
+	if (p->log) {
+		log_name(p->seq, &p->id, name);
+		return io_file_open(r->log_dir, name, flags, out, e);
+	}
+	pack_name(&p->id, name);
+	rc = io_file_open(r->packs_dir, name, flags, out, e);
+	if (rc == BC_ENOTFOUND)
+		return err_set(e, BC_EDAMAGE, "the pack %s/%s is missing",
+			       io_dir_path(r->packs_dir), name);
+	return rc;
+}
+
+/* ---- reading -------------------------------------------------------------- */
+
+static enum bc_err damaged(struct io_file *f, const char *what,
+			   struct err *e)
+{
+	return err_set(e, BC_EDAMAGE, "the %s of %s is damaged", what,
+		       io_file_path(f));
+}
+
+static enum bc_err read_dir_block(struct repo *r, struct io_file *f,
+				  const struct pack_foot *foot,
+				  struct buf *plain, struct err *e)
+{
+	uint8_t *raw = malloc(foot->dir_length);
+	struct block_head h;
+	enum bc_err rc;
+
+	if (raw == NULL)
+		return err_set(e, BC_ENOMEM, "no memory for a directory");
+	rc = io_file_pread(f, raw, foot->dir_length, foot->dir_offset, e);
+	if (rc == BC_OK)
+		rc = block_head_decode(bytes_of(raw, foot->dir_length), &h, e);
+	if (rc == BC_OK && (h.kind != BLOCK_DIRECTORY ||
+			    BLOCK_HEAD_BYTES + h.stored != foot->dir_length))
+		rc = BC_EDAMAGE;
+	if (rc == BC_OK)
+		rc = block_open(&h, bytes_of(raw + BLOCK_HEAD_BYTES, h.stored),
+				r->dec, plain, e);
+	free(raw);
+	return rc == BC_EDAMAGE ? damaged(f, "directory", e) : rc;
+}
+
+enum bc_err repo_read_dir(struct repo *r, struct io_file *f, uint64_t length,
+			  struct pack_dir **out, struct digest *digest,
+			  struct err *e)
+{
+	struct buf plain = BUF_INIT(BLOCK_PLAIN_MAX_BYTES);
+	uint8_t raw[PACK_FOOT_BYTES];
+	struct pack_foot foot;
+	struct pack_dir *d = NULL;
+	uint64_t size = 0;
+	enum bc_err rc = io_file_size(f, &size, e);
+
+	if (rc == BC_OK && (size != length || length % PACK_ALIGN != 0 ||
+			    length < PACK_ALIGN))
+		rc = err_set(e, BC_EDAMAGE,
+			     "%s has %llu bytes, not the %llu it was sealed "
+			     "with",
+			     io_file_path(f), (unsigned long long)size,
+			     (unsigned long long)length);
+	if (rc == BC_OK)
+		rc = io_file_pread(f, raw, sizeof(raw),
+				   length - PACK_FOOT_BYTES, e);
+	if (rc == BC_OK)
+		rc = pack_foot_decode(bytes_of(raw, sizeof(raw)), &foot, e);
+	if (rc == BC_OK && foot.dir_offset + foot.dir_length >
+				   length - PACK_FOOT_BYTES)
+		rc = BC_EDAMAGE;
+	if (rc == BC_EDAMAGE && size == length) {
+		rc = damaged(f, "footer", e);
+		goto out;
+	}
+	if (rc == BC_OK)
+		rc = read_dir_block(r, f, &foot, &plain, e);
+	if (rc == BC_OK)
+		rc = pack_dir_decode(buf_bytes(&plain), &d, e);
+	if (rc == BC_OK &&
+	    (d->n_chunks != foot.chunks || d->n_blocks != foot.blocks ||
+	     d->base_slot != 0)) {
+		pack_dir_free(d);
+		rc = damaged(f, "directory", e);
+	}
+	if (rc != BC_OK)
+		goto out;
+	sha256_one(buf_bytes(&plain), digest);
+	*out = d;
+out:
+	buf_fini(&plain);
+	return rc;
+}
+
+static enum bc_err load_sealed(struct repo *r, const struct pack_ref *p,
+			       struct pack_dir **out, struct err *e)
+{
+	struct io_file *f = NULL;
+	struct digest digest;
+	struct catalog_pack row;
+	enum bc_err rc = repo_open_pack(r, p, false, &f, e);
+
+	if (rc == BC_OK)
+		rc = repo_read_dir(r, f, p->length, out, &digest, e);
+	if (rc == BC_OK)
+		rc = catalog_get_pack(r->catalog, p->number, &row, e);
+	/* The log says which directory this pack has: another one, however
+	 * whole, is an older or a foreign pack under this name. */
+	if (rc == BC_OK && !digest_eq(&digest, &row.directory)) {
+		pack_dir_free(*out);
+		rc = err_set(e, BC_EDAMAGE, "%s is not the pack it was",
+			     io_file_path(f));
+	}
+	io_file_close(f, NULL);
+	return rc;
+}
+
+static enum bc_err load_group(struct repo *r, const struct pack_ref *p,
+			      uint16_t slot, struct pack_dir **out,
+			      struct err *e)
+{
+	char name[LOG_NAME_BYTES];
+	struct log_file *l = NULL;
+	struct group *g = NULL;
+	uint16_t first = 0;
+	uint64_t at = 0;
+	enum bc_err rc = catalog_find_group(r->catalog, p->number, slot,
+					    &first, &at, e);
+
+	log_name(p->seq, &p->id, name);
+	if (rc == BC_OK)
+		rc = log_file_open(r->log_dir, name, false, &l, e);
+	if (rc == BC_OK)
+		rc = log_file_group(l, at, false, r->dec, &g, e);
+	if (rc == BC_OK && g->dir == NULL)
+		rc = BC_ENOTFOUND;
+	if (rc == BC_ENOTFOUND)
+		rc = err_set(e, BC_EDAMAGE, "slot %u of %s is not there", slot,
+			     name);
+	if (rc == BC_OK) {
+		*out = g->dir;
+		g->dir = NULL;
+	}
+	group_free(g);
+	log_file_close(l);
+	return rc;
+}
+
+static enum bc_err get_locked(struct repo *r, uint32_t number, uint16_t slot,
+			      struct dir_ref *out, struct err *e)
+{
+	struct dir_entry *d = find(r->dirs, number, slot);
+	struct pack_ref p;
+	struct pack_dir *dir = NULL;
+	enum bc_err rc;
+
+	if (d == NULL) {
+		rc = repo_pack_ref(r, number, &p, e);
+		if (rc == BC_OK && p.freed)
+			rc = err_set(e, BC_ENOTFOUND, "pack %u is freed",
+				     number);
+		if (rc != BC_OK)
+			return rc;
+		if (p.log && p.length == 0)
+			rc = load_group(r, &p, slot, &dir, e);
+		else
+			rc = load_sealed(r, &p, &dir, e);
+		if (rc != BC_OK)
+			return rc;
+		if (slot < dir->base_slot ||
+		    slot - dir->base_slot >= dir->n_chunks) {
+			pack_dir_free(dir);
+			return err_set(e, BC_ENOTFOUND,
+				       "pack %u has no slot %u", number, slot);
+		}
+		d = insert(r->dirs, &p, dir);
+		if (d == NULL)
+			return err_set(e, BC_ENOMEM, "no memory");
+	} else if (r->dirs->newest != d) {
+		unlink_use(r->dirs, d);
+		link_newest(r->dirs, d);
+	}
+	d->refs++;
+	*out = (struct dir_ref){ d->dir, d->pack, d };
+	return BC_OK;
+}
+
+enum bc_err repo_dir_get(struct repo *r, uint32_t number, uint16_t slot,
+			 struct dir_ref *out, struct err *e)
+{
+	enum bc_err rc;
+
+	pthread_mutex_lock(&r->mutex);
+	rc = get_locked(r, number, slot, out, e);
+	pthread_mutex_unlock(&r->mutex);
+	return rc;
+}
+
+void repo_dir_put(struct repo *r, struct dir_ref *d)
+{
+	struct dir_entry *entry = d->entry;
+
+	if (entry == NULL)
+		return;
+	pthread_mutex_lock(&r->mutex);
+	entry->refs--;
+	pthread_mutex_unlock(&r->mutex);
+	*d = (struct dir_ref){ .dir = NULL };
+}
+
+void repo_dir_add(struct repo *r, const struct pack_ref *p,
+		  struct pack_dir *d)
+{
+	pthread_mutex_lock(&r->mutex);
+	(void)insert(r->dirs, p, d);
+	pthread_mutex_unlock(&r->mutex);
+}

@@ -1,0 +1,531 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The log into the catalog. The position in the catalog says where to go on;
+ * from there groups are applied one after the other, through as many logs as
+ * there are, in one transaction. Nothing new costs one read of 8 KiB.
+ */
+#include <stdlib.h>
+
+#include "repo/internal.h"
+#include "repo/layout.h"
+
+enum { CATALOG_BUSY_MS = 1000, CATALOG_PATH_ROOM = 16 };
+
+/* ---- the folder of logs --------------------------------------------------- */
+
+static enum bc_err list_one(void *ctx, const char *name, enum io_type type)
+{
+	struct log_list *l = ctx;
+	struct log_name n, *at;
+
+	if (type == IO_TYPE_DIR || !log_name_decode(name, &n.seq, &n.id))
+		return BC_OK;
+	at = realloc(l->at, (l->n + 1) * sizeof(*at));
+	if (at == NULL)
+		return BC_ENOMEM;
+	l->at = at;
+	at[l->n++] = n;
+	return BC_OK;
+}
+
+static int by_seq(const void *a, const void *b)
+{
+	const struct log_name *x = a, *y = b;
+
+	if (x->seq != y->seq)
+		return x->seq < y->seq ? -1 : 1;
+	return memcmp(x->id.b, y->id.b, PACK_ID_BYTES);
+}
+
+enum bc_err log_list_read(struct io_dir *dir, struct log_list *l,
+			  struct err *e)
+{
+	enum bc_err rc;
+
+	*l = (struct log_list){ NULL, 0 };
+	rc = io_list(dir, ".", e, list_one, l);
+	if (rc == BC_ENOMEM)
+		err_set(e, rc, "no memory for the list of logs");
+	if (rc != BC_OK)
+		log_list_free(l);
+	else if (l->n > 1)
+		qsort(l->at, l->n, sizeof(*l->at), by_seq);
+	return rc;
+}
+
+void log_list_free(struct log_list *l)
+{
+	free(l->at);
+	*l = (struct log_list){ NULL, 0 };
+}
+
+static enum bc_err open_log(struct repo *r, uint64_t seq,
+			    const struct pack_id *id, struct log_file **out,
+			    struct err *e)
+{
+	char name[LOG_NAME_BYTES];
+
+	log_name(seq, id, name);
+	return log_file_open(r->log_dir, name, false, out, e);
+}
+
+/*
+ * The log that follows `id`, if there is one: of the next SEQ, whole, and
+ * naming it. A half-made one is passed over: its maker died before its first
+ * group.
+ */
+static enum bc_err open_successor(struct repo *r, const struct log_list *list,
+				  uint64_t seq, const struct pack_id *id,
+				  struct log_file **out, struct err *e)
+{
+	*out = NULL;
+	for (size_t i = 0; i < list->n; i++) {
+		struct log_file *l = NULL;
+		enum bc_err rc;
+
+		if (list->at[i].seq != seq + 1)
+			continue;
+		rc = open_log(r, seq + 1, &list->at[i].id, &l, e);
+		if (rc == BC_OK &&
+		    pack_id_eq(&log_file_head(l)->prev_id, id)) {
+			*out = l;
+			return BC_OK;
+		}
+		log_file_close(l);
+		if (rc != BC_OK && rc != BC_EDAMAGE && rc != BC_ENOTFOUND)
+			return rc;
+		err_clear(e);
+	}
+	return BC_OK;
+}
+
+/* ---- replay --------------------------------------------------------------- */
+
+struct replay {
+	struct repo *r;
+	struct log_list list;
+	struct log_file *log;  /* where `pos` is */
+	struct log_file *next; /* its successor, if any */
+	struct log_pos pos;
+	bool transaction;
+	bool moved; /* another process has moved the catalog: begin again */
+};
+
+static struct log_pos pos_of(const struct catalog_position *c)
+{
+	struct log_pos p = { .generation = c->generation,
+			     .digest = c->digest,
+			     .seq = c->log_seq,
+			     .end = c->log_end,
+			     .next_pack = c->next_pack,
+			     .next_slot = c->next_slot };
+
+	memcpy(p.log.b, c->log_id, PACK_ID_BYTES);
+	return p;
+}
+
+static struct catalog_position catalog_pos_of(const struct log_pos *p)
+{
+	struct catalog_position c = { .generation = p->generation,
+				      .digest = p->digest,
+				      .log_seq = p->seq,
+				      .log_end = p->end,
+				      .next_pack = p->next_pack,
+				      .next_slot = p->next_slot };
+
+	memcpy(c.log_id, p->log.b, PACK_ID_BYTES);
+	return c;
+}
+
+/* Enter the transaction, once. */
+static enum bc_err begin(struct replay *p, struct err *e)
+{
+	struct catalog_position at;
+	enum bc_err rc;
+
+	if (p->transaction)
+		return BC_OK;
+	rc = catalog_begin(p->r->catalog, &at, e);
+	if (rc != BC_OK)
+		return rc;
+	p->transaction = true;
+	p->moved = at.generation != p->r->head.generation ||
+		   !digest_eq(&at.digest, &p->r->head.digest);
+	if (p->moved) {
+		p->r->head = pos_of(&at);
+		p->r->index_ready = false;
+	}
+	return BC_OK;
+}
+
+static enum bc_err chain_broken(struct replay *p, const char *what,
+				struct err *e)
+{
+	err_set(e, BC_EDAMAGE, "the log is damaged after generation %llu: %s (%s)",
+		(unsigned long long)p->pos.generation, what,
+		log_file_path(p->log));
+	err_hint(e, "run `blobctl check` to see what is affected");
+	return BC_EDAMAGE;
+}
+
+/* The catalog learns of a log, and `pos` enters it. */
+static enum bc_err enter_log(struct replay *p, struct log_file *l,
+			     struct err *e)
+{
+	const struct log_head *h = log_file_head(l);
+	struct catalog_log row = { .number = h->number,
+				   .seq = h->seq,
+				   .first_generation = h->first_generation };
+	enum bc_err rc = begin(p, e);
+
+	if (rc != BC_OK || p->moved)
+		return rc;
+	memcpy(row.id, h->pack.id.b, PACK_ID_BYTES);
+	rc = catalog_add_log(p->r->catalog, &row, e);
+	if (rc != BC_OK)
+		return rc;
+	p->pos.seq = h->seq;
+	p->pos.log = h->pack.id;
+	p->pos.end = LOG_HEAD_BYTES;
+	p->pos.next_slot = 0;
+	if (h->number >= p->pos.next_pack)
+		p->pos.next_pack = h->number + 1;
+	return BC_OK;
+}
+
+/* What is known of a log that has a successor: is it a pack by now? */
+static enum bc_err leave_log(struct replay *p, struct err *e)
+{
+	const struct log_head *h = log_file_head(p->log);
+	struct catalog_pack row = { .number = h->number,
+				    .kind = CATALOG_LOG,
+				    .tier = 1 };
+	struct pack_dir *dir = NULL;
+	uint64_t size = 0;
+	enum bc_err rc = io_file_size(log_file_io(p->log), &size, e);
+
+	if (rc != BC_OK)
+		return rc;
+	/* One that was given up after a failed sync has no footer; its groups
+	 * stay in the catalog. */
+	rc = repo_read_dir(p->r, log_file_io(p->log), size, &dir,
+			   &row.directory, NULL);
+	if (rc == BC_EDAMAGE)
+		return BC_OK;
+	if (rc != BC_OK)
+		return err_set(e, rc, "cannot read the directory of %s",
+			       log_file_path(p->log));
+	memcpy(row.id, h->pack.id.b, PACK_ID_BYTES);
+	row.length = size;
+	row.chunks = dir->n_chunks;
+	row.blocks = dir->n_blocks;
+	for (uint32_t i = 0; i < dir->n_chunks; i++)
+		row.plain += dir->lengths[i];
+	pack_dir_free(dir);
+	return catalog_seal_log(p->r->catalog, &row, e);
+}
+
+static enum bc_err step_log(struct replay *p, struct err *e)
+{
+	const struct log_head *h = log_file_head(p->next);
+	enum bc_err rc;
+
+	if (!digest_eq(&h->chain, &p->pos.digest) ||
+	    h->first_generation != p->pos.generation + 1)
+		return chain_broken(p, "the next log does not follow", e);
+	rc = begin(p, e);
+	if (rc == BC_OK && !p->moved)
+		rc = leave_log(p, e);
+	if (rc == BC_OK && !p->moved)
+		rc = enter_log(p, p->next, e);
+	if (rc != BC_OK || p->moved)
+		return rc;
+	log_file_close(p->log);
+	p->log = p->next;
+	p->next = NULL;
+	return open_successor(p->r, &p->list, p->pos.seq, &p->pos.log,
+			      &p->next, e);
+}
+
+static enum bc_err step_group(struct replay *p, struct group *g,
+			      struct err *e)
+{
+	enum bc_err rc;
+
+	if (g->head.generation != p->pos.generation + 1 ||
+	    !digest_eq(&g->record.prev, &p->pos.digest))
+		return chain_broken(p, "a group does not follow the one before",
+				    e);
+	if (g->head.first_slot != p->pos.next_slot && g->head.chunks > 0)
+		return chain_broken(p, "a group's slots do not follow", e);
+	rc = begin(p, e);
+	if (rc != BC_OK || p->moved)
+		return rc;
+	return repo_apply_group(p->r, g, log_file_head(p->log)->number,
+				&p->pos, e);
+}
+
+/* No valid group at the end: a torn tail, or damage? Only who holds the lock
+ * can tell, as nobody is appending then. */
+static enum bc_err check_tail(struct replay *p, bool locked, struct err *e)
+{
+	bool later = false;
+	enum bc_err rc = BC_OK;
+
+	if (!locked)
+		return BC_OK;
+	rc = log_file_later_group(p->log, p->pos.end + LOG_ALIGN,
+				  p->pos.generation, p->r->dec, &later, e);
+	if (rc == BC_OK && later)
+		rc = chain_broken(p, "later groups follow a damaged one", e);
+	return rc;
+}
+
+static enum bc_err replay_all(struct replay *p, bool locked, struct err *e)
+{
+	enum bc_err rc = BC_OK;
+
+	while (rc == BC_OK && !p->moved) {
+		uint64_t limit = p->next == NULL ?
+					 UINT64_MAX :
+					 log_file_head(p->next)->prev_end;
+		struct group *g = NULL;
+
+		if (p->pos.end > limit)
+			return chain_broken(p, "it goes on beyond its end", e);
+		if (p->pos.end == limit) {
+			rc = step_log(p, e);
+			continue;
+		}
+		rc = log_file_group(p->log, p->pos.end, true, p->r->dec, &g,
+				    e);
+		if (rc == BC_ENOTFOUND) {
+			err_clear(e);
+			if (p->next != NULL)
+				return chain_broken(p, "a group is missing",
+						    e);
+			return check_tail(p, locked, e);
+		}
+		if (rc == BC_OK)
+			rc = step_group(p, g, e);
+		group_free(g);
+	}
+	return rc;
+}
+
+/* Find the log in which `pos` is. */
+static enum bc_err find_log(struct replay *p, struct err *e)
+{
+	struct repo *r = p->r;
+	enum bc_err rc;
+
+	p->pos = r->head;
+	if (p->pos.generation == 0) {
+		if (p->list.n == 0 || p->list.at[0].seq != 1)
+			return err_set(e, BC_EDAMAGE,
+				       "the beginning of the log is missing "
+				       "in %s",
+				       io_dir_path(r->log_dir));
+		rc = open_log(r, 1, &p->list.at[0].id, &p->log, e);
+		if (rc == BC_OK && p->pos.end == 0) {
+			p->pos.next_pack = 1;
+			rc = enter_log(p, p->log, e);
+		}
+	} else {
+		rc = open_log(r, p->pos.seq, &p->pos.log, &p->log, e);
+	}
+	if (rc == BC_OK && !p->moved)
+		rc = open_successor(r, &p->list, p->pos.seq, &p->pos.log,
+				    &p->next, e);
+	return rc;
+}
+
+static bool synced(const struct replay *p)
+{
+	return pack_id_eq(&p->r->synced_log, &p->pos.log) &&
+	       p->pos.end <= p->r->synced_end;
+}
+
+static enum bc_err finish(struct replay *p, bool locked, struct err *e)
+{
+	struct catalog_position to = catalog_pos_of(&p->pos);
+	enum bc_err rc = BC_OK;
+
+	if (p->transaction && !p->moved) {
+		/* A view holds only what is synced. */
+		if (!synced(p) && (locked || !p->r->catalog_in_memory))
+			rc = log_file_sync(p->log, e);
+		if (rc == BC_OK)
+			rc = catalog_move(p->r->catalog, &to, e);
+		if (rc == BC_OK)
+			rc = catalog_commit(p->r->catalog, e);
+		p->transaction = rc != BC_OK;
+	}
+	if (rc == BC_OK && !p->moved)
+		p->r->head = p->pos;
+	return rc;
+}
+
+static enum bc_err catch_up_once(struct repo *r, bool locked, bool *moved,
+				 struct err *e)
+{
+	struct replay p = { .r = r };
+	enum bc_err rc = log_list_read(r->log_dir, &p.list, e);
+
+	if (rc == BC_OK)
+		rc = find_log(&p, e);
+	if (rc == BC_OK && !p.moved)
+		rc = replay_all(&p, locked, e);
+	if (rc == BC_OK)
+		rc = finish(&p, locked, e);
+	if (p.transaction)
+		catalog_rollback(r->catalog);
+	*moved = p.moved;
+	log_file_close(p.log);
+	log_file_close(p.next);
+	log_list_free(&p.list);
+	return rc;
+}
+
+enum bc_err repo_catch_up(struct repo *r, bool locked, struct err *e)
+{
+	bool moved = true;
+	enum bc_err rc = BC_OK;
+
+	while (rc == BC_OK && moved)
+		rc = catch_up_once(r, locked, &moved, e);
+	return rc;
+}
+
+/* ---- opening the catalog -------------------------------------------------- */
+
+static enum bc_err open_in_memory(struct repo *r, struct err *e)
+{
+	struct catalog_options o = { .path = NULL, .create = true };
+
+	catalog_close(r->catalog);
+	r->catalog = NULL;
+	memcpy(o.repository, r->sb.id.b, PACK_ID_BYTES);
+	r->catalog_in_memory = true;
+	return catalog_open(&o, &r->catalog, e);
+}
+
+static enum bc_err open_on_disk(struct repo *r, struct err *e)
+{
+	struct catalog_options o = { .create = true,
+				     .busy_ms = CATALOG_BUSY_MS };
+	size_t n = strlen(r->path) + CATALOG_PATH_ROOM;
+	char *path = malloc(n);
+	enum bc_err rc;
+
+	if (path == NULL)
+		return err_set(e, BC_ENOMEM, "no memory for the catalog");
+	memcpy(path, r->path, strlen(r->path) + 1);
+	strncat(path, "/" REPO_CATALOG_FILE, n - strlen(path) - 1);
+	o.path = path;
+	memcpy(o.repository, r->sb.id.b, PACK_ID_BYTES);
+	rc = catalog_open(&o, &r->catalog, e);
+	if (rc == BC_EDAMAGE) {
+		repo_note_f(r, "the catalog is damaged or foreign; making it "
+			       "again from the log");
+		err_clear(e);
+		rc = catalog_remove(path, e);
+		if (rc == BC_OK)
+			rc = catalog_open(&o, &r->catalog, e);
+	}
+	free(path);
+	return rc;
+}
+
+/* Is the catalog's position one that this log has, or can have had? */
+static enum bc_err position_valid(struct repo *r, bool *valid, struct err *e)
+{
+	struct log_file *l = NULL;
+	struct group *g = NULL;
+	enum bc_err rc;
+
+	*valid = false;
+	if (r->head.generation == 0) {
+		*valid = true;
+		return BC_OK;
+	}
+	rc = open_log(r, r->head.seq, &r->head.log, &l, e);
+	/* The first position in a log stands before any group of it. */
+	if (rc == BC_OK && r->head.end == LOG_HEAD_BYTES)
+		*valid = digest_eq(&log_file_head(l)->chain, &r->head.digest);
+	else if (rc == BC_OK)
+		rc = log_file_group_before(l, r->head.end, r->dec, &g, e);
+	if (rc == BC_OK && g != NULL)
+		*valid = g->head.generation == r->head.generation &&
+			 digest_eq(&g->digest, &r->head.digest);
+	group_free(g);
+	log_file_close(l);
+	if (rc == BC_ENOTFOUND || rc == BC_EDAMAGE) {
+		err_clear(e);
+		rc = BC_OK;
+	}
+	return rc;
+}
+
+static enum bc_err load_position(struct repo *r, struct err *e)
+{
+	struct catalog_position at;
+	enum bc_err rc = catalog_position(r->catalog, &at, e);
+
+	if (rc == BC_OK)
+		r->head = pos_of(&at);
+	return rc;
+}
+
+enum bc_err repo_open_catalog(struct repo *r, struct err *e)
+{
+	bool valid = true;
+	enum bc_err rc = BC_EACCES;
+
+	if (!r->read_only)
+		rc = open_on_disk(r, e);
+	if (rc == BC_OK)
+		rc = load_position(r, e);
+	if (rc == BC_OK)
+		rc = position_valid(r, &valid, e);
+	if (rc == BC_OK && !valid) {
+		/* The catalog has seen a commit that the log no longer has.
+		 * The catalog stays as evidence; who only reads gets what the
+		 * log has. */
+		err_set(e, BC_EDAMAGE,
+			"the log ends before generation %llu, which has been "
+			"committed",
+			(unsigned long long)r->head.generation);
+		err_hint(e,
+			 "run `blobctl check`; if an older copy of log/ was "
+			 "put back on purpose, remove %s/" REPO_CATALOG_FILE,
+			 r->path);
+		if (r->write)
+			return BC_EDAMAGE;
+		repo_note_f(r, "%s", e == NULL ? "the log is shorter than the "
+						 "catalog" :
+						 e->text);
+		err_clear(e);
+		rc = BC_EACCES;
+	}
+	/* A catalog that cannot be used where it is: make one in memory. */
+	if (rc == BC_EACCES || rc == BC_ELOCKED || rc == BC_ENOSPC ||
+	    rc == BC_ELIMIT) {
+		err_clear(e);
+		rc = open_in_memory(r, e);
+		if (rc == BC_OK)
+			rc = load_position(r, e);
+	}
+	if (rc != BC_OK)
+		return rc;
+	rc = repo_catch_up(r, false, e);
+	if ((rc == BC_ELOCKED || rc == BC_ENOSPC) && !r->catalog_in_memory) {
+		err_clear(e);
+		rc = open_in_memory(r, e);
+		if (rc == BC_OK)
+			rc = load_position(r, e);
+		if (rc == BC_OK)
+			rc = repo_catch_up(r, false, e);
+	}
+	return rc;
+}

@@ -1,0 +1,626 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "repo/session.h"
+
+#include <stdlib.h>
+
+#include "hash/sha256.h"
+#include "pack/writer.h"
+#include "repo/attrs.h"
+#include "repo/chunks.h"
+#include "repo/commit.h"
+#include "repo/lease.h"
+#include "util/arith.h"
+#include "util/crc32c.h"
+
+enum {
+	BUFFER_BYTES = 1 << 20,
+	BUFFERS = 8,
+	/* Chunks that the table holds before a commit of packs is due: 32 + 24
+	 * bytes each. A window of new chunks may still come on top. */
+	DUE_CHUNKS = 200 << 10,
+	TABLE_MAX = 256 << 10,
+	/* Chunks that may travel in a group: an eighth of what a log holds. */
+	INLINE_CHUNKS_MAX = 8192,
+	/* A batch of session_filter(). */
+	CANDIDATES_MAX = 8,
+	COMMAND_BYTES = 32,
+};
+
+#define DUE_BYTES (UINT64_C(4) << 30)
+
+struct session {
+	struct repo *r;
+	struct lease lease;
+	char command[COMMAND_BYTES];
+	struct flusher *flusher;
+
+	/* What this session has claimed since its last commit. */
+	pthread_mutex_t table_lock;
+	struct index_mem table;
+	struct digest *ids; /* by ordinal */
+	uint32_t n_ids, cap_ids;
+	struct session_counts counts;
+	uint64_t stored_at_commit;
+	struct err failed; /* the first failure */
+
+	pthread_mutex_t data_lock;
+	struct pack_writer *data;
+
+	pthread_mutex_t meta_lock;
+	struct pack_writer *meta;
+	struct gather nodes;
+	struct sealer sealer;
+};
+
+/* ---- begin and end -------------------------------------------------------- */
+
+static enum bc_err new_writer(struct session *s, enum pack_kind kind,
+			      struct pack_writer **out, struct err *e)
+{
+	struct repo *r = s->r;
+	struct pack_writer_options o = { .dir = r->packs_dir,
+					 .flusher = s->flusher,
+					 .rng = r->rng,
+					 .clock = r->clock,
+					 .repo = r->sb.id,
+					 .session = s->lease.id,
+					 .kind = kind,
+					 .target = r->sb.pack_bytes };
+
+	return pack_writer_new(&o, out, e);
+}
+
+/* Lock first, then read the generation: what is freed after this looks at
+ * leases. */
+static enum bc_err enter(struct session *s, struct err *e)
+{
+	struct repo *r = s->r;
+	enum bc_err rc = lease_take(&s->lease, r->leases_dir, r->rng,
+				    s->command, e);
+
+	if (rc == BC_OK)
+		rc = repo_catch_up(r, false, e);
+	if (rc == BC_OK)
+		rc = lease_set(&s->lease, s->command, r->head.generation, e);
+	return rc;
+}
+
+enum bc_err session_begin(struct repo *r, const char *command,
+			  struct session **out, struct err *e)
+{
+	struct session *s = calloc(1, sizeof(*s));
+	uint64_t secret = 0;
+	enum bc_err rc;
+
+	if (s == NULL)
+		return err_set(e, BC_ENOMEM, "no memory for a session");
+	s->r = r;
+	strncpy(s->command, command, COMMAND_BYTES - 1);
+	pthread_mutex_init(&s->table_lock, NULL);
+	pthread_mutex_init(&s->data_lock, NULL);
+	pthread_mutex_init(&s->meta_lock, NULL);
+	rc = rng_fill(r->rng, &secret, sizeof(secret), e);
+	index_mem_init(&s->table, TABLE_MAX, secret);
+	if (rc == BC_OK)
+		rc = enter(s, e);
+	if (rc == BC_OK)
+		rc = flusher_new(r->io, BUFFERS, BUFFER_BYTES, &s->flusher, e);
+	if (rc == BC_OK)
+		rc = new_writer(s, PACK_DATA, &s->data, e);
+	if (rc == BC_OK)
+		rc = new_writer(s, PACK_META, &s->meta, e);
+	if (rc != BC_OK) {
+		session_end(s);
+		return rc;
+	}
+	*out = s;
+	return BC_OK;
+}
+
+void session_end(struct session *s)
+{
+	if (s == NULL)
+		return;
+	if (s->data != NULL)
+		pack_writer_free(s->data);
+	if (s->meta != NULL)
+		pack_writer_free(s->meta);
+	flusher_free(s->flusher);
+	gather_fini(&s->nodes);
+	sealer_fini(&s->sealer);
+	index_mem_fini(&s->table);
+	free(s->ids);
+	lease_drop(&s->lease);
+	pthread_mutex_destroy(&s->table_lock);
+	pthread_mutex_destroy(&s->data_lock);
+	pthread_mutex_destroy(&s->meta_lock);
+	free(s);
+}
+
+/* Keep the first failure of a thread for all; returns rc. */
+static enum bc_err keep(struct session *s, enum bc_err rc,
+			const struct err *e)
+{
+	if (rc == BC_OK)
+		return rc;
+	pthread_mutex_lock(&s->table_lock);
+	if (s->failed.code == BC_OK) {
+		if (e != NULL)
+			s->failed = *e;
+		s->failed.code = rc;
+	}
+	pthread_mutex_unlock(&s->table_lock);
+	return rc;
+}
+
+static enum bc_err kept(struct session *s, struct err *e)
+{
+	if (s->failed.code != BC_OK && e != NULL)
+		*e = s->failed;
+	return s->failed.code;
+}
+
+/* ---- dedup ---------------------------------------------------------------- */
+
+/* Under the table's lock. */
+static bool claimed(const struct session *s, const struct digest *id)
+{
+	uint32_t at[CANDIDATES_MAX];
+	size_t n = index_mem_find(&s->table, id, at, CANDIDATES_MAX);
+
+	for (size_t i = 0; i < n; i++)
+		if (digest_eq(&s->ids[at[i]], id))
+			return true;
+	return false;
+}
+
+static enum bc_err claim(struct session *s, const struct digest *id,
+			 uint32_t size, struct err *e)
+{
+	enum bc_err rc;
+
+	if (s->n_ids == s->cap_ids) {
+		uint32_t cap = s->cap_ids == 0 ? 256 : s->cap_ids * 2;
+		struct digest *ids = realloc(s->ids, cap * sizeof(*ids));
+
+		if (ids == NULL)
+			return err_set(e, BC_ENOMEM, "no memory for chunks");
+		s->ids = ids;
+		s->cap_ids = cap;
+	}
+	rc = index_mem_add(&s->table, id, s->n_ids);
+	/* A full table only forgets: the chunk is stored all the same, and a
+	 * second copy of it would be too. */
+	if (rc == BC_EFULL)
+		rc = BC_OK;
+	else if (rc == BC_OK)
+		s->ids[s->n_ids++] = *id;
+	else
+		return err_set(e, rc, "no memory for chunks");
+	s->counts.chunks++;
+	s->counts.bytes += size;
+	return rc;
+}
+
+static enum bc_err in_repository(struct session *s, const struct digest *id,
+				 bool *there, struct err *e)
+{
+	struct chunk_place p;
+	enum bc_err rc = repo_locate(s->r, id, 0, &p, e);
+
+	*there = rc == BC_OK;
+	if (rc == BC_OK)
+		chunk_place_put(s->r, &p);
+	if (rc == BC_ENOMEM)
+		return rc;
+	/* Not there, or in a pack that cannot be read: stored (again). */
+	if (rc != BC_OK)
+		err_clear(e);
+	return BC_OK;
+}
+
+static enum bc_err filter(struct session *s, const struct digest *const *ids,
+			  const uint32_t *sizes, size_t n, bool *fresh,
+			  struct err *e)
+{
+	enum bc_err rc = BC_OK;
+
+	pthread_mutex_lock(&s->table_lock);
+	rc = kept(s, e);
+	if (rc == BC_OK)
+		rc = repo_need_index(s->r, e);
+	for (size_t i = 0; i < n; i++)
+		fresh[i] = !claimed(s, ids[i]);
+	pthread_mutex_unlock(&s->table_lock);
+	for (size_t i = 0; i < n && rc == BC_OK; i++) {
+		bool there = false;
+
+		if (fresh[i])
+			rc = in_repository(s, ids[i], &there, e);
+		fresh[i] = fresh[i] && !there;
+	}
+	pthread_mutex_lock(&s->table_lock);
+	for (size_t i = 0; i < n && rc == BC_OK; i++) {
+		/* Another thread, or an earlier place in this batch. */
+		fresh[i] = fresh[i] && !claimed(s, ids[i]);
+		if (fresh[i])
+			rc = claim(s, ids[i], sizes[i], e);
+	}
+	pthread_mutex_unlock(&s->table_lock);
+	return rc;
+}
+
+enum bc_err session_filter(struct session *s, const struct digest *const *ids,
+			   const uint32_t *sizes, size_t n, bool *fresh,
+			   struct err *e)
+{
+	struct err own = ERR_INIT;
+	enum bc_err rc = filter(s, ids, sizes, n, fresh, &own);
+
+	if (rc != BC_OK && e != NULL)
+		*e = own;
+	return keep(s, rc, &own);
+}
+
+/* ---- blocks --------------------------------------------------------------- */
+
+static enum bc_err append(struct session *s, pthread_mutex_t *lock,
+			  struct pack_writer *w, const struct sealed_block *b,
+			  struct err *e)
+{
+	enum bc_err rc;
+
+	if (lock != NULL)
+		pthread_mutex_lock(lock);
+	rc = pack_writer_append(w, b, e);
+	if (lock != NULL)
+		pthread_mutex_unlock(lock);
+	pthread_mutex_lock(&s->table_lock);
+	s->counts.stored += BLOCK_HEAD_BYTES + b->stored.n;
+	pthread_mutex_unlock(&s->table_lock);
+	return rc;
+}
+
+enum bc_err session_block(struct session *s, const struct sealed_block *b,
+			  struct err *e)
+{
+	struct err own = ERR_INIT;
+	enum bc_err rc;
+
+	if (b->head.kind == BLOCK_DATA)
+		rc = append(s, &s->data_lock, s->data, b, &own);
+	else
+		rc = append(s, &s->meta_lock, s->meta, b, &own);
+	if (rc != BC_OK && e != NULL)
+		*e = own;
+	return keep(s, rc, &own);
+}
+
+/* Under the metadata lock. */
+static enum bc_err flush_nodes(struct session *s, struct err *e)
+{
+	struct sealed_block b;
+	enum bc_err rc;
+
+	if (s->nodes.chunks == 0)
+		return BC_OK;
+	rc = sealer_seal(&s->sealer, &s->nodes, &b, e);
+	if (rc == BC_OK)
+		rc = append(s, NULL, s->meta, &b, e);
+	gather_clear(&s->nodes);
+	return rc;
+}
+
+static enum bc_err add_node(struct session *s, const struct digest *id,
+			    struct bytes node, struct err *e)
+{
+	size_t target = s->r->sb.block_bytes;
+	size_t largest = max_size(target, ATTRS_MAX_BYTES);
+	enum bc_err rc = BC_OK;
+
+	if (s->nodes.mem == NULL)
+		rc = gather_init(&s->nodes, BLOCK_TREE, target, largest, e);
+	if (rc == BC_OK && s->sealer.enc == NULL)
+		rc = sealer_init(&s->sealer, s->r->sb.level,
+				 2 * largest, e);
+	if (rc == BC_OK && !gather_fits(&s->nodes, node.n))
+		rc = flush_nodes(s, e);
+	if (rc == BC_OK)
+		gather_add(&s->nodes, id, node);
+	return rc;
+}
+
+static enum bc_err emit_node(void *ctx, struct bytes node, struct digest *id,
+			     struct err *e)
+{
+	struct session *s = ctx;
+	const struct digest *one = id;
+	uint32_t size = (uint32_t)node.n;
+	struct err own = ERR_INIT;
+	bool fresh = false;
+	enum bc_err rc;
+
+	sha256_one(node, id);
+	rc = session_filter(s, &one, &size, 1, &fresh, e);
+	if (rc != BC_OK || !fresh)
+		return rc;
+	pthread_mutex_lock(&s->meta_lock);
+	rc = add_node(s, id, node, &own);
+	pthread_mutex_unlock(&s->meta_lock);
+	if (rc != BC_OK && e != NULL)
+		*e = own;
+	return keep(s, rc, &own);
+}
+
+struct node_sink session_node_sink(struct session *s)
+{
+	return (struct node_sink){ emit_node, s };
+}
+
+struct session_counts session_counts(struct session *s)
+{
+	struct session_counts c;
+
+	pthread_mutex_lock(&s->table_lock);
+	c = s->counts;
+	pthread_mutex_unlock(&s->table_lock);
+	return c;
+}
+
+bool session_due(struct session *s)
+{
+	bool due;
+
+	pthread_mutex_lock(&s->table_lock);
+	due = s->n_ids >= DUE_CHUNKS ||
+	      s->counts.stored - s->stored_at_commit >= DUE_BYTES;
+	pthread_mutex_unlock(&s->table_lock);
+	return due;
+}
+
+/* ---- commit --------------------------------------------------------------- */
+
+/* What one commit of a session carries. */
+struct work {
+	struct session *s;
+	struct group_builder group;
+	struct pack_made *made; /* packs to be named */
+	struct bytes record;	/* of a snapshot; n 0: none */
+	struct digest snapshot;
+	const struct digest *remove;
+	size_t n_remove;
+	const struct log_tagging *tagging;
+	bool frees;
+};
+
+static enum bc_err collect_writer(struct work *w, struct pack_writer *pw,
+				  bool *inlined, struct err *e)
+{
+	struct pack_pending p = pack_writer_take(pw);
+	struct pack_made *made = NULL, **end = &w->made;
+	enum bc_err rc;
+
+	*inlined = p.n > 0 && p.dir->n_chunks <= INLINE_CHUNKS_MAX;
+	if (*inlined) {
+		rc = group_add_blocks(&w->group, bytes_of(p.raw, p.n), p.dir,
+				      PACK_HEAD_BYTES);
+		if (rc != BC_OK)
+			err_set(e, rc, "no memory for a log group");
+		return rc;
+	}
+	rc = pack_writer_finish(pw, &made, e);
+	if (rc != BC_OK)
+		return rc;
+	while (*end != NULL)
+		end = &(*end)->next;
+	*end = made;
+	return BC_OK;
+}
+
+/* A chunk of its own in the group: the snapshot's record. */
+static enum bc_err add_record(struct work *w, struct err *e)
+{
+	uint32_t length = (uint32_t)w->record.n;
+	struct log_op op = { .code = LOG_OP_SNAPSHOT_MADE };
+	struct sealed_block b = { .head = { .kind = BLOCK_SNAPSHOT,
+					    .codec = BLOCK_RAW,
+					    .stored = length,
+					    .plain = length,
+					    .chunks = 1 },
+				  .stored = w->record,
+				  .lengths = &length,
+				  .ids = &w->snapshot };
+	enum bc_err rc;
+
+	sha256_one(w->record, &w->snapshot);
+	le_put32(b.head.tag, crc32c(0, w->record.p, w->record.n));
+	rc = group_add_block(&w->group, &b);
+	op.u.snapshot = w->snapshot;
+	if (rc == BC_OK)
+		rc = log_ops_add(&w->group.ops, &op);
+	if (rc != BC_OK)
+		err_set(e, rc, "no memory for the snapshot's record");
+	return rc;
+}
+
+static enum bc_err name_packs(struct work *w, struct repo *r, struct err *e)
+{
+	uint32_t number = r->head.next_pack;
+	enum bc_err rc = BC_OK;
+
+	/* A full log, and once more one that fails, make new logs take numbers
+	 * before the packs do. Gaps do no harm, so leave them room. */
+	number += 2;
+	for (struct pack_made *m = w->made; m != NULL && rc == BC_OK;
+	     m = m->next) {
+		struct log_op op = { .code = LOG_OP_PACK_ADDED,
+				     .u.pack = { .number = number,
+						 .id = m->id,
+						 .kind = m->kind,
+						 .placement = m->placement,
+						 .length = m->length,
+						 .chunks = m->chunks,
+						 .blocks = m->blocks,
+						 .plain = m->plain,
+						 .directory = m->directory } };
+		struct pack_ref ref = { .number = number,
+					.id = m->id,
+					.length = m->length };
+
+		if (number > INDEX_PACK_MAX)
+			return err_set(e, BC_ELIMIT,
+				       "the repository has no pack numbers "
+				       "left");
+		rc = log_ops_add(&w->group.ops, &op);
+		if (rc != BC_OK)
+			err_set(e, rc, "no memory for a log group");
+		repo_dir_add(r, &ref, m->dir);
+		m->dir = NULL;
+		number++;
+	}
+	return rc;
+}
+
+static enum bc_err look(void *ctx, struct repo *r, struct err *e)
+{
+	struct work *w = ctx;
+	struct catalog_snapshot row;
+	enum bc_err rc = BC_OK;
+
+	for (size_t i = 0; i < w->n_remove && rc == BC_OK; i++) {
+		struct log_op op = { .code = LOG_OP_SNAPSHOT_REMOVED,
+				     .u.snapshot = w->remove[i] };
+
+		rc = catalog_get_snapshot(r->catalog, &w->remove[i], &row, e);
+		if (rc == BC_ENOTFOUND)
+			return err_set(e, rc, "the snapshot is gone already");
+		if (rc == BC_OK)
+			rc = log_ops_add(&w->group.ops, &op);
+	}
+	if (rc == BC_OK && w->tagging != NULL) {
+		struct log_op op = { .code = LOG_OP_SNAPSHOT_TAGGED,
+				     .u.tagging = *w->tagging };
+
+		rc = catalog_get_snapshot(r->catalog, &w->tagging->snapshot,
+					  &row, e);
+		if (rc == BC_ENOTFOUND)
+			return err_set(e, rc, "the snapshot is gone");
+		if (rc == BC_OK)
+			rc = log_ops_add(&w->group.ops, &op);
+	}
+	return rc == BC_OK ? name_packs(w, r, e) : rc;
+}
+
+static void after_commit(struct session *s, bool data_inlined,
+			 bool meta_inlined)
+{
+	if (data_inlined)
+		pack_writer_drop_pending(s->data);
+	if (meta_inlined)
+		pack_writer_drop_pending(s->meta);
+	index_mem_clear(&s->table);
+	s->n_ids = 0;
+	s->stored_at_commit = s->counts.stored;
+	repo_update_index(s->r, false);
+}
+
+static enum bc_err commit(struct work *w, struct err *e)
+{
+	struct session *s = w->s;
+	struct commit c = { .session = s->lease.id,
+			    .group = &w->group,
+			    .look = look,
+			    .ctx = w,
+			    .frees = w->frees };
+	bool data_inlined = false, meta_inlined = false;
+	enum bc_err rc = kept(s, e);
+
+	group_builder_init(&w->group);
+	if (rc == BC_OK)
+		rc = flush_nodes(s, e);
+	if (rc == BC_OK)
+		rc = collect_writer(w, s->data, &data_inlined, e);
+	if (rc == BC_OK)
+		rc = collect_writer(w, s->meta, &meta_inlined, e);
+	if (rc == BC_OK && w->made != NULL)
+		rc = io_dir_sync(s->r->packs_dir, e);
+	if (rc == BC_OK && w->record.n > 0)
+		rc = add_record(w, e);
+	if (rc == BC_OK)
+		rc = repo_commit(s->r, &c, e);
+	if (rc == BC_OK)
+		after_commit(s, data_inlined, meta_inlined);
+	while (w->made != NULL) {
+		struct pack_made *m = w->made;
+
+		w->made = m->next;
+		pack_made_free(m);
+	}
+	group_builder_fini(&w->group);
+	return keep(s, rc, e);
+}
+
+enum bc_err session_checkpoint(struct session *s, struct err *e)
+{
+	struct work w = { .s = s };
+
+	return commit(&w, e);
+}
+
+enum bc_err session_commit_snapshot(struct session *s, struct bytes record,
+				    struct digest *id, struct err *e)
+{
+	struct work w = { .s = s, .record = record };
+	enum bc_err rc = commit(&w, e);
+
+	if (rc == BC_OK)
+		*id = w.snapshot;
+	return rc;
+}
+
+enum bc_err session_remove(struct session *s, const struct digest *ids,
+			   size_t n, struct err *e)
+{
+	struct work w = { .s = s,
+			  .remove = ids,
+			  .n_remove = n,
+			  .frees = true };
+
+	return commit(&w, e);
+}
+
+enum bc_err session_tag(struct session *s, const struct digest *id,
+			const struct session_tag *set, size_t n_set,
+			const struct bytes *drop, size_t n_drop,
+			struct err *e)
+{
+	struct buf sets = BUF_INIT(1 << 20), drops = BUF_INIT(1 << 20);
+	struct log_tagging t = { .snapshot = *id };
+	struct work w = { .s = s, .tagging = &t };
+	enum bc_err rc = BC_OK;
+
+	if (n_set > TAGS_MAX || n_drop > TAGS_MAX)
+		return err_set(e, BC_EINVAL, "more than %d tags", TAGS_MAX);
+	for (size_t i = 0; i < n_set && rc == BC_OK; i++) {
+		if (set[i].key.n == 0 || set[i].key.n > TAG_MAX_BYTES ||
+		    set[i].value.n > TAG_MAX_BYTES)
+			rc = BC_EINVAL;
+		if (rc == BC_OK)
+			rc = buf_str(&sets, set[i].key);
+		if (rc == BC_OK)
+			rc = buf_str(&sets, set[i].value);
+	}
+	for (size_t i = 0; i < n_drop && rc == BC_OK; i++)
+		rc = buf_str(&drops, drop[i]);
+	t.n_set = (uint32_t)n_set;
+	t.set = buf_bytes(&sets);
+	t.n_remove = (uint32_t)n_drop;
+	t.remove = buf_bytes(&drops);
+	if (rc == BC_OK)
+		rc = commit(&w, e);
+	else
+		err_set(e, rc, "a tag is empty or too long");
+	buf_fini(&sets);
+	buf_fini(&drops);
+	return rc;
+}

@@ -1,0 +1,507 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The index beside the log. On disk it may stand some generations back; what
+ * it lacks is read from the log's last groups into an overlay in memory. An
+ * index too far back, damaged or foreign is made again from the directories of
+ * packs and groups, as the catalog lists them.
+ */
+#include <stdlib.h>
+
+#include "index/merge.h"
+#include "repo/internal.h"
+#include "repo/layout.h"
+
+enum {
+	/* Groups that opening reads at most to fill the overlay. */
+	OVERLAY_GENERATIONS_MAX = 4096,
+	/* From here on a commit writes a run. */
+	RUN_GENERATIONS = 64,
+	RUN_ENTRIES = 4096,
+	/* An overlay has 8 M entries at most: 350 MB. Only a rebuild that may
+	 * not write comes near it. */
+	OVERLAY_MAX = 8 << 20,
+};
+
+static enum bc_err overlay_add(struct overlay *o, const struct digest *id,
+			       struct index_loc loc)
+{
+	enum bc_err rc;
+
+	if (o->n == o->cap) {
+		size_t cap = o->cap == 0 ? 256 : o->cap * 2;
+		struct index_entry *at = realloc(o->at, cap * sizeof(*at));
+
+		if (at == NULL)
+			return BC_ENOMEM;
+		o->at = at;
+		o->cap = cap;
+	}
+	rc = index_mem_add(&o->mem, id, (uint32_t)o->n);
+	if (rc == BC_OK)
+		o->at[o->n++] = index_entry_of(id, loc);
+	return rc;
+}
+
+enum bc_err overlay_add_dir(struct overlay *o, const struct pack_dir *d,
+			    uint32_t number, struct err *e)
+{
+	enum bc_err rc = BC_OK;
+
+	for (uint32_t i = 0; i < d->n_chunks && rc == BC_OK; i++) {
+		struct index_loc loc = { number,
+					 (uint16_t)(d->base_slot + i) };
+
+		rc = overlay_add(o, &d->ids[i], loc);
+	}
+	if (rc != BC_OK)
+		err_set(e, rc, "no memory for the index");
+	return rc;
+}
+
+static void overlay_clear(struct overlay *o)
+{
+	index_mem_clear(&o->mem);
+	o->n = 0;
+}
+
+/* ---- everything there is, from the catalog -------------------------------- */
+
+struct each_dir {
+	enum bc_err (*each)(void *ctx, const struct pack_dir *d,
+			    uint32_t number, struct err *e);
+	void *ctx;
+};
+
+struct numbers {
+	uint32_t *at;
+	size_t n, cap;
+};
+
+static enum bc_err add_number(void *ctx, const struct catalog_pack *p,
+			      struct err *e)
+{
+	struct numbers *v = ctx;
+
+	if (v->n == v->cap) {
+		size_t cap = v->cap == 0 ? 64 : v->cap * 2;
+		uint32_t *at = realloc(v->at, cap * sizeof(*at));
+
+		if (at == NULL)
+			return err_set(e, BC_ENOMEM, "no memory");
+		v->at = at;
+		v->cap = cap;
+	}
+	v->at[v->n++] = p->number;
+	return BC_OK;
+}
+
+/* The groups of a log that has no directory of its own. */
+static enum bc_err each_group(struct repo *r, const struct pack_ref *p,
+			      const struct each_dir *f, struct err *e)
+{
+	char name[LOG_NAME_BYTES];
+	struct log_file *l = NULL;
+	uint64_t at = LOG_HEAD_BYTES, end = UINT64_MAX;
+	enum bc_err rc;
+
+	log_name(p->seq, &p->id, name);
+	rc = log_file_open(r->log_dir, name, false, &l, e);
+	if (rc == BC_OK && pack_id_eq(&p->id, &r->head.log))
+		end = r->head.end;
+	while (rc == BC_OK && at < end) {
+		struct group *g = NULL;
+
+		rc = log_file_group(l, at, false, r->dec, &g, e);
+		if (rc == BC_OK && g->dir != NULL)
+			rc = f->each(f->ctx, g->dir, p->number, e);
+		if (rc == BC_OK)
+			at = g->next;
+		group_free(g);
+	}
+	if (rc == BC_ENOTFOUND) {
+		err_clear(e);
+		rc = BC_OK;
+	}
+	log_file_close(l);
+	return rc;
+}
+
+static enum bc_err each_of_pack(struct repo *r, uint32_t number,
+				const struct each_dir *f, struct err *e)
+{
+	struct pack_ref p;
+	struct pack_dir *d = NULL;
+	struct io_file *file = NULL;
+	struct digest digest;
+	enum bc_err rc = repo_pack_ref(r, number, &p, e);
+
+	if (rc != BC_OK || p.freed)
+		return rc;
+	if (p.log && p.length == 0)
+		return each_group(r, &p, f, e);
+	rc = repo_open_pack(r, &p, false, &file, e);
+	if (rc == BC_OK)
+		rc = repo_read_dir(r, file, p.length, &d, &digest, e);
+	if (rc == BC_OK)
+		rc = f->each(f->ctx, d, number, e);
+	/* A pack that is lost or damaged is what `check` reports; the index of
+	 * the others must not wait for it. */
+	if (rc == BC_EDAMAGE || rc == BC_ENOTFOUND || rc == BC_EIO) {
+		repo_note_f(r, "pack %u cannot be indexed: %s", number,
+			    e == NULL ? bc_err_name(rc) : e->text);
+		err_clear(e);
+		rc = BC_OK;
+	}
+	pack_dir_free(d);
+	io_file_close(file, NULL);
+	return rc;
+}
+
+static enum bc_err each_chunk(struct repo *r, const struct each_dir *f,
+			      struct err *e)
+{
+	struct numbers v = { NULL, 0, 0 };
+	enum bc_err rc = catalog_walk_packs(r->catalog, CATALOG_ANY,
+					    1 << CATALOG_LIVE |
+						    1 << CATALOG_CONDEMNED,
+					    add_number, &v, e);
+
+	for (size_t i = 0; i < v.n && rc == BC_OK; i++)
+		rc = each_of_pack(r, v.at[i], f, e);
+	free(v.at);
+	return rc;
+}
+
+/* ---- rebuild -------------------------------------------------------------- */
+
+static enum bc_err build_one(void *ctx, const struct pack_dir *d,
+			     uint32_t number, struct err *e)
+{
+	enum bc_err rc = BC_OK;
+
+	for (uint32_t i = 0; i < d->n_chunks && rc == BC_OK; i++) {
+		struct index_loc loc = { number,
+					 (uint16_t)(d->base_slot + i) };
+
+		rc = index_builder_add(ctx, &d->ids[i], loc, e);
+	}
+	return rc;
+}
+
+static struct index_range range_to_head(const struct repo *r, uint64_t from,
+					const struct digest *from_digest)
+{
+	struct index_range g = { .from_gen = from,
+				 .to_gen = r->head.generation,
+				 .from_digest = *from_digest,
+				 .to_digest = r->head.digest };
+
+	memcpy(g.repo_id, r->sb.id.b, PACK_ID_BYTES);
+	return g;
+}
+
+static enum bc_err rebuild_on_disk(struct repo *r, struct err *e)
+{
+	static const struct digest zero;
+	struct index_range range = range_to_head(r, 0, &zero);
+	struct index_builder *b = NULL;
+	struct each_dir f = { .each = build_one };
+	enum bc_err rc;
+
+	index_close(r->index);
+	r->index = NULL;
+	rc = index_wipe(r->index_dir, e);
+	if (rc == BC_OK)
+		rc = index_builder_new(r->index_dir, &b, e);
+	if (rc == BC_OK) {
+		f.ctx = b;
+		rc = each_chunk(r, &f, e);
+	}
+	if (rc == BC_OK) {
+		rc = index_builder_finish(b, &range, e);
+		b = NULL;
+	}
+	index_builder_abort(b);
+	if (rc == BC_OK)
+		rc = index_open(r->index_dir, r->sb.id.b, &r->index, e);
+	return rc;
+}
+
+static enum bc_err overlay_one(void *ctx, const struct pack_dir *d,
+			       uint32_t number, struct err *e)
+{
+	return overlay_add_dir(ctx, d, number, e);
+}
+
+static enum bc_err rebuild_in_memory(struct repo *r, struct err *e)
+{
+	struct each_dir f = { .each = overlay_one, .ctx = &r->overlay };
+
+	overlay_clear(&r->overlay);
+	return each_chunk(r, &f, e);
+}
+
+static enum bc_err rebuild(struct repo *r, struct err *e)
+{
+	enum bc_err rc = BC_EACCES;
+
+	if (!r->read_only && r->lock != NULL) {
+		rc = io_file_lock(r->lock, REPO_LOCK_VIEWS, 1,
+				  IO_LOCK_EXCLUSIVE, IO_LOCK_TRY, e);
+		if (rc == BC_OK) {
+			rc = rebuild_on_disk(r, e);
+			if (io_file_unlock(r->lock, REPO_LOCK_VIEWS, 1,
+					   NULL) != BC_OK)
+				repo_note_f(r, "cannot unlock the views");
+		}
+	}
+	overlay_clear(&r->overlay);
+	if (rc == BC_OK) {
+		index_covered(r->index, &r->overlay.from,
+			      &r->overlay.from_digest);
+		return BC_OK;
+	}
+	/* Somebody else is at it, or nothing can be written: do without. */
+	err_clear(e);
+	index_close(r->index);
+	r->index = NULL;
+	r->overlay.from = UINT64_MAX;
+	return rebuild_in_memory(r, e);
+}
+
+/* ---- the last groups ------------------------------------------------------ */
+
+static enum bc_err add_packs_of(struct repo *r, const struct group *g,
+				struct err *e)
+{
+	struct each_dir f = { .each = overlay_one, .ctx = &r->overlay };
+	struct cursor c = cursor_of(g->record.ops);
+	enum bc_err rc = BC_OK;
+
+	for (uint32_t i = 0; i < g->record.n_ops && rc == BC_OK; i++) {
+		struct log_op op;
+
+		rc = log_op_next(&c, &op, e);
+		if (rc == BC_OK && op.code == LOG_OP_PACK_ADDED)
+			rc = each_of_pack(r, op.u.pack.number, &f, e);
+	}
+	return rc;
+}
+
+/*
+ * Walk back from the head to generation `to`, filling the overlay.
+ *   same  [out] does that generation's record have this digest?
+ */
+static enum bc_err walk_back(struct repo *r, uint64_t to,
+			     const struct digest *to_digest, bool *same,
+			     struct err *e)
+{
+	uint64_t seq = r->head.seq, end = r->head.end;
+	struct pack_id id = r->head.log;
+	struct digest at = r->head.digest;
+	uint64_t generation = r->head.generation;
+	struct log_file *l = NULL;
+	enum bc_err rc = BC_OK;
+
+	while (rc == BC_OK && generation > to) {
+		struct group *g = NULL;
+
+		if (l == NULL) {
+			char name[LOG_NAME_BYTES];
+
+			log_name(seq, &id, name);
+			rc = log_file_open(r->log_dir, name, false, &l, e);
+			continue;
+		}
+		if (end <= LOG_HEAD_BYTES) {
+			end = log_file_head(l)->prev_end;
+			id = log_file_head(l)->prev_id;
+			seq--;
+			log_file_close(l);
+			l = NULL;
+			continue;
+		}
+		rc = log_file_group_before(l, end, r->dec, &g, e);
+		if (rc == BC_OK && g->dir != NULL)
+			rc = overlay_add_dir(&r->overlay, g->dir,
+					     log_file_head(l)->number, e);
+		if (rc == BC_OK)
+			rc = add_packs_of(r, g, e);
+		if (rc == BC_OK) {
+			generation--;
+			at = g->record.prev;
+			end = g->offset;
+		}
+		group_free(g);
+	}
+	log_file_close(l);
+	*same = rc == BC_OK && generation == to && digest_eq(&at, to_digest);
+	return rc;
+}
+
+static enum bc_err view_ahead(struct repo *r, uint64_t covered,
+			      struct err *e)
+{
+	err_set(e, BC_EDAMAGE,
+		"the log ends at generation %llu, but the index has seen "
+		"%llu",
+		(unsigned long long)r->head.generation,
+		(unsigned long long)covered);
+	err_hint(e,
+		 "run `blobctl check`; if an older copy of log/ was put back "
+		 "on purpose, remove the files in %s/" REPO_INDEX_DIR,
+		 r->path);
+	return BC_EDAMAGE;
+}
+
+enum bc_err repo_open_index(struct repo *r, struct err *e)
+{
+	bool same = false;
+	uint64_t covered;
+	enum bc_err rc;
+
+	overlay_clear(&r->overlay);
+	index_close(r->index);
+	r->index = NULL;
+	rc = index_open(r->index_dir, r->sb.id.b, &r->index, e);
+	if (rc != BC_OK)
+		return rebuild(r, e);
+	index_covered(r->index, &covered, &r->overlay.from_digest);
+	if (covered > r->head.generation) {
+		/* Another process may just have committed. */
+		rc = repo_catch_up(r, false, e);
+		if (rc != BC_OK)
+			return rc;
+	}
+	if (covered > r->head.generation && r->write)
+		return view_ahead(r, covered, e);
+	r->overlay.from = covered;
+	if (covered <= r->head.generation &&
+	    r->head.generation - covered <= OVERLAY_GENERATIONS_MAX) {
+		rc = walk_back(r, covered, &r->overlay.from_digest, &same, e);
+		if (rc == BC_ENOMEM)
+			return rc;
+		if (rc == BC_OK && same)
+			return BC_OK;
+		err_clear(e);
+	}
+	return rebuild(r, e);
+}
+
+void repo_overlay_pack(struct repo *r, uint32_t number)
+{
+	struct dir_ref d = { .dir = NULL };
+	enum bc_err rc = repo_dir_get(r, number, 0, &d, NULL);
+
+	if (rc == BC_OK)
+		rc = overlay_add_dir(&r->overlay, d.dir, number, NULL);
+	repo_dir_put(r, &d);
+	if (rc != BC_OK)
+		r->index_ready = false;
+}
+
+enum bc_err repo_need_index(struct repo *r, struct err *e)
+{
+	enum bc_err rc = BC_OK;
+
+	if (!r->index_ready)
+		rc = repo_open_index(r, e);
+	r->index_ready = rc == BC_OK;
+	return rc;
+}
+
+void repo_close_index(struct repo *r)
+{
+	index_close(r->index);
+	r->index = NULL;
+	index_mem_fini(&r->overlay.mem);
+	free(r->overlay.at);
+	r->overlay = (struct overlay){ .n = 0 };
+	index_mem_init(&r->overlay.mem, OVERLAY_MAX, 0);
+}
+
+/* ---- after a commit ------------------------------------------------------- */
+
+static enum bc_err write_run(struct repo *r, struct err *e)
+{
+	struct index_range range = range_to_head(r, r->overlay.from,
+						 &r->overlay.from_digest);
+	struct index *now = NULL;
+	uint64_t gen = 0;
+	struct digest digest;
+	bool merged = false;
+	enum bc_err rc = index_open(r->index_dir, r->sb.id.b, &now, e);
+
+	if (rc != BC_OK)
+		return rc;
+	index_covered(now, &gen, &digest);
+	index_close(now);
+	now = NULL;
+	/* Another process has been here: its run holds what ours would, and
+	 * the next opening sorts out the rest. */
+	if (gen != r->overlay.from ||
+	    !digest_eq(&digest, &r->overlay.from_digest))
+		return BC_OK;
+	rc = index_write_run(r->index_dir, &range, r->overlay.at, r->overlay.n,
+			     e);
+	if (rc == BC_OK)
+		rc = index_open(r->index_dir, r->sb.id.b, &now, e);
+	if (rc == BC_OK && index_wants_merge(now)) {
+		rc = index_merge(now, NULL, &merged, e);
+		if (rc == BC_OK && merged) {
+			index_close(now);
+			now = NULL;
+			rc = index_open(r->index_dir, r->sb.id.b, &now, e);
+		}
+		if (rc == BC_OK)
+			rc = index_sweep(now, NULL, e);
+	}
+	if (rc == BC_OK) {
+		pthread_mutex_lock(&r->mutex);
+		index_close(r->index);
+		r->index = now;
+		now = NULL;
+		overlay_clear(&r->overlay);
+		index_covered(r->index, &r->overlay.from,
+			      &r->overlay.from_digest);
+		pthread_mutex_unlock(&r->mutex);
+	}
+	index_close(now);
+	return rc;
+}
+
+void repo_update_index(struct repo *r, bool all)
+{
+	struct err e = ERR_INIT;
+	uint64_t lag = r->head.generation - r->overlay.from;
+
+	if (r->read_only || r->overlay.from == UINT64_MAX || lag == 0 ||
+	    (!all && lag < RUN_GENERATIONS && r->overlay.n < RUN_ENTRIES))
+		return;
+	if (io_file_lock(r->lock, REPO_LOCK_VIEWS, 1, IO_LOCK_EXCLUSIVE,
+			 IO_LOCK_TRY, &e) != BC_OK)
+		return;
+	if (write_run(r, &e) != BC_OK)
+		repo_note_f(r, "the index was not updated: %s", e.text);
+	if (io_file_unlock(r->lock, REPO_LOCK_VIEWS, 1, &e) != BC_OK)
+		repo_note_f(r, "cannot unlock the views: %s", e.text);
+}
+
+size_t repo_find_hints(struct repo *r, const struct digest *id,
+		       struct index_loc *out, size_t max)
+{
+	uint32_t ordinals[8];
+	size_t n, got = 0;
+
+	pthread_mutex_lock(&r->mutex);
+	n = index_mem_find(&r->overlay.mem, id, ordinals, 8);
+	for (size_t i = 0; i < n && got < max; i++) {
+		const struct index_entry *at = &r->overlay.at[ordinals[i]];
+
+		out[got++] = (struct index_loc){ at->pack, at->slot };
+	}
+	if (r->index != NULL && got < max)
+		got += index_find(r->index, id, out + got, max - got);
+	pthread_mutex_unlock(&r->mutex);
+	return got;
+}
