@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ingest/entry - what the system says of an item, as a tree entry. */
+#ifndef BC_INGEST_ENTRY_H
+#define BC_INGEST_ENTRY_H
+
+#include "ingest/internal.h"
+
+/*
+ * entry_fill - everything of entry i but its content or node, from
+ * r->item[i].
+ *
+ *   fd     the item itself, or -1
+ *   dirfd  the directory it is in
+ *
+ * Attributes that cannot be read make the item unreadable (r->present[i]);
+ * a failure is one of memory or of the repository.
+ */
+BC_MUST_CHECK enum bc_err entry_fill(struct worker *w, struct range *r,
+				     uint32_t i, int fd, int dirfd,
+				     struct err *e);
+
+/* entry_metadata - the same without attributes and target. */
+void entry_metadata(struct put *p, const struct item *it,
+		    struct tree_entry *en);
+
+/* entry_stat - for the stat cache. */
+struct stat_entry entry_stat(const struct put *p, const struct item *it,
+			     struct bytes name);
+
+#endif
