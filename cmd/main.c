@@ -1,5 +1,320 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-int main(void)
+/* main - from the arguments to a command, and from its result to a status. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd/cmd.h"
+#include "cmd/exit.h"
+#include "cmd/signal.h"
+#include "cmd/suggest.h"
+
+enum { UNKNOWN_SHOWN = 4, ENV_NAME_BYTES = 64 };
+
+/*
+ * A closed descriptor 0, 1 or 2 would be given to the next file that is
+ * opened, and a message would then land in the repository. Each is opened the
+ * wrong way round, so that reading or writing it still fails.
+ */
+static void open_standard_fds(void)
 {
-	return 0;
+	static const int MODES[] = { O_WRONLY, O_RDONLY, O_RDONLY };
+
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
+		    open("/dev/null", MODES[fd]) != fd)
+			_exit(STATUS_FAILED);
+}
+
+/* Called with the first operand: the command's own options follow. */
+static enum bc_err on_command(struct opt_parser *p, const char *word,
+			      struct err *e)
+{
+	struct ctx *c = p->ctx;
+	const struct cmd *cmd = cmd_lookup(word);
+	void *opts;
+
+	if (cmd == NULL)
+		return cmd_unknown(word, e);
+	opts = calloc(1, cmd->opts_bytes == 0 ? 1 : cmd->opts_bytes);
+	if (opts == NULL)
+		return err_set(e, BC_ENOMEM, "no memory for options");
+	if (cmd->opts_default != NULL)
+		memcpy(opts, cmd->opts_default, cmd->opts_bytes);
+	c->cmd = cmd;
+	c->opts = opts;
+	p->own = cmd->opts;
+	p->own_at = opts;
+	p->own_name = cmd->name;
+	return BC_OK;
+}
+
+static bool env_known(const char *name)
+{
+	/* The last two are set by installers and images for themselves. */
+	static const char *const OTHERS[] = { "BLOBCTL_PAGER",
+					      "BLOBCTL_VERSION",
+					      "BLOBCTL_HELP" };
+	char want[ENV_NAME_BYTES];
+
+	for (size_t i = 0; i < sizeof(OTHERS) / sizeof(OTHERS[0]); i++)
+		if (strcmp(OTHERS[i], name) == 0)
+			return true;
+	for (const struct opt *o = global_opts; o->type != OPT_END; o++)
+		if (opt_env_name(o->name, want, sizeof(want)) &&
+		    strcmp(want, name) == 0)
+			return true;
+	for (const struct cmd *const *c = cmd_table; *c != NULL; c++)
+		for (const struct opt *o = (*c)->opts;
+		     o != NULL && o->type != OPT_END; o++)
+			if (opt_env_name(o->name, want, sizeof(want)) &&
+			    strcmp(want, name) == 0)
+				return true;
+	return false;
+}
+
+static void offer_env_names(struct suggest *s, const struct opt *table,
+			    char (*best)[ENV_NAME_BYTES])
+{
+	char name[ENV_NAME_BYTES];
+
+	for (const struct opt *o = table; o != NULL && o->type != OPT_END;
+	     o++) {
+		const char *before = s->best;
+
+		if ((o->flags & OPT_NO_ENV) ||
+		    !opt_env_name(o->name, name, sizeof(name)))
+			continue;
+		suggest_offer(s, name);
+		if (s->best != before || s->best == name) {
+			memcpy(*best, name, sizeof(name));
+			s->best = *best;
+		}
+	}
+}
+
+/* One warning for all names of ours that mean nothing. */
+static void warn_unknown_env(struct msg *m, char *const *envp)
+{
+	static const char PREFIX[] = "BLOBCTL_";
+	char all[512] = "", name[ENV_NAME_BYTES], best[ENV_NAME_BYTES] = "";
+	size_t n = 0, count = 0;
+
+	for (; *envp != NULL; envp++) {
+		const char *eq = strchr(*envp, '=');
+		size_t len = eq == NULL ? 0 : (size_t)(eq - *envp);
+		struct suggest s;
+
+		if (strncmp(*envp, PREFIX, sizeof(PREFIX) - 1) != 0 || len == 0)
+			continue;
+		snprintf(name, sizeof(name), "%.*s", (int)len, *envp);
+		if (env_known(name))
+			continue;
+		if (count++ >= UNKNOWN_SHOWN || n >= sizeof(all))
+			continue;
+		n += (size_t)snprintf(all + n, sizeof(all) - n, "%s%s",
+				      count > 1 ? ", " : "", name);
+		s = suggest_begin(name);
+		offer_env_names(&s, global_opts, &best);
+		for (const struct cmd *const *c = cmd_table; *c != NULL; c++)
+			offer_env_names(&s, (*c)->opts, &best);
+		if (s.best != NULL && n < sizeof(all))
+			n += (size_t)snprintf(all + n, sizeof(all) - n,
+					      " (did you mean %s?)", s.best);
+	}
+	if (count > 0)
+		msg_warn(m, "unknown_environment",
+			 "unknown in the environment: %s%s", all,
+			 count > UNKNOWN_SHOWN ? ", ..." : "");
+}
+
+static enum bc_err check_operands(const struct ctx *c, struct err *e)
+{
+	if (c->n_args < c->cmd->args_min)
+		return ctx_usage(c, e, "an operand is missing");
+	if (c->n_args > c->cmd->args_max)
+		return ctx_usage(c, e, "'%.64s' is one operand too many",
+				 c->args[c->cmd->args_max]);
+	return BC_OK;
+}
+
+static enum bc_err check_status_fd(struct ctx *c, struct err *e)
+{
+	int fd = (int)c->g.status_fd;
+
+	if (c->g.status_fd == UINT64_MAX || fcntl(fd, F_GETFD) >= 0)
+		return BC_OK;
+	c->g.status_fd = UINT64_MAX;
+	(void)err_set(e, BC_EUSAGE,
+		      "--status-fd=%d: that descriptor is not "
+		      "open",
+		      fd);
+	err_hint(e, "open it in the shell: --status-fd=3 3>events.jsonl");
+	return BC_EUSAGE;
+}
+
+static void start_output(struct ctx *c)
+{
+	struct out_options o = {
+		.json = c->g.json,
+		.status_fd =
+			c->g.status_fd == UINT64_MAX ? -1 : (int)c->g.status_fd,
+		.quiet = c->g.quiet && c->g.verbose == 0,
+		.colour = c->g.colour,
+		.unit = c->g.plain_bytes ? FMT_PLAIN
+			: c->g.si	 ? FMT_SI
+					 : FMT_IEC,
+		.utc = c->g.utc,
+		.pager = c->cmd != NULL && (c->cmd->needs & CMD_PAGED) &&
+			 !c->g.no_pager,
+	};
+
+	out_init(&c->out, &o, c->clk);
+	msg_init(&c->msg, &c->out, o.quiet, c->g.verbose);
+}
+
+/* Everything between a parsed line and the result. */
+static enum bc_err run(struct ctx *c, struct err *e)
+{
+	enum bc_err rc;
+
+	if (c->g.log_file != NULL) {
+		rc = msg_log_open(&c->msg, c->g.log_file, e);
+		if (rc != BC_OK)
+			return rc;
+	}
+	if (c->cmd->needs & CMD_STOPS)
+		signal_catch_stops();
+	if (c->g.max_duration > 0)
+		signal_deadline(c->g.max_duration);
+	rc = ctx_open(c, e);
+	if (rc == BC_OK)
+		rc = c->cmd->run(c, e);
+	ctx_close(c);
+	return rc;
+}
+
+/*
+ * The exit status, decided here and nowhere else. A signal has the last word
+ * even if the work was done: whoever pressed ^C in a loop wants the loop to
+ * end.
+ */
+static int decide_status(struct ctx *c, enum bc_err rc, const struct err *e)
+{
+	if (rc != BC_OK && rc != BC_EDIFFER &&
+	    !(rc == BC_ECANCEL && signal_time_up())) {
+		struct err said = *e;
+
+		said.code = rc;
+		if (exit_status_of(rc) == STATUS_USAGE && said.hint[0] == '\0')
+			err_hint(&said, "blobctl help%s%s",
+				 c->cmd == NULL ? "" : " ",
+				 c->cmd == NULL ? "" : c->cmd->name);
+		if (rc != BC_EPARTIAL || said.text[0] != '\0')
+			msg_error(&c->msg, &said);
+	}
+	msg_end_groups(&c->msg);
+	if (signal_number() != 0)
+		return STATUS_SIGNAL + signal_number();
+	if (rc == BC_ECANCEL && signal_time_up()) {
+		msg_note(&c->msg, "the time is up; the same command goes on "
+				  "from here");
+		return STATUS_TIME_UP;
+	}
+	return exit_status_of(rc);
+}
+
+/* Turn -h and -V into the commands they stand for. Help wins over errors. */
+static enum bc_err apply_shortcuts(struct ctx *c, struct opt_parser *p,
+				   enum bc_err rc, struct err *e)
+{
+	if (c->g.help) {
+		c->args = p->operands;
+		c->n_args = 0;
+		if (c->cmd != NULL) {
+			c->args[0] = c->cmd->name;
+			c->n_args = 1;
+		}
+		c->cmd = &cmd_help;
+		err_clear(e);
+		return BC_OK;
+	}
+	if (c->g.version && rc == BC_OK) {
+		c->cmd = &cmd_version;
+		c->n_args = 0;
+		return BC_OK;
+	}
+	if (rc == BC_OK && c->cmd == NULL) {
+		rc = err_set(e, BC_EUSAGE, "no command was given");
+		err_hint(e, "blobctl help");
+	}
+	return rc;
+}
+
+/* Report, write the summary, close everything; returns the status. */
+static int finish(struct ctx *c, enum bc_err rc, struct err *e)
+{
+	int status = decide_status(c, rc, e);
+	struct err late = ERR_INIT;
+
+	rc = out_flush(&c->out, &late);
+	if (rc != BC_OK) {
+		msg_error(&c->msg, &late);
+		status = exit_worse(status, STATUS_FAILED);
+	}
+	rc = out_finish(&c->out, status, signal_number(), &late);
+	if (rc != BC_OK) {
+		msg_error_late(&c->msg, &late);
+		status = exit_worse(status, STATUS_FAILED);
+	}
+	msg_fini(&c->msg, status);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct ctx c = { .g = global_defaults, .clk = clock_system() };
+	struct opt_parser p = { .global = global_opts,
+				.global_at = &c.g,
+				.envp = environ,
+				.on_command = on_command,
+				.owner = cmd_owner,
+				.ctx = &c };
+	struct err e = ERR_INIT;
+	enum bc_err rc, status_rc;
+	int status;
+
+	open_standard_fds();
+	signal_setup();
+	p.now = c.clk.real(c.clk.ctx);
+	c.stop = signal_stop_flag();
+	rc = opt_parse(&p, argc, argv, &e);
+	c.args = p.operands;
+	c.n_args = p.operand_count;
+	/* Not even an output to report it on could be set up. */
+	status_rc = check_status_fd(&c, rc == BC_OK ? &e : NULL);
+	if (rc == BC_OK)
+		rc = status_rc;
+	if (p.operands != NULL)
+		rc = apply_shortcuts(&c, &p, rc, &e);
+	if (rc == BC_OK)
+		rc = check_operands(&c, &e);
+	if (rc != BC_OK)
+		c.g.no_pager = true;
+	start_output(&c);
+	out_start(&c.out, c.cmd == NULL ? NULL : c.cmd->name, c.g.dry_run);
+	if (rc == BC_OK) {
+		warn_unknown_env(&c.msg, environ);
+		rc = run(&c, &e);
+	} else if (argc <= 1 && !c.g.json) {
+		help_overview(stderr);
+	}
+	status = finish(&c, rc, &e);
+	opt_parse_free(&p);
+	free(p.own_at);
+	if (status > STATUS_SIGNAL)
+		signal_reraise(status - STATUS_SIGNAL);
+	return status;
 }

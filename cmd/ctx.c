@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cmd/cmd.h"
+#include "io/io.h"
+#include "repo/repo.h"
+#include "util/rng.h"
+
+enum { ANSWER_BYTES = 16 };
+
+/* -R or BLOBCTL_REPO, else core.repo. */
+static enum bc_err find_repo(struct ctx *c, struct err *e)
+{
+	struct config conf = { 0 };
+	char *path = NULL;
+	enum bc_err rc;
+
+	if (c->g.repo != NULL) {
+		c->repo_path = strdup(c->g.repo);
+		return c->repo_path != NULL
+			       ? BC_OK
+			       : err_set(e, BC_ENOMEM, "no memory");
+	}
+	rc = config_path(&path, e);
+	if (rc == BC_OK)
+		rc = config_load(path, &conf, e);
+	free(path);
+	/* Without a home directory there is no file that could name one. */
+	if (rc == BC_OK || rc == BC_ENOTFOUND) {
+		c->repo_path = conf.repo;
+		conf.repo = NULL;
+		rc = BC_OK;
+	}
+	config_free(&conf);
+	if (rc != BC_OK || c->repo_path != NULL)
+		return rc;
+	rc = err_set(e, BC_ENOREPO, "no repository set");
+	err_hint(e,
+		 "blobctl init DIR   makes one; blobctl -R DIR %s   uses "
+		 "another",
+		 c->cmd->name);
+	return rc;
+}
+
+static enum bc_err check_folder(struct ctx *c, struct err *e)
+{
+	struct stat st;
+	enum bc_err rc;
+
+	if (stat(c->repo_path, &st) == 0 && S_ISDIR(st.st_mode))
+		return BC_OK;
+	if (errno != 0 && errno != ENOENT && errno != ENOTDIR)
+		return err_sys(e, errno, "cannot open the repository %s",
+			       c->repo_path);
+	rc = err_set(e, BC_ENOREPO, "there is no repository at %s",
+		     c->repo_path);
+	err_hint(e, "blobctl init %s", c->repo_path);
+	return rc;
+}
+
+/* BLOBCTL_IO names the engine; anything else than the two is the default. */
+static enum bc_err open_io(struct ctx *c, struct err *e)
+{
+	const char *engine = getenv("BLOBCTL_IO");
+	struct io_options o = { .engine = IO_ENGINE_AUTO };
+
+	if (engine != NULL && strcmp(engine, "psync") == 0)
+		o.engine = IO_ENGINE_PSYNC;
+	else if (engine != NULL && strcmp(engine, "uring") == 0)
+		o.engine = IO_ENGINE_URING;
+	return io_open(&o, &c->io, e);
+}
+
+static void say_note(void *ctx, const char *text)
+{
+	struct ctx *c = ctx;
+
+	msg_warn(&c->msg, "repository", "%s", text);
+}
+
+static enum bc_err open_repo(struct ctx *c, struct err *e)
+{
+	struct repo_options o = {
+		.io = c->io,
+		.rng = rng_system(),
+		.clock = c->clk,
+		.write = (c->cmd->needs & CMD_WRITES) != 0 && !c->g.dry_run,
+		.lock_wait_ms = c->g.lock_wait * 1000,
+		.note = { say_note, c },
+	};
+	enum bc_err rc = repo_open(c->repo_path, &o, &c->repo, e);
+
+	if (rc == BC_ENOREPO)
+		err_hint(e, "blobctl init %s", c->repo_path);
+	return rc;
+}
+
+enum bc_err ctx_open(struct ctx *c, struct err *e)
+{
+	enum bc_err rc = open_io(c, e);
+
+	if (rc != BC_OK || !(c->cmd->needs & CMD_REPO))
+		return rc;
+	rc = find_repo(c, e);
+	errno = 0;
+	if (rc == BC_OK)
+		rc = check_folder(c, e);
+	if (rc != BC_OK)
+		return rc;
+	return open_repo(c, e);
+}
+
+void ctx_close(struct ctx *c)
+{
+	repo_close(c->repo);
+	c->repo = NULL;
+	io_close(c->io);
+	c->io = NULL;
+	free(c->repo_path);
+	c->repo_path = NULL;
+}
+
+enum bc_err ctx_confirm(struct ctx *c, const char *question, struct err *e)
+{
+	char answer[ANSWER_BYTES];
+	enum bc_err rc;
+
+	if (c->g.yes)
+		return BC_OK;
+	if (c->g.no_input || isatty(STDIN_FILENO) != 1 || !c->out.err_tty) {
+		rc = err_set(e, BC_EREFUSED, "%s Nobody can be asked",
+			     question);
+		err_hint(e, "add --yes to do it without a question");
+		return rc;
+	}
+	msg_bar(&c->msg, NULL);
+	fprintf(stderr, "%s [y/N] ", question);
+	fflush(stderr);
+	if (fgets(answer, sizeof(answer), stdin) != NULL &&
+	    (answer[0] == 'y' || answer[0] == 'Y'))
+		return BC_OK;
+	return err_set(e, BC_EREFUSED, "not done");
+}
+
+enum bc_err ctx_unwired(const struct ctx *c, struct err *e)
+{
+	return err_set(e, BC_ESYS, "'%s' is not connected to the library yet",
+		       c->cmd->name);
+}
+
+enum bc_err ctx_usage(const struct ctx *c, struct err *e, const char *fmt, ...)
+{
+	char text[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	(void)err_set(e, BC_EUSAGE, "%s: %s", c->cmd->name, text);
+	err_hint(e, "usage: blobctl %s %s", c->cmd->name, c->cmd->usage);
+	return BC_EUSAGE;
+}

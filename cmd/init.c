@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* init - make a repository, and remember it as the user's own. */
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "chunk/params.h"
+#include "cmd/cmd.h"
+#include "cmd/show.h"
+#include "io/io.h"
+#include "repo/create.h"
+#include "util/hex.h"
+#include "util/rng.h"
+
+enum { ZSTD_LEVEL_MAX = 19 };
+
+struct init_opts {
+	bool if_missing;
+	bool no_remember;
+	struct chunk_params chunker;
+	uint64_t pack_bytes;
+	int level;		/* of zstd; 0: stored as it is */
+	uint64_t reserve_bytes; /* UINT64_MAX: the library's choice */
+};
+
+static const struct init_opts INIT_DEFAULT = {
+	.chunker = { CHUNK_CDC, 16 << 10, 64 << 10, 256 << 10 },
+	.pack_bytes = 64 << 20,
+	.level = 1,
+	.reserve_bytes = UINT64_MAX,
+};
+
+static enum bc_err read_chunker(const char *text, void *at, struct err *e)
+{
+	return chunk_params_parse(text, at, e);
+}
+
+/* zstd:LEVEL, zstd or none. */
+static enum bc_err read_compression(const char *text, void *at, struct err *e)
+{
+	uint64_t level = 1;
+
+	if (strcmp(text, "none") == 0)
+		level = 0;
+	else if (strcmp(text, "zstd") != 0 &&
+		 (strncmp(text, "zstd:", 5) != 0 ||
+		  parse_u64(text + 5, &level, NULL) != BC_OK || level < 1 ||
+		  level > ZSTD_LEVEL_MAX)) {
+		(void)err_set(e, BC_EINVAL, "'%.64s' is no compression", text);
+		err_hint(e, "write zstd:1 to zstd:%d, or none", ZSTD_LEVEL_MAX);
+		return BC_EINVAL;
+	}
+	*(int *)at = (int)level;
+	return BC_OK;
+}
+
+#define AT(member) offsetof(struct init_opts, member)
+
+static const struct opt init_opts[] = {
+	{ .name = "if-missing",
+	  .type = OPT_BOOL,
+	  .at = AT(if_missing),
+	  .help = "succeed if there is a repository already" },
+	{ .name = "chunker",
+	  .type = OPT_CUSTOM,
+	  .at = AT(chunker),
+	  .arg = "SPEC",
+	  .read = read_chunker,
+	  .help = "cdc:16KiB to cdc:1MiB, fixed:4MiB (cdc:64KiB)" },
+	{ .name = "pack-size",
+	  .type = OPT_SIZE,
+	  .at = AT(pack_bytes),
+	  .arg = "SIZE",
+	  .min = 1 << 20,
+	  .max = 1 << 30,
+	  .help = "target size of a pack (64MiB)" },
+	{ .name = "compression",
+	  .type = OPT_CUSTOM,
+	  .at = AT(level),
+	  .arg = "SPEC",
+	  .read = read_compression,
+	  .help = "zstd:1 to zstd:19, or none (zstd:1)" },
+	{ .name = "reserve",
+	  .type = OPT_SIZE,
+	  .at = AT(reserve_bytes),
+	  .arg = "SIZE",
+	  .min = 0,
+	  .max = INT64_MAX,
+	  .help = "kept free for a full disk (16MiB, at most 1 %)" },
+	{ .name = "no-remember",
+	  .type = OPT_BOOL,
+	  .at = AT(no_remember),
+	  .help = "do not write core.repo to the configuration" },
+	{ .type = OPT_END },
+};
+
+/* Make it the default of later commands, unless there is one. A failure here
+ * does not undo the repository: it is a warning. */
+static void remember(struct ctx *c, const char *dir)
+{
+	struct err e = ERR_INIT;
+	char *path = NULL, *real = realpath(dir, NULL);
+	bool changed = false;
+	enum bc_err rc = real == NULL ? err_set(&e, BC_ENOMEM, "no memory")
+				      : config_path(&path, &e);
+
+	if (rc == BC_OK)
+		rc = config_remember(path, real, &changed, &e);
+	if (rc != BC_OK)
+		msg_warn(&c->msg, "not_remembered",
+			 "not set as the default repository: %s", e.text);
+	else if (changed)
+		msg_note(&c->msg,
+			 "set as the default repository (core.repo in %s)",
+			 path);
+	free(path);
+	free(real);
+}
+
+/* There is one already: fine if that was asked for. */
+static enum bc_err show_present(struct ctx *c, const char *dir, struct err *e)
+{
+	struct io_dir *d = NULL;
+	struct superblock s;
+	char id[PACK_ID_HEX_BYTES];
+	enum bc_err rc = io_dir_open(c->io, dir, &d, e);
+
+	if (rc == BC_OK)
+		rc = superblock_load(d, &s, NULL, e);
+	io_dir_close(d);
+	if (rc != BC_OK)
+		return rc;
+	hex_encode(s.id.b, PACK_ID_BYTES, id);
+	show_repo(&c->out, dir, id, false);
+	return BC_OK;
+}
+
+static enum bc_err make_repo(struct ctx *c, const struct init_opts *o,
+			     const char *dir, struct err *e)
+{
+	struct repo_create_options r = { .io = c->io,
+					 .rng = rng_system(),
+					 .clock = c->clk,
+					 .chunker = o->chunker,
+					 .level = o->level,
+					 .pack_bytes = o->pack_bytes,
+					 .reserve_bytes = o->reserve_bytes };
+	struct pack_id id;
+	char hex[PACK_ID_HEX_BYTES];
+	enum bc_err rc;
+
+	if (c->g.dry_run)
+		return BC_OK;
+	rc = repo_create(dir, &r, &id, e);
+	if (rc == BC_EEXIST && o->if_missing) {
+		struct err other = ERR_INIT;
+
+		if (show_present(c, dir, &other) == BC_OK)
+			return BC_OK;
+	}
+	if (rc != BC_OK)
+		return rc;
+	hex_encode(id.b, PACK_ID_BYTES, hex);
+	show_repo(&c->out, dir, hex, true);
+	return BC_OK;
+}
+
+static enum bc_err init_run(struct ctx *c, struct err *e)
+{
+	const struct init_opts *o = c->opts;
+	const char *dir = c->n_args == 1 ? c->args[0] : c->g.repo;
+	enum bc_err rc;
+
+	if (dir == NULL || *dir == '\0')
+		return ctx_usage(c, e, "where? name a folder");
+	rc = make_repo(c, o, dir, e);
+	if (rc != BC_OK)
+		return rc;
+	if (!o->no_remember && !c->g.dry_run)
+		remember(c, dir);
+	return BC_OK;
+}
+
+const struct cmd cmd_init = {
+	.name = "init",
+	.summary = "make a repository",
+	.usage = "[DIR]",
+	.group = "Archive",
+	.examples = "  blobctl init ~/blobs\n"
+		    "  blobctl init /srv/images --chunker=fixed:1MiB\n",
+	.needs = CMD_WRITES,
+	.args_max = 1,
+	.opts = init_opts,
+	.opts_bytes = sizeof(struct init_opts),
+	.opts_default = &INIT_DEFAULT,
+	.run = init_run,
+};

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/msg.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "util/fmt_text.h"
+
+enum { LINE_MAX_BYTES = 64 << 10 };
+
+static const char BAR_CLEAR[] = "\r\033[K";
+
+void msg_init(struct msg *m, struct out *o, bool quiet, unsigned verbose)
+{
+	*m = (struct msg){
+		.out = o, .quiet = quiet, .verbose = verbose, .log_fd = -1
+	};
+	pthread_mutex_init(&m->lock, NULL);
+}
+
+/* One write(2), so that lines of two processes do not mix. */
+static void write_line(int fd, struct bytes b)
+{
+	while (b.n > 0) {
+		ssize_t n = write(fd, b.p, b.n);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return; /* nobody is left to tell */
+		b = bytes_of(b.p + n, b.n - (size_t)n);
+	}
+}
+
+static enum bc_err add(struct buf *b, const char *s)
+{
+	return buf_add(b, s, strlen(s));
+}
+
+/* A sentence as it is shown, safe for any terminal, with a newline. */
+struct shown {
+	const char *before; /* ours, may hold escape sequences */
+	const char *label;
+	const char *after;
+	const char *text; /* of unknown origin */
+};
+
+static void show(struct msg *m, const struct shown *s)
+{
+	struct buf b = BUF_INIT(LINE_MAX_BYTES);
+	bool ok = (!m->bar_shown || add(&b, BAR_CLEAR) == BC_OK) &&
+		  add(&b, s->before) == BC_OK && add(&b, s->label) == BC_OK &&
+		  add(&b, s->after) == BC_OK &&
+		  fmt_terminal(&b, bytes_str(s->text)) == BC_OK &&
+		  add(&b, "\n") == BC_OK;
+
+	m->bar_shown = false;
+	if (ok)
+		write_line(STDERR_FILENO, buf_bytes(&b));
+	else
+		write_line(STDERR_FILENO, bytes_str("blobctl: no memory\n"));
+	buf_fini(&b);
+}
+
+static void log_line(struct msg *m, const char *level, const char *text)
+{
+	struct buf b = BUF_INIT(LINE_MAX_BYTES);
+	char head[128], when[FMT_BYTES];
+	struct clock c = m->out->clk;
+
+	if (m->log_fd < 0)
+		return;
+	snprintf(head, sizeof(head),
+		 "%s %s %s: ", fmt_time_utc(c.real(c.ctx), false, when),
+		 m->out->run_id, level);
+	if (add(&b, head) == BC_OK &&
+	    fmt_terminal(&b, bytes_str(text)) == BC_OK &&
+	    add(&b, "\n") == BC_OK)
+		write_line(m->log_fd, buf_bytes(&b));
+	buf_fini(&b);
+}
+
+enum bc_err msg_log_open(struct msg *m, const char *path, struct err *e)
+{
+	int fd =
+		open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY,
+		     0640);
+
+	if (fd < 0)
+		return err_sys(e, errno, "cannot open the log file %s", path);
+	m->log_fd = fd;
+	log_line(m, "start", m->out->command == NULL ? "-" : m->out->command);
+	return BC_OK;
+}
+
+static void emit(struct msg *m, const char *type, const char *code,
+		 const char *text, const char *hint, struct bytes path)
+{
+	struct json j;
+
+	if (!out_events(m->out))
+		return;
+	json_begin(&j, type);
+	json_text(&j, "code", code);
+	json_text(&j, "message", text);
+	json_text(&j, "hint", hint != NULL && *hint != '\0' ? hint : NULL);
+	json_path(&j, "path", path);
+	json_null(&j, "url");
+	out_emit(m->out, &j);
+}
+
+/* A hint that is a command is one to try. */
+static void show_hint(struct msg *m, const char *hint)
+{
+	static const char NAME[] = "blobctl ";
+	bool command = strncmp(hint, NAME, sizeof(NAME) - 1) == 0;
+
+	if (*hint != '\0')
+		show(m,
+		     &(struct shown){ "  ", command ? "try: " : "", "", hint });
+}
+
+static void show_error(struct msg *m, const struct err *e)
+{
+	show(m, &(struct shown){
+			out_paint(m->out, true, COLOUR_RED),
+			"blobctl: ", out_paint(m->out, true, COLOUR_NONE),
+			e->text[0] != '\0' ? e->text : bc_err_name(e->code) });
+	show_hint(m, e->hint);
+}
+
+void msg_error(struct msg *m, const struct err *e)
+{
+	const char *text = e->text[0] != '\0' ? e->text : bc_err_name(e->code);
+
+	pthread_mutex_lock(&m->lock);
+	m->out->errors++;
+	emit(m, "error", bc_err_name(e->code), text, e->hint,
+	     bytes_of(NULL, 0));
+	show_error(m, e);
+	log_line(m, "error", text);
+	if (e->hint[0] != '\0')
+		log_line(m, "hint", e->hint);
+	pthread_mutex_unlock(&m->lock);
+}
+
+void msg_error_late(struct msg *m, const struct err *e)
+{
+	pthread_mutex_lock(&m->lock);
+	show_error(m, e);
+	log_line(m, "error", e->text);
+	pthread_mutex_unlock(&m->lock);
+}
+
+static void show_warning(struct msg *m, const char *text)
+{
+	if (m->quiet)
+		return;
+	show(m, &(struct shown){ out_paint(m->out, true, COLOUR_YELLOW),
+				 "blobctl: ",
+				 out_paint(m->out, true, COLOUR_NONE), text });
+}
+
+void msg_warn(struct msg *m, const char *code, const char *fmt, ...)
+{
+	char text[MSG_TEXT_BYTES];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	pthread_mutex_lock(&m->lock);
+	m->out->warnings++;
+	emit(m, "warning", code, text, NULL, bytes_of(NULL, 0));
+	show_warning(m, text);
+	log_line(m, "warning", text);
+	pthread_mutex_unlock(&m->lock);
+}
+
+/* How often that code was seen before this time. The last group takes what
+ * does not fit. */
+static uint64_t count_group(struct msg *m, const char *code)
+{
+	size_t i;
+
+	for (i = 0; i < m->group_count; i++)
+		if (strncmp(m->groups[i].code, code, MSG_CODE_BYTES - 1) == 0)
+			return m->groups[i].seen++;
+	if (i == MSG_CODES_MAX)
+		return m->groups[MSG_CODES_MAX - 1].seen++;
+	snprintf(m->groups[i].code, MSG_CODE_BYTES, "%s", code);
+	m->groups[i].seen = 1;
+	m->group_count++;
+	return 0;
+}
+
+void msg_item(struct msg *m, const char *code, struct bytes path,
+	      const char *fmt, ...)
+{
+	char text[MSG_TEXT_BYTES], line[MSG_TEXT_BYTES + 16];
+	uint64_t before;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	snprintf(line, sizeof(line), "%.*s: %.2048s", (int)path.n,
+		 (const char *)path.p, text);
+	pthread_mutex_lock(&m->lock);
+	m->out->warnings++;
+	before = count_group(m, code);
+	emit(m, "warning", code, text, NULL, path);
+	if (before < MSG_SHOWN_PER_CODE || m->verbose > 0)
+		show_warning(m, line);
+	log_line(m, "warning", line);
+	pthread_mutex_unlock(&m->lock);
+}
+
+BC_PRINTF(4, 0)
+static void note(struct msg *m, bool shown, const char *level, const char *fmt,
+		 va_list ap)
+{
+	char text[MSG_TEXT_BYTES];
+
+	if (!shown && m->log_fd < 0)
+		return;
+	vsnprintf(text, sizeof(text), fmt, ap);
+	pthread_mutex_lock(&m->lock);
+	if (shown)
+		show(m, &(struct shown){ "", "", "", text });
+	log_line(m, level, text);
+	pthread_mutex_unlock(&m->lock);
+}
+
+void msg_note(struct msg *m, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	note(m, !m->quiet, "note", fmt, ap);
+	va_end(ap);
+}
+
+void msg_detail(struct msg *m, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (m->verbose < 1)
+		return;
+	va_start(ap, fmt);
+	note(m, true, "detail", fmt, ap);
+	va_end(ap);
+}
+
+void msg_debug(struct msg *m, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (m->verbose < 2)
+		return;
+	va_start(ap, fmt);
+	note(m, true, "debug", fmt, ap);
+	va_end(ap);
+}
+
+void msg_bar(struct msg *m, const char *line)
+{
+	struct buf b = BUF_INIT(LINE_MAX_BYTES);
+
+	pthread_mutex_lock(&m->lock);
+	if (line == NULL) {
+		if (m->bar_shown)
+			write_line(STDERR_FILENO, bytes_str(BAR_CLEAR));
+		m->bar_shown = false;
+	} else if (add(&b, BAR_CLEAR) == BC_OK && add(&b, line) == BC_OK) {
+		write_line(STDERR_FILENO, buf_bytes(&b));
+		m->bar_shown = true;
+	}
+	pthread_mutex_unlock(&m->lock);
+	buf_fini(&b);
+}
+
+void msg_progress(struct msg *m, const char *line)
+{
+	pthread_mutex_lock(&m->lock);
+	show(m, &(struct shown){ "", "", "", line });
+	pthread_mutex_unlock(&m->lock);
+}
+
+void msg_end_groups(struct msg *m)
+{
+	char text[160];
+
+	pthread_mutex_lock(&m->lock);
+	for (size_t i = 0; i < m->group_count && m->verbose == 0; i++) {
+		const struct msg_group *g = &m->groups[i];
+
+		if (g->seen <= MSG_SHOWN_PER_CODE)
+			continue;
+		snprintf(text, sizeof(text),
+			 "and %" PRIu64 " more like this (%s); -v shows all",
+			 g->seen - MSG_SHOWN_PER_CODE, g->code);
+		show_warning(m, text);
+	}
+	m->group_count = 0;
+	pthread_mutex_unlock(&m->lock);
+}
+
+void msg_fini(struct msg *m, int status)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "exit %d", status);
+	log_line(m, "end", text);
+	if (m->log_fd >= 0)
+		close(m->log_fd);
+	m->log_fd = -1;
+	pthread_mutex_destroy(&m->lock);
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A pager between a long listing and the terminal. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cmd/out.h"
+
+static const char PAGER_DEFAULT[] = "less -FRX";
+
+/* Is `less` anywhere in PATH? Asked because a shell that cannot find it would
+ * swallow the output. */
+static bool have_less(void)
+{
+	const char *path = getenv("PATH");
+	char file[4096];
+
+	while (path != NULL && *path != '\0') {
+		const char *end = strchrnul(path, ':');
+		int n = snprintf(file, sizeof(file), "%.*s/less",
+				 (int)(end - path), path);
+
+		if (n > 0 && (size_t)n < sizeof(file) &&
+		    access(file, X_OK) == 0)
+			return true;
+		path = *end == ':' ? end + 1 : end;
+	}
+	return false;
+}
+
+/* The command to run, NULL for none. */
+static const char *choose(void)
+{
+	const char *p = getenv("BLOBCTL_PAGER");
+
+	if (p == NULL)
+		p = getenv("PAGER");
+	if (p == NULL)
+		return have_less() ? PAGER_DEFAULT : NULL;
+	return *p == '\0' || strcmp(p, "cat") == 0 ? NULL : p;
+}
+
+void out_pager_start(struct out *o)
+{
+	const char *command = choose();
+	FILE *to = NULL;
+	int fd[2];
+	pid_t pid;
+
+	if (command == NULL || pipe2(fd, O_CLOEXEC) != 0)
+		return;
+	to = fdopen(fd[1], "w");
+	if (to == NULL) {
+		close(fd[0]);
+		close(fd[1]);
+		return;
+	}
+	pid = fork();
+	if (pid == 0) {
+		if (dup2(fd[0], STDIN_FILENO) >= 0)
+			execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+		_exit(127);
+	}
+	close(fd[0]);
+	if (pid < 0) {
+		fclose(to);
+		return;
+	}
+	o->text = to;
+	o->pager_pid = pid;
+}
+
+void out_pager_wait(struct out *o)
+{
+	int status;
+
+	if (o->pager_pid == 0)
+		return;
+	/* The pager, not this process, answers to the keyboard from here. */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	fclose(o->text);
+	o->text = stdout;
+	while (waitpid(o->pager_pid, &status, 0) < 0 && errno == EINTR)
+		;
+	o->pager_pid = 0;
+}

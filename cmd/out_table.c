@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tables: aligned for a person, tab-separated for a program, JSON lines. */
+#include <errno.h>
+#include <inttypes.h>
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+#include <wchar.h>
+
+#include "cmd/out.h"
+#include "util/fmt_text.h"
+
+enum {
+	ID_SHOWN = 8,	  /* digits of an id on a terminal */
+	ROWS_HELD = 1000, /* rows whose widths set the columns */
+	GAP = 2,	  /* blanks between columns */
+	CELL_MAX_BYTES = 16 << 20,
+};
+
+struct out_table {
+	const struct out_column *columns;
+	size_t n; /* columns */
+	struct out_table_options opt;
+	bool aligned;
+	bool header_done;
+	uint64_t rows;
+	/* Held rows: cells one after the other, each with a NUL. */
+	struct buf held;
+	size_t held_rows;
+	size_t width[OUT_COLUMNS_MAX];
+	struct buf line;
+};
+
+/* Columns of a terminal that well-formed text takes. */
+static size_t display_width(struct bytes s)
+{
+	size_t n = 0;
+	uint32_t cp;
+
+	while (s.n > 0) {
+		int w = 1;
+
+		if (fmt_utf8_next(&s, &cp))
+			w = wcwidth((wchar_t)cp);
+		n += w < 0 ? 1 : (size_t)w;
+	}
+	return n;
+}
+
+static bool shown(const struct out_table *t, size_t i)
+{
+	enum out_show show = t->columns[i].show;
+
+	return show == OUT_ALWAYS || (show == OUT_LONG && t->opt.is_long);
+}
+
+static bool right_aligned(enum out_kind k)
+{
+	return k == OUT_SIZE || k == OUT_COUNT;
+}
+
+static const struct out_column *find_key(const struct out_table *t,
+					 const char *key, size_t n)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (strlen(t->columns[i].key) == n &&
+		    memcmp(t->columns[i].key, key, n) == 0)
+			return &t->columns[i];
+	return NULL;
+}
+
+static enum bc_err check_format(const struct out_table *t, struct err *e)
+{
+	const char *p = t->opt.format;
+
+	while (p != NULL && (p = strchr(p, '{')) != NULL) {
+		const char *end;
+		size_t n;
+
+		if (p[1] == '{') {
+			p += 2;
+			continue;
+		}
+		end = strchr(++p, '}');
+		n = end == NULL ? strlen(p) : (size_t)(end - p);
+		if (end == NULL || find_key(t, p, n) == NULL) {
+			char all[ERR_HINT_BYTES] = "keys are";
+			size_t at = strlen(all);
+
+			for (size_t i = 0; i < t->n && at < sizeof(all); i++)
+				at += (size_t)snprintf(all + at,
+						       sizeof(all) - at, " %s",
+						       t->columns[i].key);
+			(void)err_set(e, BC_EUSAGE,
+				      "--format: there is no key {%.*s}",
+				      n > 64 ? 64 : (int)n, p);
+			err_hint(e, "%s", all);
+			return BC_EUSAGE;
+		}
+		p = end;
+	}
+	return BC_OK;
+}
+
+enum bc_err out_table_begin(struct out *o, const struct out_column *columns,
+			    const struct out_table_options *opt, struct err *e)
+{
+	struct out_table *t = calloc(1, sizeof(*t));
+	enum bc_err rc;
+
+	if (t == NULL)
+		return err_set(e, BC_ENOMEM, "no memory for a table");
+	t->columns = columns;
+	while (columns[t->n].key != NULL && t->n < OUT_COLUMNS_MAX)
+		t->n++;
+	t->opt = *opt;
+	t->aligned = o->tty && !opt->zero && opt->format == NULL;
+	buf_init(&t->held, (size_t)ROWS_HELD * CELL_MAX_BYTES);
+	buf_init(&t->line, CELL_MAX_BYTES);
+	rc = check_format(t, e);
+	if (rc != BC_OK) {
+		free(t);
+		return rc;
+	}
+	if (t->aligned) {
+		/* Names are taken for UTF-8 whatever the environment says; only
+		 * wcwidth() looks at this. */
+		(void)setlocale(LC_CTYPE, "C.UTF-8");
+		for (size_t i = 0; i < t->n; i++)
+			t->width[i] =
+				display_width(bytes_str(columns[i].header));
+	}
+	o->table = t;
+	return BC_OK;
+}
+
+/* ---- one value as text ----------------------------------------------------
+ */
+
+static enum bc_err add(struct buf *b, const char *s)
+{
+	return buf_add(b, s, strlen(s));
+}
+
+/* For programs: exact, raw. */
+static enum bc_err add_exact(struct buf *b, const struct out_column *c,
+			     const struct out_value *v)
+{
+	char text[FMT_BYTES];
+
+	if (v->null)
+		return BC_OK;
+	switch (c->kind) {
+	case OUT_TEXT:
+	case OUT_PATH:
+	case OUT_ID:
+		return buf_add(b, v->s.p, v->s.n);
+	case OUT_SIZE:
+	case OUT_COUNT:
+		snprintf(text, sizeof(text), "%" PRIu64, v->n);
+		return add(b, text);
+	case OUT_TIME:
+		return add(b, fmt_time_utc(v->t, true, text));
+	case OUT_MODE:
+		return add(b, fmt_mode((uint32_t)v->n, text));
+	case OUT_BOOL:
+		return add(b, v->n != 0 ? "yes" : "no");
+	}
+	return BC_OK;
+}
+
+/* For a person at a terminal. */
+static enum bc_err add_human(const struct out *o, struct buf *b,
+			     const struct out_column *c,
+			     const struct out_value *v)
+{
+	char text[FMT_BYTES];
+	struct bytes id = v->s;
+	enum bc_err rc;
+
+	if (v->null)
+		return add(b, "-");
+	switch (c->kind) {
+	case OUT_TEXT:
+	case OUT_PATH:
+		return fmt_terminal(b, v->s);
+	case OUT_ID:
+		if (id.n > ID_SHOWN)
+			id.n = ID_SHOWN;
+		return fmt_terminal(b, id);
+	case OUT_SIZE:
+		return add(b, fmt_size(v->n, o->opt.unit, text));
+	case OUT_COUNT:
+		return add(b, fmt_count(v->n, text));
+	case OUT_TIME:
+		rc = add(b, out_time(o, v->t, text));
+		if (rc != BC_OK || !c->ago)
+			return rc;
+		rc = add(b, "  ");
+		return rc != BC_OK ? rc
+				   : add(b, fmt_ago(v->t, o->began_real, text));
+	case OUT_MODE:
+	case OUT_BOOL:
+		break;
+	}
+	return add_exact(b, c, v);
+}
+
+static void emit_row(struct out *o, const struct out_table *t,
+		     const struct out_value *v)
+{
+	char text[FMT_BYTES];
+	struct json j;
+
+	json_begin(&j, t->opt.type);
+	for (size_t i = 0; i < t->n; i++) {
+		const char *key = t->columns[i].key;
+
+		if (v[i].null && t->columns[i].kind != OUT_PATH) {
+			json_null(&j, key);
+			continue;
+		}
+		switch (t->columns[i].kind) {
+		case OUT_TEXT:
+		case OUT_ID:
+			json_bytes(&j, key, v[i].s);
+			break;
+		case OUT_PATH:
+			json_path(&j, key,
+				  v[i].null ? bytes_of(NULL, 0) : v[i].s);
+			break;
+		case OUT_SIZE:
+		case OUT_COUNT:
+			json_u64(&j, key, v[i].n);
+			break;
+		case OUT_TIME:
+			json_time(&j, key, v[i].t);
+			break;
+		case OUT_MODE:
+			snprintf(text, sizeof(text), "%04" PRIo64,
+				 v[i].n & 07777);
+			json_text(&j, key, text);
+			break;
+		case OUT_BOOL:
+			json_bool(&j, key, v[i].n != 0);
+			break;
+		}
+	}
+	out_emit(o, &j);
+}
+
+/* ---- rows -----------------------------------------------------------------
+ */
+
+static void write_text(struct out *o, const void *p, size_t n)
+{
+	out_text(o, bytes_of(p, n));
+}
+
+/* \t \n \0 \\ in a format; anything else stands for itself. */
+static char unescape(const char **p)
+{
+	static const char FROM[] = "tn0\\", TO[] = "\t\n\0\\";
+	const char *at;
+
+	if (**p != '\\' || (*p)[1] == '\0')
+		return **p;
+	at = strchr(FROM, (*p)[1]);
+	if (at == NULL)
+		return **p;
+	(*p)++;
+	return TO[at - FROM];
+}
+
+static enum bc_err format_row(struct out *o, struct out_table *t,
+			      const struct out_value *v)
+{
+	enum bc_err rc = BC_OK;
+
+	for (const char *p = t->opt.format; *p != '\0' && rc == BC_OK; p++) {
+		const struct out_column *c;
+		const char *end;
+
+		if (*p != '{' || p[1] == '{') {
+			p += *p == '{';
+			rc = buf_u8(&t->line, (uint8_t)unescape(&p));
+			continue;
+		}
+		end = strchr(p, '}'); /* check_format() saw it */
+		c = find_key(t, p + 1, (size_t)(end - p - 1));
+		if (o->tty && c->kind <= OUT_PATH && !t->opt.zero)
+			rc = add_human(o, &t->line, c, &v[c - t->columns]);
+		else
+			rc = add_exact(&t->line, c, &v[c - t->columns]);
+		p = end;
+	}
+	return rc;
+}
+
+static enum bc_err tsv_row(struct out_table *t, const struct out_value *v)
+{
+	enum bc_err rc = BC_OK;
+	bool first = true;
+
+	for (size_t i = 0; i < t->n && rc == BC_OK; i++) {
+		if (!shown(t, i))
+			continue;
+		if (!first)
+			rc = buf_u8(&t->line, '\t');
+		first = false;
+		if (rc == BC_OK)
+			rc = add_exact(&t->line, &t->columns[i], &v[i]);
+	}
+	return rc;
+}
+
+static enum bc_err add_blanks(struct buf *b, size_t n)
+{
+	enum bc_err rc = BC_OK;
+
+	while (n-- > 0 && rc == BC_OK)
+		rc = buf_u8(b, ' ');
+	return rc;
+}
+
+/* Keep what fits into `width` columns; the last of them says there is more. */
+static enum bc_err cut_line(struct buf *line, size_t width)
+{
+	struct bytes rest = buf_bytes(line);
+	size_t used = 0;
+	uint32_t cp;
+
+	if (display_width(rest) <= width)
+		return BC_OK;
+	while (rest.n > 0) {
+		struct bytes next = rest;
+		size_t w;
+
+		(void)fmt_utf8_next(&next, &cp);
+		w = display_width(bytes_of(rest.p, rest.n - next.n));
+		if (used + w > width - 1)
+			break;
+		used += w;
+		rest = next;
+	}
+	line->n -= rest.n;
+	return add(line, "\xe2\x80\xa6");
+}
+
+/* One aligned line out of NUL-terminated cells; returns what follows them. */
+static const char *print_aligned(struct out *o, struct out_table *t,
+				 const char *cells, bool header)
+{
+	size_t last = 0, width = 0;
+	enum bc_err rc = BC_OK;
+
+	buf_clear(&t->line);
+	for (size_t i = 0; i < t->n; i++)
+		if (shown(t, i))
+			last = i;
+	for (size_t i = 0; i < t->n && rc == BC_OK; i++) {
+		bool right = right_aligned(t->columns[i].kind);
+		size_t pad;
+
+		if (!shown(t, i))
+			continue;
+		width = display_width(bytes_str(cells));
+		pad = t->width[i] > width ? t->width[i] - width : 0;
+		if (right)
+			rc = add_blanks(&t->line, pad);
+		if (rc == BC_OK)
+			rc = add(&t->line, cells);
+		if (rc == BC_OK && i != last)
+			rc = add_blanks(&t->line, GAP + (right ? 0 : pad));
+		cells += strlen(cells) + 1;
+	}
+	/* Behind an empty last cell there are only the blanks before it. */
+	while (width == 0 && t->line.n > 0 && t->line.p[t->line.n - 1] == ' ')
+		t->line.n--;
+	if (rc == BC_OK)
+		rc = cut_line(&t->line, o->width);
+	if (rc != BC_OK) {
+		out_lost(o, ENOMEM);
+		return cells;
+	}
+	if (header)
+		write_text(o, out_paint(o, false, COLOUR_BOLD),
+			   strlen(out_paint(o, false, COLOUR_BOLD)));
+	write_text(o, t->line.p, t->line.n);
+	if (header)
+		write_text(o, out_paint(o, false, COLOUR_NONE),
+			   strlen(out_paint(o, false, COLOUR_NONE)));
+	write_text(o, "\n", 1);
+	return cells;
+}
+
+static void print_header(struct out *o, struct out_table *t)
+{
+	struct buf cells = BUF_INIT(CELL_MAX_BYTES);
+	enum bc_err rc = BC_OK;
+
+	for (size_t i = 0; i < t->n && rc == BC_OK; i++)
+		if (shown(t, i))
+			rc = buf_add(&cells, t->columns[i].header,
+				     strlen(t->columns[i].header) + 1);
+	if (rc == BC_OK && cells.n > 0)
+		print_aligned(o, t, (const char *)cells.p, true);
+	buf_fini(&cells);
+}
+
+static void flush_held(struct out *o, struct out_table *t)
+{
+	const char *cells = (const char *)t->held.p;
+
+	if (t->held_rows > 0 && !t->header_done) {
+		print_header(o, t);
+		t->header_done = true;
+	}
+	for (size_t i = 0; i < t->held_rows; i++)
+		cells = print_aligned(o, t, cells, false);
+	t->held_rows = 0;
+	buf_clear(&t->held);
+}
+
+static enum bc_err hold_row(struct out *o, struct out_table *t,
+			    const struct out_value *v)
+{
+	size_t before = t->held.n;
+	enum bc_err rc = BC_OK;
+
+	for (size_t i = 0; i < t->n && rc == BC_OK; i++) {
+		size_t at = t->held.n, w;
+
+		if (!shown(t, i))
+			continue;
+		rc = add_human(o, &t->held, &t->columns[i], &v[i]);
+		if (rc != BC_OK)
+			break;
+		w = display_width(bytes_of(t->held.p + at, t->held.n - at));
+		if (w > t->width[i])
+			t->width[i] = w;
+		rc = buf_u8(&t->held, 0);
+	}
+	if (rc != BC_OK) {
+		t->held.n = before;
+		return rc;
+	}
+	t->held_rows++;
+	/* Once the widths are known, rows need not wait. */
+	if (t->header_done || t->held_rows >= ROWS_HELD)
+		flush_held(o, t);
+	return BC_OK;
+}
+
+void out_row(struct out *o, const struct out_value *v)
+{
+	struct out_table *t = o->table;
+	enum bc_err rc;
+
+	t->rows++;
+	if (out_events(o))
+		emit_row(o, t, v);
+	if (o->opt.json)
+		return;
+	if (t->aligned) {
+		rc = hold_row(o, t, v);
+	} else {
+		buf_clear(&t->line);
+		rc = t->opt.format != NULL ? format_row(o, t, v)
+					   : tsv_row(t, v);
+		if (rc == BC_OK)
+			rc = buf_u8(&t->line, t->opt.zero ? '\0' : '\n');
+		if (rc == BC_OK)
+			write_text(o, t->line.p, t->line.n);
+	}
+	if (rc != BC_OK)
+		out_lost(o, ENOMEM);
+}
+
+uint64_t out_table_end(struct out *o)
+{
+	struct out_table *t = o->table;
+	uint64_t rows;
+
+	if (t == NULL)
+		return 0;
+	flush_held(o, t);
+	rows = t->rows;
+	buf_fini(&t->held);
+	buf_fini(&t->line);
+	free(t);
+	o->table = NULL;
+	return rows;
+}

@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* put - store files, trees or standard input as a snapshot. */
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cmd/cmd.h"
+#include "cmd/show.h"
+#include "ingest/put.h"
+#include "util/hex.h"
+#include "util/parse_key.h"
+
+/* What is no failure of the run: --ok-if. */
+enum put_ok { OK_CHANGED = 1, OK_VANISHED = 2, OK_UNREADABLE = 4 };
+
+struct put_opts {
+	const char *name; /* NULL: after the first path */
+	const char *stdin_name;
+	struct opt_list tags;
+	bool no_cache;
+	bool one_file_system;
+	bool if_changed;
+	bool print_id;
+	struct when time; /* to == 0: now */
+	unsigned ok_if;	  /* enum put_ok */
+};
+
+static const struct put_opts PUT_DEFAULT = { .stdin_name = "stdin" };
+
+static enum bc_err check_stdin_name(const char *text, struct err *e)
+{
+	if (*text == '\0' || strchr(text, '/') != NULL ||
+	    strcmp(text, ".") == 0 || strcmp(text, "..") == 0 ||
+	    strlen(text) > 255)
+		return err_set(e, BC_EINVAL, "'%.64s' is not a file's name",
+			       text);
+	return BC_OK;
+}
+
+/* A list of words with commas between them. */
+static enum bc_err read_ok_if(const char *text, void *at, struct err *e)
+{
+	static const struct {
+		const char *word;
+		unsigned bit;
+	} WORDS[] = { { "changed", OK_CHANGED },
+		      { "vanished", OK_VANISHED },
+		      { "unreadable", OK_UNREADABLE } };
+	const char *p = text;
+	unsigned bits = 0;
+
+	for (;;) {
+		size_t n = strcspn(p, ","), i;
+
+		for (i = 0; i < 3; i++)
+			if (strlen(WORDS[i].word) == n &&
+			    memcmp(p, WORDS[i].word, n) == 0)
+				break;
+		if (i == 3) {
+			(void)err_set(e, BC_EINVAL,
+				      "'%.*s' is no class of trouble",
+				      n > 64 ? 64 : (int)n, p);
+			err_hint(e, "write changed, vanished, unreadable, with "
+				    "commas between them");
+			return BC_EINVAL;
+		}
+		bits |= WORDS[i].bit;
+		if (p[n] == '\0')
+			break;
+		p += n + 1;
+	}
+	*(unsigned *)at = bits;
+	return BC_OK;
+}
+
+#define AT(member) offsetof(struct put_opts, member)
+
+static const struct opt put_opts[] = {
+	{ .name = "name",
+	  .type = OPT_TEXT,
+	  .at = AT(name),
+	  .arg = "NAME",
+	  .check = parse_key_name,
+	  .help = "name of the snapshot (the first path's last part)" },
+	{ .name = "tag",
+	  .type = OPT_LIST,
+	  .at = AT(tags),
+	  .arg = "KEY=VALUE",
+	  .check = parse_tag,
+	  .help = "a tag; may be repeated" },
+	{ .name = "time",
+	  .type = OPT_WHEN,
+	  .at = AT(time),
+	  .arg = "DATE",
+	  .help = "the snapshot's time instead of now" },
+	{ .name = "stdin-name",
+	  .type = OPT_TEXT,
+	  .at = AT(stdin_name),
+	  .arg = "NAME",
+	  .check = check_stdin_name,
+	  .help = "what `-` is stored as (stdin)" },
+	{ .name = "one-file-system",
+	  .letter = 'x',
+	  .type = OPT_BOOL,
+	  .at = AT(one_file_system),
+	  .help = "do not descend into other file systems" },
+	{ .name = "no-cache",
+	  .type = OPT_BOOL,
+	  .at = AT(no_cache),
+	  .help = "read every file, also those that look unchanged" },
+	{ .name = "if-changed",
+	  .type = OPT_BOOL,
+	  .at = AT(if_changed),
+	  .help = "no new snapshot if nothing has changed" },
+	{ .name = "ok-if",
+	  .type = OPT_CUSTOM,
+	  .at = AT(ok_if),
+	  .arg = "CLASS,...",
+	  .read = read_ok_if,
+	  .help = "no failure: changed, vanished, unreadable files" },
+	{ .name = "print-id",
+	  .type = OPT_BOOL,
+	  .at = AT(print_id),
+	  .help = "print the snapshot's id even with -q" },
+	{ .type = OPT_END },
+};
+
+/* ---- roots ---------------------------------------------------------------- */
+
+struct roots {
+	struct put_root *at;
+	char **text; /* what they borrow: two texts each */
+	size_t n;
+};
+
+static void roots_free(struct roots *r)
+{
+	for (size_t i = 0; i < 2 * r->n; i++)
+		free(r->text[i]);
+	free(r->text);
+	free(r->at);
+}
+
+/* The path from the root of the file system, links at its end kept. */
+static char *absolute(const char *path)
+{
+	char *copy = strdup(path), *slash, *dir = NULL, *out = NULL;
+	const char *last;
+
+	if (copy == NULL)
+		return NULL;
+	while (strlen(copy) > 1 && copy[strlen(copy) - 1] == '/')
+		copy[strlen(copy) - 1] = '\0';
+	slash = strrchr(copy, '/');
+	last = slash == NULL ? copy : slash + 1;
+	if (strcmp(last, ".") == 0 || strcmp(last, "..") == 0 ||
+	    *last == '\0') {
+		out = realpath(path, NULL);
+		free(copy);
+		return out;
+	}
+	if (slash == NULL) {
+		dir = realpath(".", NULL);
+	} else {
+		char *name = slash + 1;
+		size_t n = (size_t)(name - copy);
+		char *above = strndup(copy, n);
+
+		dir = above == NULL ? NULL : realpath(above, NULL);
+		free(above);
+	}
+	if (dir != NULL &&
+	    asprintf(&out, "%s%s%s", strcmp(dir, "/") == 0 ? "" : dir, "/",
+		     last) < 0)
+		out = NULL;
+	free(dir);
+	free(copy);
+	return out;
+}
+
+/* `dir/`, `.`, `..` and `/` mean a directory's contents. */
+static bool means_contents(const char *path)
+{
+	size_t n = strlen(path);
+	const char *slash = strrchr(path, '/');
+	const char *last = slash == NULL ? path : slash + 1;
+
+	return path[n - 1] == '/' || strcmp(last, ".") == 0 ||
+	       strcmp(last, "..") == 0;
+}
+
+static enum bc_err add_root(struct ctx *c, struct roots *r, const char *path,
+			    struct err *e)
+{
+	const struct put_opts *o = c->opts;
+	struct put_root *to = &r->at[r->n];
+	char **text = &r->text[2 * r->n];
+	struct stat st;
+
+	if (strcmp(path, "-") == 0) {
+		*to = (struct put_root){ .how = PUT_STDIN,
+					 .name = o->stdin_name,
+					 .fd = STDIN_FILENO };
+		r->n++;
+		return BC_OK;
+	}
+	if (lstat(path, &st) != 0)
+		return err_sys(e, errno, "cannot put %s", path);
+	text[0] = absolute(path);
+	if (text[0] == NULL)
+		return err_sys(e, errno, "cannot put %s", path);
+	*to = (struct put_root){ .path = path, .source = text[0] };
+	r->n++;
+	if (means_contents(path)) {
+		to->how = PUT_CONTENTS;
+		return BC_OK;
+	}
+	text[1] = strdup(strrchr(text[0], '/') + 1);
+	to->how = PUT_NAMED;
+	to->name = text[1];
+	return text[1] == NULL ? err_set(e, BC_ENOMEM, "no memory") : BC_OK;
+}
+
+static enum bc_err make_roots(struct ctx *c, struct roots *r, struct err *e)
+{
+	enum bc_err rc = BC_OK;
+
+	*r = (struct roots){ .n = 0 };
+	r->at = calloc(c->n_args, sizeof(*r->at));
+	r->text = calloc(2 * c->n_args, sizeof(*r->text));
+	if (r->at == NULL || r->text == NULL)
+		return err_set(e, BC_ENOMEM, "no memory");
+	for (size_t i = 0; i < c->n_args && rc == BC_OK; i++)
+		rc = add_root(c, r, c->args[i], e);
+	return rc;
+}
+
+/* After the first path, or what standard input is stored as. */
+static const char *snapshot_name(const struct put_opts *o,
+				 const struct roots *r)
+{
+	const char *slash;
+
+	if (o->name != NULL)
+		return o->name;
+	if (r->at[0].name != NULL)
+		return r->at[0].name;
+	slash = strrchr(r->at[0].source, '/');
+	return slash == NULL || slash[1] == '\0' ? "root" : slash + 1;
+}
+
+/* ---- the work ------------------------------------------------------------- */
+
+struct run {
+	struct ctx *c;
+	struct put_progress progress;
+};
+
+static void sample(void *ctx, struct progress_now *now)
+{
+	struct put_progress *p = &((struct run *)ctx)->progress;
+
+	now->bytes_done = atomic_load(&p->bytes);
+	now->bytes_known = atomic_load(&p->bytes_known);
+	now->bytes_new = atomic_load(&p->bytes_new);
+	now->files_done = atomic_load(&p->files);
+	now->errors = atomic_load(&p->errors);
+}
+
+static void tell_event(void *ctx, const struct put_event *ev)
+{
+	static const char *const codes[] = { "file_vanished", "file_changed",
+					     "file_unreadable",
+					     "file_skipped" };
+	struct ctx *c = ((struct run *)ctx)->c;
+
+	if (ev->kind == PUT_VANISHED)
+		msg_detail(&c->msg, "%s vanished before it was read",
+			   ev->path);
+	else if (ev->kind == PUT_CHANGED)
+		msg_item(&c->msg, codes[ev->kind], bytes_str(ev->path),
+			 "changed each time it was read; stored as last read");
+	else
+		msg_item(&c->msg, codes[ev->kind], bytes_str(ev->path),
+			 "not stored: %s",
+			 strerror(ev->err->sys_errno));
+}
+
+static enum bc_err make_tags(const struct put_opts *o,
+			     struct snapshot_tag **out, struct err *e)
+{
+	struct snapshot_tag *tags = calloc(o->tags.n + 1, sizeof(*tags));
+
+	if (tags == NULL)
+		return err_set(e, BC_ENOMEM, "no memory");
+	for (size_t i = 0; i < o->tags.n; i++) {
+		const char *eq = strchr(o->tags.v[i], '=');
+
+		tags[i].key = bytes_of(o->tags.v[i],
+				       (size_t)(eq - o->tags.v[i]));
+		tags[i].value = bytes_str(eq + 1);
+	}
+	*out = tags;
+	return BC_OK;
+}
+
+static unsigned thread_count(const struct ctx *c)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (c->g.threads > 0)
+		return (unsigned)(c->g.threads > 64 ? 64 : c->g.threads);
+	return cores < 1 ? 1 : cores > 64 ? 64 : (unsigned)cores;
+}
+
+static void show_result(struct ctx *c, const struct put_opts *o,
+			const struct put_result *r, const char *name)
+{
+	char id[DIGEST_HEX_BYTES];
+	struct show_put s = { .id = c->g.dry_run ? NULL : id,
+			      .name = bytes_str(name),
+			      .files = r->files,
+			      .dirs = r->dirs,
+			      .others = r->others,
+			      .bytes = r->bytes,
+			      .new_bytes = r->new_bytes,
+			      .stored_bytes = r->new_stored,
+			      .skipped = r->unreadable,
+			      .dry_run = c->g.dry_run };
+
+	hex_encode(r->id.b, DIGEST_BYTES, id);
+	show_put(&c->out, &c->msg, &s, o->print_id);
+}
+
+static enum bc_err store_roots(struct ctx *c, const struct roots *roots,
+			       const struct snapshot_tag *tags, struct err *e)
+{
+	const struct put_opts *o = c->opts;
+	const char *name = snapshot_name(o, roots);
+	struct run run = { .c = c };
+	struct progress_source src = { "put", sample, &run };
+	struct passwd *pw = getpwuid(geteuid());
+	char host[256] = "";
+	struct put_options p = { .roots = roots->at,
+				 .n_roots = roots->n,
+				 .threads = thread_count(c),
+				 .no_cache = o->no_cache,
+				 .one_file_system = o->one_file_system,
+				 .name = bytes_str(name),
+				 .user = bytes_str(pw == NULL ? "" :
+								pw->pw_name),
+				 .program = bytes_str("blobctl "
+						      BLOBCTL_VERSION),
+				 .time = o->time.to == 0 ? INT64_MIN :
+							   o->time.from,
+				 .tags = tags,
+				 .n_tags = o->tags.n,
+				 .if_changed = o->if_changed,
+				 .dry_run = c->g.dry_run,
+				 .event = tell_event,
+				 .ctx = &run,
+				 .progress = &run.progress,
+				 .stop = c->stop };
+	struct put_result r;
+	struct progress *bar;
+	enum bc_err rc;
+
+	gethostname(host, sizeof(host) - 1);
+	p.host = bytes_str(host);
+	bar = progress_start(&c->out, &c->msg, c->g.progress, &src);
+	rc = ingest_put(c->repo, &p, &r, e);
+	progress_stop(bar);
+	if (rc != BC_OK)
+		return rc;
+	show_result(c, o, &r, name);
+	if ((r.unreadable > 0 && !(o->ok_if & OK_UNREADABLE)) ||
+	    (r.changed > 0 && !(o->ok_if & OK_CHANGED)))
+		return BC_EPARTIAL;
+	return BC_OK;
+}
+
+static enum bc_err store(struct ctx *c, struct err *e)
+{
+	struct snapshot_tag *tags = NULL;
+	struct roots roots;
+	enum bc_err rc = make_roots(c, &roots, e);
+
+	if (rc == BC_OK)
+		rc = make_tags(c->opts, &tags, e);
+	if (rc == BC_OK)
+		rc = store_roots(c, &roots, tags, e);
+	free(tags);
+	roots_free(&roots);
+	return rc;
+}
+
+static enum bc_err put_run(struct ctx *c, struct err *e)
+{
+	size_t dashes = 0;
+
+	for (size_t i = 0; i < c->n_args; i++) {
+		if (*c->args[i] == '\0')
+			return ctx_usage(c, e, "a path is empty");
+		dashes += strcmp(c->args[i], "-") == 0;
+	}
+	if (dashes > 0 && c->n_args > 1)
+		return ctx_usage(c, e, "standard input (-) is put alone");
+	if (dashes > 0 && isatty(STDIN_FILENO) == 1)
+		return ctx_usage(c, e, "standard input is a terminal");
+	return store(c, e);
+}
+
+static const char *const PUT_ALIASES[] = { "backup", NULL };
+
+const struct cmd cmd_put = {
+	.name = "put",
+	.aliases = PUT_ALIASES,
+	.summary = "store files, trees or standard input as a snapshot",
+	.usage = "PATH...|-",
+	.group = "Archive",
+	.examples = "  blobctl put ~/Pictures --tag=camera=x100\n"
+		    "  pg_dump app | blobctl put - --stdin-name=app.sql\n",
+	.needs = CMD_REPO | CMD_WRITES | CMD_STOPS,
+	.args_min = 1,
+	.args_max = SIZE_MAX,
+	.opts = put_opts,
+	.opts_bytes = sizeof(struct put_opts),
+	.opts_default = &PUT_DEFAULT,
+	.run = put_run,
+};

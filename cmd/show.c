@@ -1,0 +1,520 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/show.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "cmd/msg.h"
+
+static enum bc_err begin(struct out *o, const struct out_column *columns,
+			 const char *type, const struct show_style *s,
+			 struct err *e)
+{
+	const struct out_table_options opt = {
+		.type = type,
+		.is_long = s != NULL && s->is_long,
+		.zero = s != NULL && s->zero,
+		.format = s != NULL ? s->format : NULL,
+	};
+
+	return out_table_begin(o, columns, &opt, e);
+}
+
+uint64_t show_end(struct out *o)
+{
+	return out_table_end(o);
+}
+
+/* ---- ls: snapshots --------------------------------------------------------
+ */
+
+static const struct out_column SNAPSHOT_COLUMNS[] = {
+	{ "id", "ID", OUT_ID, OUT_ALWAYS, false },
+	{ "snapshot_time", "TIME", OUT_TIME, OUT_ALWAYS, true },
+	{ "name", "NAME", OUT_PATH, OUT_ALWAYS, false },
+	{ "logical_bytes", "SIZE", OUT_SIZE, OUT_ALWAYS, false },
+	{ "files", "FILES", OUT_COUNT, OUT_ALWAYS, false },
+	{ "new_bytes", "NEW", OUT_SIZE, OUT_LONG, false },
+	{ "host", "HOST", OUT_TEXT, OUT_LONG, false },
+	{ "user", "USER", OUT_TEXT, OUT_LONG, false },
+	{ "tags", "TAGS", OUT_TEXT, OUT_ALWAYS, false },
+	{ "dirs", "DIRS", OUT_COUNT, OUT_JSON_ONLY, false },
+	{ NULL, NULL, OUT_TEXT, OUT_ALWAYS, false },
+};
+
+enum bc_err show_snapshots(struct out *o, const struct show_style *s,
+			   struct err *e)
+{
+	return begin(o, SNAPSHOT_COLUMNS, "snapshot", s, e);
+}
+
+void show_snapshot(struct out *o, const struct show_snapshot *r)
+{
+	const struct out_value v[] = {
+		out_s(r->id),	 out_t(r->time),  out_b(r->name),
+		out_n(r->bytes), out_n(r->files), out_n(r->new_bytes),
+		out_b(r->host),	 out_b(r->user),  out_b(r->tags),
+		out_n(r->dirs),
+	};
+
+	out_row(o, v);
+}
+
+/* ---- ls SNAP:PATH, find ---------------------------------------------------
+ */
+
+#define ENTRY_COLUMNS(path_show, key_show)                                     \
+	{ "mode", "MODE", OUT_MODE, OUT_LONG, false },                         \
+		{ "user", "USER", OUT_TEXT, OUT_LONG, false },                 \
+		{ "group", "GROUP", OUT_TEXT, OUT_LONG, false },               \
+		{ "size_bytes", "SIZE", OUT_SIZE, OUT_LONG, false },           \
+		{ "modified_time", "MODIFIED", OUT_TIME, OUT_LONG, false },    \
+		{ "path", "PATH", OUT_PATH, path_show, false },                \
+		{ "key", "FOUND", OUT_PATH, key_show, false },                 \
+		{ "target", "TARGET", OUT_PATH, OUT_LONG, false },             \
+		{ "entry_type", "TYPE", OUT_TEXT, OUT_JSON_ONLY, false },      \
+		{ "uid", "UID", OUT_COUNT, OUT_JSON_ONLY, false },             \
+		{ "gid", "GID", OUT_COUNT, OUT_JSON_ONLY, false },             \
+		{ "snapshot_id", "ID", OUT_ID, OUT_JSON_ONLY, false },         \
+	{                                                                      \
+		NULL, NULL, OUT_TEXT, OUT_ALWAYS, false                        \
+	}
+
+static const struct out_column LS_COLUMNS[] = { ENTRY_COLUMNS(OUT_ALWAYS,
+							      OUT_JSON_ONLY) };
+static const struct out_column FIND_COLUMNS[] = { ENTRY_COLUMNS(OUT_JSON_ONLY,
+								OUT_ALWAYS) };
+
+enum bc_err show_entries(struct out *o, const struct show_style *s,
+			 struct err *e)
+{
+	return begin(o, LS_COLUMNS, "entry", s, e);
+}
+
+enum bc_err show_matches(struct out *o, const struct show_style *s,
+			 struct err *e)
+{
+	return begin(o, FIND_COLUMNS, "match", s, e);
+}
+
+/* The name, or the number where the system knew none. */
+static struct out_value owner(struct bytes name, uint32_t id, char text[16])
+{
+	if (name.n > 0)
+		return out_b(name);
+	snprintf(text, 16, "%" PRIu32, id);
+	return out_s(text);
+}
+
+void show_entry(struct out *o, const struct show_entry *r)
+{
+	char user[16], group[16];
+	const struct out_value v[] = {
+		out_n(r->mode),
+		owner(r->user, r->uid, user),
+		owner(r->group, r->gid, group),
+		out_n(r->size),
+		out_t(r->mtime),
+		out_b(r->path),
+		out_b(r->key),
+		r->target.p == NULL ? out_null() : out_b(r->target),
+		out_s(r->type),
+		out_n(r->uid),
+		out_n(r->gid),
+		out_s(r->snapshot_id),
+	};
+
+	out_row(o, v);
+}
+
+void show_match(struct out *o, const struct show_entry *r)
+{
+	show_entry(o, r);
+}
+
+/* ---- diff -----------------------------------------------------------------
+ */
+
+static const struct out_column CHANGE_COLUMNS[] = {
+	{ "change", "", OUT_TEXT, OUT_ALWAYS, false },
+	{ "path", "PATH", OUT_PATH, OUT_ALWAYS, false },
+	{ "what", "WHAT", OUT_TEXT, OUT_ALWAYS, false },
+	{ "before_bytes", "BEFORE", OUT_SIZE, OUT_JSON_ONLY, false },
+	{ "after_bytes", "AFTER", OUT_SIZE, OUT_JSON_ONLY, false },
+	{ NULL, NULL, OUT_TEXT, OUT_ALWAYS, false },
+};
+
+enum bc_err show_changes(struct out *o, struct err *e)
+{
+	return begin(o, CHANGE_COLUMNS, "change", NULL, e);
+}
+
+void show_change(struct out *o, const struct show_change *r)
+{
+	static const char *const MARKS[] = { "+", "-", "M", "U", "T" };
+	const struct out_value v[] = {
+		out_s(MARKS[r->kind]), out_b(r->path),	 out_b(r->what),
+		out_n(r->size_a),      out_n(r->size_b),
+	};
+
+	out_row(o, v);
+}
+
+void show_diff_stat(struct out *o, const struct show_diff_stat *r)
+{
+	char add[FMT_BYTES], gone[FMT_BYTES];
+
+	if (o->tty)
+		out_print(o,
+			  "%" PRIu64 " added (%s), %" PRIu64
+			  " removed (%s), %" PRIu64 " changed, %" PRIu64
+			  " of another type, %" PRIu64
+			  " with other attributes\n",
+			  r->added, out_size(o, r->bytes_added, add),
+			  r->removed, out_size(o, r->bytes_removed, gone),
+			  r->content, r->type, r->meta);
+	else
+		out_print(o,
+			  "added\t%" PRIu64 "\nremoved\t%" PRIu64
+			  "\nchanged\t%" PRIu64 "\ntype\t%" PRIu64
+			  "\nattributes\t%" PRIu64 "\nadded_bytes\t%" PRIu64
+			  "\nremoved_bytes\t%" PRIu64 "\n",
+			  r->added, r->removed, r->content, r->type, r->meta,
+			  r->bytes_added, r->bytes_removed);
+	out_count_u64(o, "added", r->added);
+	out_count_u64(o, "removed", r->removed);
+	out_count_u64(o, "changed", r->content);
+	out_count_u64(o, "type_changed", r->type);
+	out_count_u64(o, "attributes_changed", r->meta);
+	out_count_u64(o, "added_bytes", r->bytes_added);
+	out_count_u64(o, "removed_bytes", r->bytes_removed);
+}
+
+/* ---- put, get, rm, init ---------------------------------------------------
+ */
+
+static void count_put(struct out *o, const struct show_put *r)
+{
+	out_count_text(o, "snapshot_id", r->id);
+	out_count_u64(o, "files", r->files);
+	out_count_u64(o, "dirs", r->dirs);
+	out_count_u64(o, "others", r->others);
+	out_count_u64(o, "unchanged_files", r->unchanged);
+	out_count_u64(o, "skipped_items", r->skipped);
+	out_count_u64(o, "logical_bytes", r->bytes);
+	out_count_u64(o, "new_bytes", r->new_bytes);
+	out_count_u64(o, "stored_bytes", r->stored_bytes);
+}
+
+static void emit_put(struct out *o, const struct show_put *r)
+{
+	struct json j;
+
+	if (!out_events(o) || r->id == NULL)
+		return;
+	json_begin(&j, "snapshot");
+	json_text(&j, "id", r->id);
+	json_path(&j, "name", r->name);
+	json_u64(&j, "files", r->files);
+	json_u64(&j, "logical_bytes", r->bytes);
+	json_u64(&j, "new_bytes", r->new_bytes);
+	json_u64(&j, "stored_bytes", r->stored_bytes);
+	out_emit(o, &j);
+}
+
+void show_put(struct out *o, struct msg *m, const struct show_put *r,
+	      bool print_id)
+{
+	char files[FMT_BYTES], size[FMT_BYTES], fresh[FMT_BYTES],
+		stored[FMT_BYTES], took[FMT_BYTES];
+	int64_t ns = o->clk.mono(o->clk.ctx) - o->began_mono;
+
+	count_put(o, r);
+	emit_put(o, r);
+	if (r->id != NULL && print_id)
+		out_print(o, "%s\n", r->id);
+	else if (r->id != NULL)
+		out_say(o, "%s\n", r->id);
+	msg_note(m, "%s%s files, %s; new %s, stored in %s; %s",
+		 r->dry_run ? "would store: " : "", fmt_count(r->files, files),
+		 out_size(o, r->bytes, size), out_size(o, r->new_bytes, fresh),
+		 out_size(o, r->stored_bytes, stored), fmt_seconds(ns, took));
+	if (r->id == NULL && !r->dry_run)
+		msg_note(m, "nothing has changed; no snapshot was made");
+	if (r->skipped > 0)
+		msg_note(m, "%s items were skipped",
+			 fmt_count(r->skipped, files));
+}
+
+void show_get(struct out *o, struct msg *m, const struct show_get *r)
+{
+	char files[FMT_BYTES], size[FMT_BYTES], took[FMT_BYTES];
+	int64_t ns = o->clk.mono(o->clk.ctx) - o->began_mono;
+
+	out_count_u64(o, "files", r->files);
+	out_count_u64(o, "dirs", r->dirs);
+	out_count_u64(o, "others", r->others);
+	out_count_u64(o, "restored_bytes", r->bytes);
+	out_count_u64(o, "skipped_items", r->skipped);
+	out_count_u64(o, "damaged_items", r->damaged);
+	msg_note(m, "%s %s files, %s, %s %.*s in %s",
+		 r->dry_run ? "would restore" : "restored",
+		 fmt_count(r->files, files), out_size(o, r->bytes, size), "to",
+		 (int)r->dest.n, (const char *)r->dest.p,
+		 fmt_seconds(ns, took));
+	if (r->skipped > 0)
+		msg_note(m, "%s items were skipped",
+			 fmt_count(r->skipped, files));
+	if (r->damaged > 0)
+		msg_note(m, "%s items are damaged and were not restored",
+			 fmt_count(r->damaged, files));
+}
+
+void show_removed(struct out *o, const struct show_removed *r, bool dry_run)
+{
+	char size[FMT_BYTES], when[FMT_BYTES];
+	struct json j;
+
+	if (out_events(o)) {
+		json_begin(&j, "removed");
+		json_text(&j, "id", r->id);
+		json_path(&j, "name", r->name);
+		json_time(&j, "snapshot_time", r->time);
+		json_u64(&j, "reclaimable_bytes", r->reclaimable);
+		json_bool(&j, "dry_run", dry_run);
+		out_emit(o, &j);
+	}
+	if (o->opt.quiet || o->opt.json)
+		return;
+	if (!o->tty) {
+		out_print(o, "%s\t%" PRIu64 "\n", r->id, r->reclaimable);
+		return;
+	}
+	out_print(o, "%s %.8s ", dry_run ? "would remove" : "removed", r->id);
+	out_name(o, r->name);
+	out_print(o, " of %s, %s reclaimable\n", out_time(o, r->time, when),
+		  out_size(o, r->reclaimable, size));
+}
+
+void show_removed_total(struct out *o, uint64_t snapshots, uint64_t freed,
+			uint64_t reclaimable)
+{
+	char now[FMT_BYTES], later[FMT_BYTES];
+
+	out_count_u64(o, "removed_snapshots", snapshots);
+	out_count_u64(o, "freed_bytes", freed);
+	out_count_u64(o, "reclaimable_bytes", reclaimable);
+	if (o->tty)
+		out_say(o, "freed now: %s; still reclaimable: %s\n",
+			out_size(o, freed, now),
+			out_size(o, reclaimable, later));
+}
+
+void show_repo(struct out *o, const char *path, const char *id, bool made)
+{
+	struct json j;
+
+	if (out_events(o)) {
+		json_begin(&j, "repo");
+		json_text(&j, "id", id);
+		json_path(&j, "path", bytes_str(path));
+		json_bool(&j, "made", made);
+		out_emit(o, &j);
+	}
+	if (!o->tty) {
+		out_say(o, "%s\n", id);
+		return;
+	}
+	out_say(o, "%s %s  ", made ? "made" : "found", id);
+	if (!o->opt.quiet)
+		out_name(o, bytes_str(path));
+	out_say(o, "\n");
+}
+
+/* ---- check ----------------------------------------------------------------
+ */
+
+void show_damage(struct out *o, const struct show_damage *r)
+{
+	struct json j;
+
+	if (out_events(o)) {
+		json_begin(&j, "damage");
+		json_text(&j, "what", r->what);
+		json_path(&j, "object", r->object);
+		json_text(&j, "snapshot_id", r->snapshot_id);
+		json_path(&j, "key", r->key);
+		json_bytes(&j, "detail", r->detail);
+		out_emit(o, &j);
+	}
+	if (o->opt.json)
+		return;
+	if (!o->tty) {
+		out_print(o, "%s\t", r->what);
+		out_name(o, r->object);
+		out_print(o, "\t");
+		out_name(o, r->key.p == NULL ? bytes_of("", 0) : r->key);
+		out_print(o, "\t");
+		out_name(o, r->detail);
+		out_print(o, "\n");
+		return;
+	}
+	out_print(o, "%sdamaged%s %s ", out_paint(o, false, COLOUR_RED),
+		  out_paint(o, false, COLOUR_NONE), r->what);
+	out_name(o, r->object);
+	out_print(o, ": ");
+	out_name(o, r->detail);
+	if (r->key.p != NULL) {
+		out_print(o, "\n  hurts ");
+		out_name(o, r->key);
+	}
+	out_print(o, "\n");
+}
+
+void show_check_total(struct out *o, struct msg *m,
+		      const struct show_check_total *r)
+{
+	char a[FMT_BYTES], b[FMT_BYTES], c[FMT_BYTES], took[FMT_BYTES];
+	int64_t ns = o->clk.mono(o->clk.ctx) - o->began_mono;
+
+	out_count_u64(o, "packs", r->packs);
+	out_count_u64(o, "logs", r->logs);
+	out_count_u64(o, "snapshots", r->snapshots);
+	out_count_u64(o, "chunks", r->chunks);
+	out_count_u64(o, "read_bytes", r->bytes_read);
+	out_count_u64(o, "damages", r->damages);
+	msg_note(m, "%s snapshots, %s packs, %s chunks checked%s; %s; %s",
+		 fmt_count(r->snapshots, a), fmt_count(r->packs, b),
+		 fmt_count(r->chunks, c),
+		 r->read_data ? ", every byte read" : "",
+		 r->damages == 0 ? "no damage" : "DAMAGE FOUND",
+		 fmt_seconds(ns, took));
+}
+
+/* ---- stats ----------------------------------------------------------------
+ */
+
+struct stat_line {
+	const char *key;
+	const char *label;
+	uint64_t value;
+	bool bytes;
+};
+
+void show_stats(struct out *o, const struct show_stats *r)
+{
+	const struct stat_line lines[] = {
+		{ "snapshots", "snapshots", r->snapshots, false },
+		{ "files", "files in them", r->files, false },
+		{ "logical_bytes", "their size", r->logical_bytes, true },
+		{ "unique_bytes", "each chunk once", r->unique_bytes, true },
+		{ "stored_bytes", "stored", r->stored_bytes, true },
+		{ "reclaimable_bytes", "of that reclaimable",
+		  r->reclaimable_bytes, true },
+		{ "view_bytes", "catalog and index", r->view_bytes, true },
+		{ "reserve_bytes", "reserve", r->reserve_bytes, true },
+		{ "chunks", "chunks", r->chunks, false },
+		{ "packs", "packs", r->packs, false },
+		{ "logs", "logs", r->logs, false },
+	};
+	char text[FMT_BYTES];
+	struct json j;
+
+	if (out_events(o)) {
+		json_begin(&j, "stats");
+		for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+			json_u64(&j, lines[i].key, lines[i].value);
+		out_emit(o, &j);
+	}
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		if (!o->tty)
+			out_print(o, "%s\t%" PRIu64 "\n", lines[i].key,
+				  lines[i].value);
+		else
+			out_print(o, "%-20s %14s\n", lines[i].label,
+				  lines[i].bytes
+					  ? out_size(o, lines[i].value, text)
+					  : fmt_count(lines[i].value, text));
+	}
+	if (o->tty && r->stored_bytes > 0)
+		out_print(o, "%-20s %13sx\n", "size / stored",
+			  fmt_ratio(r->logical_bytes, r->stored_bytes, text));
+}
+
+/* ---- doctor, bench --------------------------------------------------------
+ */
+
+void show_finding(struct out *o, const struct show_finding *r)
+{
+	static const char *const WORDS[] = { "good", "warning", "bad" };
+	static const char *const MARKS[] = { "ok", "!", "BAD" };
+	static const enum colour COLOURS[] = { COLOUR_GREEN, COLOUR_YELLOW,
+					       COLOUR_RED };
+	struct json j;
+
+	if (out_events(o)) {
+		json_begin(&j, "check");
+		json_text(&j, "code", r->code);
+		json_text(&j, "state", WORDS[r->health]);
+		json_text(&j, "message", r->text);
+		json_text(&j, "hint", r->fix);
+		out_emit(o, &j);
+	}
+	if (o->opt.json)
+		return;
+	if (!o->tty) {
+		out_print(o, "%s\t%s\t", WORDS[r->health], r->code);
+		out_name(o, bytes_str(r->text));
+		out_print(o, "\t%s\n", r->fix == NULL ? "" : r->fix);
+		return;
+	}
+	out_print(o, "%s%-3s%s ", out_paint(o, false, COLOURS[r->health]),
+		  MARKS[r->health], out_paint(o, false, COLOUR_NONE));
+	out_name(o, bytes_str(r->text));
+	out_print(o, "\n");
+	if (r->fix != NULL)
+		out_print(o, "      %s\n", r->fix);
+}
+
+static const struct out_column BENCH_COLUMNS[] = {
+	{ "stage", "STAGE", OUT_TEXT, OUT_ALWAYS, false },
+	{ "variant", "VARIANT", OUT_TEXT, OUT_ALWAYS, false },
+	{ "per_second_bytes", "PER SECOND", OUT_SIZE, OUT_ALWAYS, false },
+	{ "operations_per_second", "OPS/S", OUT_COUNT, OUT_ALWAYS, false },
+	{ "p50_microseconds", "P50 us", OUT_COUNT, OUT_ALWAYS, false },
+	{ "p99_microseconds", "P99 us", OUT_COUNT, OUT_ALWAYS, false },
+	{ "worked_bytes", "BYTES", OUT_SIZE, OUT_JSON_ONLY, false },
+	{ NULL, NULL, OUT_TEXT, OUT_ALWAYS, false },
+};
+
+enum bc_err show_benches(struct out *o, struct err *e)
+{
+	return begin(o, BENCH_COLUMNS, "bench", NULL, e);
+}
+
+static struct out_value per_second(uint64_t n, double seconds)
+{
+	return n == 0 || seconds <= 0
+		       ? out_null()
+		       : out_n((uint64_t)((double)n / seconds + 0.5));
+}
+
+static struct out_value microseconds(double us)
+{
+	return us < 0 ? out_null() : out_n((uint64_t)(us + 0.5));
+}
+
+void show_bench(struct out *o, const struct show_bench *r)
+{
+	const struct out_value v[] = {
+		out_s(r->stage),
+		out_s(r->variant),
+		per_second(r->bytes, r->seconds),
+		per_second(r->operations, r->seconds),
+		microseconds(r->p50_us),
+		microseconds(r->p99_us),
+		out_n(r->bytes),
+	};
+
+	out_row(o, v);
+}
