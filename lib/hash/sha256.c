@@ -174,7 +174,7 @@ static void cpu_init(void)
 		plan_add(&n, SHA256_AVX512, 10);
 		plan_add(&n, SHA256_NI2, 2);
 	} else {
-		plan_add(&n, SHA256_AVX512, cpu.has[SHA256_AVX512VL] ? 13 : 9);
+		plan_add(&n, SHA256_AVX512, cpu.has[SHA256_AVX512VL] ? 11 : 9);
 		plan_add(&n,
 			 cpu.has[SHA256_AVX512VL] ? SHA256_AVX512VL
 						  : SHA256_AVX2,

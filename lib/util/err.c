@@ -34,6 +34,7 @@ enum bc_err bc_err_from_errno(int sys)
 	}
 }
 
+BC_PRINTF(4, 0)
 static void set_text(struct err *e, enum bc_err code, int sys, const char *fmt,
 		     va_list ap)
 {
