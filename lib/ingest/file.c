@@ -15,6 +15,15 @@
 
 /* ---- hash, look up, gather ------------------------------------------------ */
 
+static enum bc_err store_block(struct worker *w, const struct sealed_block *b,
+			       struct err *e)
+{
+	atomic_fetch_add_explicit(&w->p->progress->bytes_new,
+				  BLOCK_HEAD_BYTES + b->stored.n,
+				  memory_order_relaxed);
+	return session_block(w->p->session, b, e);
+}
+
 enum bc_err worker_flush(struct worker *w, struct err *e)
 {
 	struct sealed_block b;
@@ -23,12 +32,14 @@ enum bc_err worker_flush(struct worker *w, struct err *e)
 	if (!w->ready || w->gather.chunks == 0)
 		return BC_OK;
 	rc = sealer_seal(&w->sealer, &w->gather, &b, e);
-	if (rc == BC_OK)
-		rc = session_block(w->p->session, &b, e);
-	if (rc == BC_OK)
-		atomic_fetch_add_explicit(&w->p->progress->bytes_new,
-					  BLOCK_HEAD_BYTES + b.stored.n,
-					  memory_order_relaxed);
+	if (rc == BC_OK && (b.head.codec != BLOCK_RAW || b.head.chunks == 1))
+		rc = store_block(w, &b, e);
+	else
+		for (size_t i = 0; rc == BC_OK && i < w->gather.chunks;
+		     i += b.head.chunks) {
+			sealer_seal_raw(&w->sealer, &w->gather, i, &b);
+			rc = store_block(w, &b, e);
+		}
 	gather_clear(&w->gather);
 	return rc;
 }

@@ -10,7 +10,11 @@
 
 /* The length table is written in front of the data when the block is sealed;
  * until then this much is kept free for it. */
-enum { TABLE_ROOM_BYTES = BLOCK_CHUNKS_MAX * 4 };
+enum {
+	TABLE_ROOM_BYTES = BLOCK_CHUNKS_MAX * 4,
+	/* Raw chunks share a block until it has this much. */
+	RAW_BLOCK_BYTES = 16 << 10,
+};
 
 enum bc_err gather_init(struct gather *g, enum block_kind kind, size_t target,
 			size_t chunk_max, struct err *e)
@@ -136,6 +140,40 @@ enum bc_err sealer_seal(struct sealer *s, struct gather *g,
 	if (rc == BC_OK)
 		*out = b;
 	return rc;
+}
+
+void sealer_seal_raw(struct sealer *s, const struct gather *g, size_t first,
+		     struct sealed_block *out)
+{
+	const uint8_t *data = g->mem + TABLE_ROOM_BYTES;
+	size_t n = 0, bytes = 0, table;
+	struct bytes plain;
+
+	for (size_t i = 0; i < first; i++)
+		data += g->lengths[i];
+	do
+		bytes += g->lengths[first + n++];
+	while (first + n < g->chunks &&
+	       bytes + g->lengths[first + n] <= RAW_BLOCK_BYTES);
+	table = block_table_bytes(n);
+	plain = bytes_of(data, bytes);
+	/* The table goes in front, so several chunks move to the scratch,
+	 * which holds a whole block. */
+	if (table > 0) {
+		for (size_t i = 0; i < n; i++)
+			le_put32(s->out + 4 * i, g->lengths[first + i]);
+		memcpy(s->out + table, data, bytes);
+		plain = bytes_of(s->out, table + bytes);
+	}
+	*out = (struct sealed_block){ .head = { .kind = g->kind,
+						.codec = BLOCK_RAW,
+						.stored = (uint32_t)plain.n,
+						.plain = (uint32_t)plain.n,
+						.chunks = (uint16_t)n },
+				      .stored = plain,
+				      .lengths = g->lengths + first,
+				      .ids = g->ids + first };
+	le_put32(out->head.tag, crc32c(0, plain.p, plain.n));
 }
 
 enum bc_err sealer_seal_plain(struct sealer *s, enum block_kind kind,

@@ -76,6 +76,16 @@ BC_MUST_CHECK enum bc_err sealer_seal(struct sealer *s, struct gather *g,
 				      struct sealed_block *out,
 				      struct err *e);
 
+/*
+ * sealer_seal_raw - the next few of the gather's chunks as they are, in a block
+ * of their own. For what does not compress: gathering gains nothing then, and
+ * a small block costs a reader less.
+ *
+ *   first  of the chunks to be stored; b->head.chunks says how many were
+ */
+void sealer_seal_raw(struct sealer *s, const struct gather *g, size_t first,
+		     struct sealed_block *out);
+
 /* sealer_seal_plain - the same for a directory or a record: no chunks. */
 BC_MUST_CHECK enum bc_err sealer_seal_plain(struct sealer *s,
 					    enum block_kind kind,

@@ -310,7 +310,7 @@ uint64_t pack_writer_stored(const struct pack_writer *w)
 
 struct pack_pending pack_writer_take(const struct pack_writer *w)
 {
-	if (!w->open || w->file != NULL)
+	if (!w->open || w->file != NULL || w->made != NULL)
 		return (struct pack_pending){ NULL, 0, NULL };
 	return (struct pack_pending){ w->buf + PACK_HEAD_BYTES,
 				      w->buf_n - PACK_HEAD_BYTES, &w->dir };
