@@ -266,6 +266,52 @@ enum bc_err config_path(char **out, struct err *e)
 	return BC_OK;
 }
 
+/* Make every folder of a path that is missing. */
+static enum bc_err make_path(char *path, struct err *e)
+{
+	for (char *at = path + 1;; at++) {
+		char was = *at;
+
+		if (was != '/' && was != '\0')
+			continue;
+		*at = '\0';
+		if (mkdir(path, 0700) != 0 && errno != EEXIST)
+			return err_sys(e, errno, "cannot make %s", path);
+		*at = was;
+		if (was == '\0')
+			return BC_OK;
+	}
+}
+
+enum bc_err config_cache_dir(const char *name, char **out, struct err *e)
+{
+	const char *unit = getenv("CACHE_DIRECTORY");
+	const char *xdg = getenv("XDG_CACHE_HOME"), *home;
+	char *path;
+	enum bc_err rc;
+	int n;
+
+	if (unit != NULL && *unit == '/') {
+		n = asprintf(&path, "%s/%s", unit, name);
+	} else if (xdg != NULL && *xdg == '/') {
+		n = asprintf(&path, "%s/blobctl/%s", xdg, name);
+	} else {
+		home = home_dir();
+		if (home == NULL)
+			return err_set(e, BC_ENOTFOUND,
+				       "there is no home directory for caches");
+		n = asprintf(&path, "%s/.cache/blobctl/%s", home, name);
+	}
+	if (n < 0)
+		return err_set(e, BC_ENOMEM, "no memory");
+	rc = make_path(path, e);
+	if (rc == BC_OK)
+		*out = path;
+	else
+		free(path);
+	return rc;
+}
+
 /* The whole file; an absent one is empty, and *mode stays. */
 static enum bc_err read_file(const char *path, struct buf *b, mode_t *mode,
 			     struct err *e)

@@ -59,4 +59,13 @@ BC_MUST_CHECK enum bc_err config_load(const char *path, struct config *out,
 BC_MUST_CHECK enum bc_err config_remember(const char *path, const char *repo,
 					  bool *changed, struct err *e);
 
+/*
+ * config_cache_dir - a folder below the user's caches, made if missing:
+ * $CACHE_DIRECTORY, $XDG_CACHE_HOME/blobctl or ~/.cache/blobctl, then `name`.
+ *   path  [out] the caller frees it
+ *   BC_ENOTFOUND  there is no such place; or why it cannot be made
+ */
+BC_MUST_CHECK enum bc_err config_cache_dir(const char *name, char **path,
+					   struct err *e);
+
 #endif

@@ -11,6 +11,7 @@
 #include "cmd/cmd.h"
 #include "cmd/show.h"
 #include "ingest/put.h"
+#include "io/io.h"
 #include "util/hex.h"
 #include "util/parse_key.h"
 
@@ -336,6 +337,23 @@ static void show_result(struct ctx *c, const struct put_opts *o,
 	show_put(&c->out, &c->msg, &s, o->print_id);
 }
 
+/* The stat cache is the user's and this host's, not the repository's: it is
+ * kept where caches are, and in the repository only if there is no such
+ * place. */
+static struct io_dir *open_cache(struct ctx *c)
+{
+	char id[PACK_ID_HEX_BYTES];
+	struct io_dir *dir = NULL;
+	char *path = NULL;
+
+	hex_encode(repo_superblock(c->repo)->id.b, PACK_ID_BYTES, id);
+	if (config_cache_dir(id, &path, NULL) != BC_OK ||
+	    io_dir_open(c->io, path, &dir, NULL) != BC_OK)
+		dir = NULL;
+	free(path);
+	return dir;
+}
+
 static enum bc_err store_roots(struct ctx *c, const struct roots *roots,
 			       const struct snapshot_tag *tags, struct err *e)
 {
@@ -349,6 +367,7 @@ static enum bc_err store_roots(struct ctx *c, const struct roots *roots,
 				 .n_roots = roots->n,
 				 .threads = thread_count(c),
 				 .no_cache = o->no_cache,
+				 .cache = open_cache(c),
 				 .one_file_system = o->one_file_system,
 				 .name = bytes_str(name),
 				 .user = bytes_str(pw == NULL ? "" :
@@ -374,6 +393,7 @@ static enum bc_err store_roots(struct ctx *c, const struct roots *roots,
 	bar = progress_start(&c->out, &c->msg, c->g.progress, &src);
 	rc = ingest_put(c->repo, &p, &r, e);
 	progress_stop(bar);
+	io_dir_close(p.cache);
 	if (rc != BC_OK)
 		return rc;
 	show_result(c, o, &r, name);

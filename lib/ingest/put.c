@@ -228,7 +228,8 @@ static void cache_name(const struct put *p, char out[CACHE_NAME_BYTES])
 
 static void open_cache(struct put *p)
 {
-	struct io_dir *dir = repo_cache_dir(p->repo);
+	struct io_dir *dir = p->o->cache != NULL ? p->o->cache :
+						   repo_cache_dir(p->repo);
 	const struct superblock *sb = repo_superblock(p->repo);
 	char name[CACHE_NAME_BYTES];
 	struct digest root;

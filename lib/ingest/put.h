@@ -21,6 +21,8 @@ enum put_how {
 	PUT_STDIN,    /* a descriptor's bytes, as a file */
 };
 
+struct io_dir;
+
 struct put_root {
 	enum put_how how;
 	const char *path; /* as to be opened; NULL for PUT_STDIN */
@@ -58,6 +60,8 @@ struct put_options {
 	size_t n_roots;
 	unsigned threads;     /* at least 1 */
 	bool no_cache;	      /* read every file */
+	struct io_dir *cache; /* folder of the stat cache, the user's own; NULL:
+				 in the repository */
 	bool one_file_system; /* do not enter other file systems */
 	/* For the record. */
 	struct bytes name, host, user, program;
