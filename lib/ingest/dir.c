@@ -450,18 +450,20 @@ static const struct child *known_child(const struct dir_job *d, uint32_t name)
 		else
 			hi = mid;
 	}
-	return lo < d->n_children && d->children[lo].name == name ?
+	return lo < d->n_children && d->children[lo].name == name &&
+			       !d->children[lo].lost ?
 		       &d->children[lo] :
 		       NULL;
 }
 
+/* Under the lock: children end while their range is still worked on. */
 static void range_add_sum(struct range *r, uint32_t i,
 			  const struct tree_sum *sum)
 {
 	r->entry[i].dir = sum->dir;
-	r->files += sum->files;
-	r->dirs += sum->dirs;
-	r->others += sum->others;
+	r->below.files += sum->files;
+	r->below.dirs += sum->dirs + 1;
+	r->below.others += sum->others;
 }
 
 /* A subdirectory: its own metadata now, its node when it is known. */
@@ -482,20 +484,25 @@ static void range_dir(struct worker *w, struct range *r, uint32_t i,
 		put_fail(w->p, rc, &e);
 		return;
 	}
-	r->dirs++;
 	if (known != NULL) {
+		pthread_mutex_lock(&w->p->lock);
 		range_add_sum(r, i, &known->sum);
+		pthread_mutex_unlock(&w->p->lock);
 		return;
 	}
 	/* A mount point is kept, what is mounted there is not entered. */
 	if (w->p->o->one_file_system && r->item[i].dev != d->dev) {
-		rc = empty_dir(w, &r->entry[i].dir, &e);
+		struct tree_sum none = { .files = 0 };
+
+		rc = empty_dir(w, &none.dir, &e);
 		if (rc != BC_OK)
 			put_fail(w->p, rc, &e);
+		pthread_mutex_lock(&w->p->lock);
+		range_add_sum(r, i, &none);
+		pthread_mutex_unlock(&w->p->lock);
 		return;
 	}
 	if (fd < 0 && (sys == ENOENT || sys == ENOTDIR)) {
-		r->dirs--;
 		r->present[i] = false;
 		put_event(w->p, PUT_VANISHED, d->path, name, sys);
 		return;
@@ -550,7 +557,8 @@ static void count_range(struct worker *w, struct range *r)
 	uint64_t files = 0, others = 0;
 
 	for (uint32_t i = 0; i < r->n; i++) {
-		if (!r->present[i] || r->entry[i].type == TREE_DIR)
+		/* A directory's place may be changed by its job already. */
+		if (r->item[i].type == TREE_DIR || !r->present[i])
 			continue;
 		if (r->entry[i].type == TREE_FILE)
 			files++;
@@ -564,8 +572,8 @@ static void count_range(struct worker *w, struct range *r)
 			pthread_mutex_unlock(&w->p->event_lock);
 		}
 	}
-	r->files += files;
-	r->others += others;
+	r->files = files;
+	r->others = others;
 	atomic_fetch_add(&g->files, files);
 	atomic_fetch_add(&g->others, others);
 }
@@ -631,9 +639,9 @@ static enum bc_err emit_range(struct worker *w, struct range *r,
 		if (rc == BC_OK)
 			rc = record_entry(w, d, r, i);
 	}
-	d->sum.files += r->files;
-	d->sum.dirs += r->dirs;
-	d->sum.others += r->others;
+	d->sum.files += r->files + r->below.files;
+	d->sum.dirs += r->below.dirs;
+	d->sum.others += r->others + r->below.others;
 	return rc;
 }
 
@@ -795,8 +803,7 @@ static void check_child(struct worker *w, struct dir_job *d,
 	pthread_mutex_lock(&w->p->lock);
 	d->children[c->slot].sum = c->sum;
 	d->children[c->slot].same = same;
-	if (c->lost)
-		d->children[c->slot].name = UINT32_MAX;
+	d->children[c->slot].lost = c->lost;
 	d->children_same = d->children_same && same;
 	last = --d->children_left == 0;
 	pthread_mutex_unlock(&w->p->lock);
@@ -814,7 +821,6 @@ static void fill_child(struct worker *w, struct range *r, struct dir_job *c)
 	pthread_mutex_lock(&w->p->lock);
 	if (c->lost) {
 		r->present[c->slot] = false;
-		r->dirs--;
 	} else {
 		range_add_sum(r, c->slot, &c->sum);
 	}

@@ -133,7 +133,8 @@ struct range {
 	struct arena arena;
 	uint32_t children; /* directories not yet known */
 	bool read;	   /* everything else is done */
-	uint64_t files, dirs, others;
+	uint64_t files, others;
+	struct tree_sum below; /* of its directories, under the lock */
 	struct range *next; /* by seq, in the directory's list */
 };
 
@@ -141,6 +142,7 @@ struct range {
 struct child {
 	uint32_t name; /* in the directory's names */
 	bool same;     /* as the stat cache had it */
+	bool lost;     /* could not be listed */
 	struct tree_sum sum;
 };
 

@@ -332,6 +332,8 @@ void sched_help(struct worker *w, bool (*enough)(void *ctx), void *ctx)
 /* What to do next; NULL for both when all is done. */
 static bool next_task(struct put *p, struct dir_job **d, struct window **win)
 {
+	bool more;
+
 	*d = NULL;
 	*win = NULL;
 	pthread_mutex_lock(&p->lock);
@@ -355,8 +357,9 @@ static bool next_task(struct put *p, struct dir_job **d, struct window **win)
 		pthread_cond_wait(&p->wake, &p->lock);
 	}
 	p->busy++;
+	more = *d != NULL || *win != NULL || !p->finished;
 	pthread_mutex_unlock(&p->lock);
-	return *d != NULL || *win != NULL || !p->finished;
+	return more;
 }
 
 static void work(struct worker *w)

@@ -224,6 +224,39 @@ struct statcache_writer {
 	struct err failed;
 };
 
+/* What a writer that was killed has left: its lock can be had. */
+static enum bc_err sweep_one(void *ctx, const char *name, enum io_type type)
+{
+	static const char prefix[] = IO_TMP_PREFIX "stat-";
+	struct io_dir *d = ctx;
+	struct io_file *f = NULL;
+
+	if (type != IO_TYPE_FILE ||
+	    strncmp(name, prefix, sizeof(prefix) - 1) != 0 ||
+	    io_file_open(d, name, IO_WRITE, &f, NULL) != BC_OK)
+		return BC_OK;
+	if (io_file_lock(f, 0, 1, IO_LOCK_EXCLUSIVE, IO_LOCK_TRY, NULL) ==
+	    BC_OK)
+		(void)!io_unlink(d, name, NULL);
+	io_file_close(f, NULL);
+	return BC_OK;
+}
+
+/* A sweep may come between the two and remove the file: then the name is not
+ * there in the end, and no cache is kept this time. */
+static enum bc_err open_tmp(struct statcache_writer *w, struct err *e)
+{
+	enum bc_err rc;
+
+	(void)!io_list(w->dir, ".", NULL, sweep_one, w->dir);
+	rc = io_file_open(w->dir, w->tmp, IO_WRITE | IO_CREATE | IO_TRUNCATE,
+			  &w->file, e);
+	if (rc == BC_OK)
+		(void)!io_file_lock(w->file, 0, 1, IO_LOCK_EXCLUSIVE,
+				    IO_LOCK_TRY, NULL);
+	return rc;
+}
+
 enum bc_err statcache_writer_new(struct io_dir *d, const char *name,
 				 struct statcache_writer **out, struct err *e)
 {
@@ -241,9 +274,7 @@ enum bc_err statcache_writer_new(struct io_dir *d, const char *name,
 	w->out = malloc(OUT_BYTES);
 	rc = w->out == NULL ? err_set(e, BC_ENOMEM,
 				      "no memory for the stat cache") :
-			      io_file_open(d, w->tmp,
-					   IO_WRITE | IO_CREATE | IO_TRUNCATE,
-					   &w->file, e);
+			      open_tmp(w, e);
 	if (rc != BC_OK) {
 		statcache_writer_abort(w);
 		return rc;
