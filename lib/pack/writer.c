@@ -31,6 +31,7 @@ enum {
 	DIR_MAX_BYTES = 8 + PACK_CHUNKS_MAX *
 				    (PACK_DIR_BLOCK_BYTES + 4 + DIGEST_BYTES),
 	DIR_LEVEL = 1,
+	RESERVE_SHARE = 4, /* of the free space, at most 1 / this */
 };
 
 void pack_name(const struct pack_id *id, char out[PACK_NAME_BYTES])
@@ -54,6 +55,20 @@ enum bc_err pack_writer_new(const struct pack_writer_options *o,
 	return BC_OK;
 }
 
+/* Nobody knows of it yet; if this fails it is rubbish that gc finds. */
+static void unlink_pack(struct io_dir *dir, const struct pack_id *id)
+{
+	char name[PACK_NAME_BYTES];
+
+	pack_name(id, name);
+	(void)!io_unlink(dir, name, NULL);
+}
+
+void pack_made_unlink(const struct pack_made *m, struct io_dir *dir)
+{
+	unlink_pack(dir, &m->id);
+}
+
 void pack_made_free(struct pack_made *m)
 {
 	if (m == NULL)
@@ -72,10 +87,13 @@ void pack_writer_free(struct pack_writer *w)
 		w->made = m->next;
 		if (m->file != NULL)
 			flusher_abandon(w->o.flusher, m->file);
+		pack_made_unlink(m, w->o.dir);
 		pack_made_free(m);
 	}
-	if (w->file != NULL)
+	if (w->file != NULL) {
 		flusher_abandon(w->o.flusher, w->file);
+		unlink_pack(w->o.dir, &w->id);
+	}
 	flusher_return(w->o.flusher, w->buf);
 	sealer_fini(&w->dir_sealer);
 	dir_builder_fini(&w->dir);
@@ -109,6 +127,19 @@ static enum bc_err begin_pack(struct pack_writer *w, struct err *e)
 	return BC_OK;
 }
 
+/* Room for a whole pack keeps it in few extents. Where there is little left,
+ * the packs that are open must not take it from each other. */
+static void reserve(struct pack_writer *w, struct io_file *file)
+{
+	struct io_space space;
+
+	if (io_dir_space(w->o.dir, &space, NULL) != BC_OK ||
+	    space.available / RESERVE_SHARE < w->o.target)
+		return;
+	(void)!io_file_allocate(file, 0, w->o.target, IO_ALLOC_KEEP_SIZE,
+				NULL);
+}
+
 static enum bc_err make_file(struct pack_writer *w, struct err *e)
 {
 	char name[PACK_NAME_BYTES];
@@ -121,12 +152,11 @@ static enum bc_err make_file(struct pack_writer *w, struct err *e)
 			  &file, e);
 	if (rc != BC_OK)
 		return rc;
-	rc = io_file_allocate(file, 0, w->o.target, IO_ALLOC_KEEP_SIZE, e);
-	if (rc != BC_OK) {
-		io_file_close(file, NULL);
-		return rc;
-	}
-	return flusher_open(w->o.flusher, file, &w->file, e);
+	reserve(w, file);
+	rc = flusher_open(w->o.flusher, file, &w->file, e);
+	if (rc != BC_OK)
+		unlink_pack(w->o.dir, &w->id);
+	return rc;
 }
 
 /* Hand the full buffer over and take another. */

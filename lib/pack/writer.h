@@ -59,8 +59,8 @@ BC_MUST_CHECK enum bc_err
 pack_writer_new(const struct pack_writer_options *o, struct pack_writer **out,
 		struct err *e);
 
-/* pack_writer_free - packs that were not taken are abandoned; their files,
- * which nothing names, remain for gc. NULL is fine. */
+/* pack_writer_free - packs that were not taken are abandoned and their files
+ * removed. NULL is fine. */
 void pack_writer_free(struct pack_writer *w);
 
 /*
@@ -98,6 +98,9 @@ BC_MUST_CHECK enum bc_err pack_writer_finish(struct pack_writer *w,
 					     struct err *e);
 
 void pack_made_free(struct pack_made *m);
+
+/* pack_made_unlink - remove the file of a pack that no group can name. */
+void pack_made_unlink(const struct pack_made *m, struct io_dir *dir);
 
 /* pack_name - "ID.pack" in hex. */
 enum { PACK_NAME_BYTES = 38 };

@@ -36,8 +36,9 @@ static enum bc_err try_hint(struct repo *r, const struct digest *id,
 	return BC_OK;
 }
 
-enum bc_err repo_locate(struct repo *r, const struct digest *id, unsigned skip,
-			struct chunk_place *out, struct err *e)
+static enum bc_err locate(struct repo *r, const struct digest *id,
+			  unsigned skip, struct chunk_place *out,
+			  struct err *e)
 {
 	struct index_loc hints[HINTS_MAX];
 	size_t n = repo_find_hints(r, id, hints, HINTS_MAX);
@@ -62,6 +63,18 @@ enum bc_err repo_locate(struct repo *r, const struct digest *id, unsigned skip,
 	if (worst == BC_ENOTFOUND)
 		err_set(e, worst, "a chunk is not in the repository");
 	return worst;
+}
+
+enum bc_err repo_locate(struct repo *r, const struct digest *id, unsigned skip,
+			struct chunk_place *out, struct err *e)
+{
+	enum bc_err rc = locate(r, id, skip, out, e);
+
+	if (rc == BC_ENOTFOUND && repo_heal_index(r)) {
+		err_clear(e);
+		rc = locate(r, id, skip, out, e);
+	}
+	return rc;
 }
 
 void chunk_place_put(struct repo *r, struct chunk_place *p)

@@ -176,9 +176,21 @@ static enum bc_err commit_locked(struct repo *r, const struct commit *c,
 	if (rc == BC_OK)
 		rc = open_head(r, &l, e);
 	if (rc == BC_OK && sealed_already(r, l)) {
-		rc = next_log(r, &l, e);
+		/* Its maker may have died before the sync. */
+		rc = log_file_sync(l, e);
+		if (rc == BC_OK)
+			rc = next_log(r, &l, e);
 	} else if (rc == BC_OK && log_is_full(r, c->group)) {
 		rc = seal_log(r, l, e);
+		/* A log with a damaged group cannot be sealed. It is left as
+		 * it is: `check` speaks of it, and the log goes on. */
+		if (rc == BC_ENOTFOUND) {
+			repo_note_f(r, "%s is damaged and was not sealed; run "
+				       "`blobctl check`",
+				    log_file_path(l));
+			err_clear(e);
+			rc = BC_OK;
+		}
 		if (rc == BC_OK)
 			rc = next_log(r, &l, e);
 	}
@@ -226,31 +238,44 @@ enum bc_err repo_commit(struct repo *r, const struct commit *c, struct err *e)
 
 /* ---- the reserve ---------------------------------------------------------- */
 
-static void set_reserve(struct repo *r, uint64_t bytes)
+/* The reserve's file, of so many bytes; false if there is no room for it. */
+static bool set_reserve(struct repo *r, uint64_t bytes)
 {
 	struct io_file *f = NULL;
 	uint64_t size = 0;
+	enum bc_err rc = io_file_open(r->dir, REPO_RESERVE_FILE,
+				      IO_READ | IO_WRITE | IO_CREATE, &f,
+				      NULL);
 
-	if (io_file_open(r->dir, REPO_RESERVE_FILE,
-			 IO_READ | IO_WRITE | IO_CREATE, &f, NULL) != BC_OK)
-		return;
-	if (io_file_size(f, &size, NULL) == BC_OK && size != bytes) {
-		enum bc_err rc = bytes == 0 ?
-					 io_file_truncate(f, 0, NULL) :
-					 io_file_allocate(f, 0, bytes,
-							  IO_ALLOC_GROW, NULL);
-		if (rc != BC_OK && bytes != 0)
-			(void)!io_file_truncate(f, 0, NULL);
-	}
+	if (rc != BC_OK)
+		return false;
+	rc = io_file_size(f, &size, NULL);
+	if (rc == BC_OK && size < bytes)
+		rc = io_file_allocate(f, 0, bytes, IO_ALLOC_GROW, NULL);
+	else if (rc == BC_OK && size > bytes)
+		rc = io_file_truncate(f, bytes, NULL);
+	/* Part of it may have been allocated, beyond what counts. */
+	if (rc != BC_OK && size < bytes)
+		(void)!io_file_truncate(f, size, NULL);
 	io_file_close(f, NULL);
+	return rc == BC_OK;
 }
 
 void repo_release_reserve(struct repo *r)
 {
-	set_reserve(r, 0);
+	(void)set_reserve(r, 0);
 }
 
 void repo_restore_reserve(struct repo *r)
 {
-	set_reserve(r, r->sb.reserve_bytes);
+	uint64_t bytes = r->sb.reserve_bytes;
+	struct io_stat st;
+
+	if (r->read_only || bytes == 0 ||
+	    (io_stat_at(r->dir, REPO_RESERVE_FILE, &st, NULL) == BC_OK &&
+	     st.size >= bytes))
+		return;
+	/* On a full disk a part is better than nothing. */
+	while (bytes >= IO_ALIGN && !set_reserve(r, bytes))
+		bytes = bytes / 2 / IO_ALIGN * IO_ALIGN;
 }

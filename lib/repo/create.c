@@ -104,6 +104,14 @@ static enum bc_err drop_one(void *ctx, const char *name, enum io_type type)
 	return io_unlink(ctx, name, NULL);
 }
 
+static enum bc_err drop_tmp(void *ctx, const char *name, enum io_type type)
+{
+	if (type == IO_TYPE_FILE &&
+	    strncmp(name, IO_TMP_PREFIX, strlen(IO_TMP_PREFIX)) == 0)
+		return io_unlink(ctx, name, NULL);
+	return BC_OK;
+}
+
 /* A half-made repository may have a log: it names another id. */
 static enum bc_err make_folders(struct io_dir *dir, struct err *e)
 {
@@ -119,6 +127,8 @@ static enum bc_err make_folders(struct io_dir *dir, struct err *e)
 	if (rc == BC_OK)
 		rc = io_list(log, ".", e, drop_one, log);
 	io_dir_close(log);
+	if (rc == BC_OK)
+		rc = io_list(dir, ".", e, drop_tmp, dir);
 	return rc;
 }
 

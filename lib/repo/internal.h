@@ -55,8 +55,9 @@ struct repo {
 	int64_t lock_wait_ms;
 	char *path;
 	struct superblock sb;
-	struct io_dir *dir, *log_dir, *packs_dir, *leases_dir, *index_dir,
-		*cache_dir;
+	struct io_dir *dir, *log_dir, *packs_dir;
+	/* NULL where they are missing and cannot be made. */
+	struct io_dir *leases_dir, *index_dir, *cache_dir;
 	struct io_file *lock;
 
 	/* One lock for what several threads of this process reach: catalog,
@@ -123,6 +124,10 @@ void repo_close_index(struct repo *r);
 /* repo_need_index - repo_open_index() at the first call only: commands that
  * ask the catalog alone do without. */
 BC_MUST_CHECK enum bc_err repo_need_index(struct repo *r, struct err *e);
+
+/* repo_heal_index - if a lookup has met a damaged page of the index, make the
+ * index again; true if a second lookup may find more. Any thread. */
+bool repo_heal_index(struct repo *r);
 
 /* overlay_add_dir - all chunks of a directory; under the mutex. */
 BC_MUST_CHECK enum bc_err overlay_add_dir(struct overlay *o,

@@ -7,7 +7,12 @@
 
 #include "util/hex.h"
 
-enum { LEASE_BYTES = 512, BOOT_ID_BYTES = 37 };
+enum {
+	LEASE_BYTES = 512,
+	BOOT_ID_BYTES = 37,
+	TAKE_TRIES = 16,
+	LOCK_WAIT_MS = 10000,
+};
 
 static void boot_id(char out[BOOT_ID_BYTES])
 {
@@ -43,23 +48,49 @@ static enum bc_err write_text(struct lease *l, const char *command,
 	return io_file_pwrite(l->file, text, sizeof(text), 0, e);
 }
 
-enum bc_err lease_take(struct lease *l, struct io_dir *dir, struct rng rng,
-		       const char *command, struct err *e)
+/* Make a lease's file and lock it.
+ *   taken  [out] false: somebody took it for a dead one's and removed it */
+static enum bc_err try_take(struct lease *l, struct rng rng, bool *taken,
+			    struct err *e)
 {
 	char name[PACK_ID_HEX_BYTES];
-	enum bc_err rc;
+	struct io_stat st;
+	enum bc_err rc = rng_fill(rng, l->id.b, PACK_ID_BYTES, e);
 
-	*l = (struct lease){ .dir = dir };
-	rc = rng_fill(rng, l->id.b, PACK_ID_BYTES, e);
 	if (rc != BC_OK)
 		return rc;
 	hex_encode(l->id.b, PACK_ID_BYTES, name);
-	rc = io_file_open(dir, name,
+	rc = io_file_open(l->dir, name,
 			  IO_READ | IO_WRITE | IO_CREATE | IO_EXCLUSIVE,
 			  &l->file, e);
+	/* Whoever sweeps leases locks each for a moment to see if it is dead;
+	 * before this lock it looks so. */
 	if (rc == BC_OK)
 		rc = io_file_lock(l->file, 0, 1, IO_LOCK_EXCLUSIVE,
-				  IO_LOCK_TRY, e);
+				  LOCK_WAIT_MS, e);
+	if (rc == BC_OK)
+		rc = io_file_stat(l->file, &st, e);
+	if (rc == BC_OK)
+		*taken = st.nlink > 0;
+	return rc;
+}
+
+enum bc_err lease_take(struct lease *l, struct io_dir *dir, struct rng rng,
+		       const char *command, struct err *e)
+{
+	bool taken = false;
+	enum bc_err rc = BC_OK;
+
+	*l = (struct lease){ .dir = dir };
+	for (int i = 0; rc == BC_OK && !taken && i < TAKE_TRIES; i++) {
+		io_file_close(l->file, NULL);
+		l->file = NULL;
+		rc = try_take(l, rng, &taken, e);
+	}
+	if (rc == BC_OK && !taken)
+		rc = err_set(e, BC_ELOCKED,
+			     "leases in %s vanish as soon as they are made",
+			     io_dir_path(dir));
 	if (rc == BC_OK)
 		rc = write_text(l, command, false, 0, e);
 	if (rc != BC_OK)
@@ -133,10 +164,11 @@ static enum bc_err list_one(void *ctx, const char *name, enum io_type type)
 		return BC_OK; /* gone meanwhile, or another user's */
 	info.alive = io_file_lock(f, 0, 1, IO_LOCK_EXCLUSIVE, IO_LOCK_TRY,
 				  NULL) != BC_OK;
-	/* One that is empty may be between its creation and its lock. */
 	if (io_file_pread_some(f, text, LEASE_BYTES, 0, &got, NULL) != BC_OK)
 		got = 0;
-	if (!info.alive && got > 0)
+	/* Under its lock: an owner that has just made it and gets the lock next
+	 * sees that the name is gone, and makes another. */
+	if (!info.alive)
 		(void)!io_unlink(l->dir, name, NULL);
 	io_file_close(f, NULL);
 	text[got] = '\0';
@@ -152,4 +184,16 @@ enum bc_err lease_list(struct io_dir *dir, const struct lease *mine,
 	struct listing l = { dir, mine, each, ctx };
 
 	return io_list(dir, ".", e, list_one, &l);
+}
+
+static enum bc_err pass_over(void *ctx, const struct lease_info *info)
+{
+	(void)ctx;
+	(void)info;
+	return BC_OK;
+}
+
+void lease_sweep(struct io_dir *dir, const struct lease *mine)
+{
+	(void)!lease_list(dir, mine, pass_over, NULL, NULL);
 }

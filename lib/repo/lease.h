@@ -47,4 +47,7 @@ lease_list(struct io_dir *dir, const struct lease *mine,
 	   enum bc_err (*each)(void *ctx, const struct lease_info *info),
 	   void *ctx, struct err *e);
 
+/* lease_sweep - remove the leases of the dead. Failing to is no failure. */
+void lease_sweep(struct io_dir *dir, const struct lease *mine);
+
 #endif

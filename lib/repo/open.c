@@ -28,9 +28,11 @@ static enum bc_err open_view_dir(struct repo *r, const char *name,
 {
 	enum bc_err rc = io_dir_open_at(r->dir, name, out, e);
 
-	if (rc != BC_ENOTFOUND || r->read_only)
+	if (rc != BC_ENOTFOUND)
 		return rc;
 	err_clear(e);
+	if (r->read_only)
+		return BC_OK; /* and done without */
 	rc = io_mkdir(r->dir, name, e);
 	if (rc == BC_OK || rc == BC_EEXIST)
 		rc = io_dir_open_at(r->dir, name, out, e);

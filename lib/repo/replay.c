@@ -265,25 +265,50 @@ static enum bc_err step_group(struct replay *p, struct group *g,
 				&p->pos, e);
 }
 
-/* No valid group at the end: a torn tail, or damage? Only who holds the lock
- * can tell, as nobody is appending then. */
-static enum bc_err check_tail(struct replay *p, bool locked, struct err *e)
+/*
+ * No valid group where the next one should be, and this is not the end. A
+ * writer stops here. Who only reads has what comes before, and is told.
+ */
+static enum bc_err gap(struct replay *p, const char *what, struct err *e)
+{
+	enum bc_err rc = chain_broken(p, what, e);
+
+	if (p->r->write)
+		return rc;
+	repo_note_f(p->r, "%s", e == NULL ? "the log is damaged" : e->text);
+	err_clear(e);
+	return BC_OK;
+}
+
+/*
+ * No valid group at the end: a torn tail, or damage? What looks like damage
+ * without the lock may be a group that was being written when it was looked
+ * at, and others after it.
+ *
+ *   again  [out] look at the group once more
+ */
+static enum bc_err check_tail(struct replay *p, bool locked, bool *again,
+			      struct err *e)
 {
 	bool later = false;
-	enum bc_err rc = BC_OK;
+	enum bc_err rc;
 
-	if (!locked)
-		return BC_OK;
 	rc = log_file_later_group(p->log, p->pos.end + LOG_ALIGN,
 				  p->pos.generation, p->r->dec, &later, e);
-	if (rc == BC_OK && later)
-		rc = chain_broken(p, "later groups follow a damaged one", e);
-	return rc;
+	if (rc != BC_OK || !later)
+		return rc;
+	if (!locked && !*again) {
+		*again = true;
+		return BC_OK;
+	}
+	*again = false;
+	return gap(p, "later groups follow a damaged one", e);
 }
 
 static enum bc_err replay_all(struct replay *p, bool locked, struct err *e)
 {
 	enum bc_err rc = BC_OK;
+	bool again = false;
 
 	while (rc == BC_OK && !p->moved) {
 		uint64_t limit = p->next == NULL ?
@@ -302,10 +327,13 @@ static enum bc_err replay_all(struct replay *p, bool locked, struct err *e)
 		if (rc == BC_ENOTFOUND) {
 			err_clear(e);
 			if (p->next != NULL)
-				return chain_broken(p, "a group is missing",
-						    e);
-			return check_tail(p, locked, e);
+				return gap(p, "a group is missing", e);
+			rc = check_tail(p, locked, &again, e);
+			if (rc != BC_OK || !again)
+				return rc;
+			continue;
 		}
+		again = false;
 		if (rc == BC_OK)
 			rc = step_group(p, g, e);
 		group_free(g);
@@ -477,17 +505,55 @@ static enum bc_err load_position(struct repo *r, struct err *e)
 	return rc;
 }
 
+/* The log cannot be read at all. Who only reads may still use what the catalog
+ * on disk remembers. `e` says what is wrong with the log. */
+static enum bc_err trust_catalog(struct repo *r, struct err *e)
+{
+	struct err log = ERR_INIT;
+	enum bc_err rc;
+
+	if (e != NULL)
+		log = *e;
+	err_clear(e);
+	catalog_close(r->catalog);
+	r->catalog = NULL;
+	r->catalog_in_memory = false;
+	rc = open_on_disk(r, e);
+	if (rc == BC_OK)
+		rc = load_position(r, e);
+	if (rc == BC_OK && r->head.generation > 0) {
+		repo_note_f(r, "%s; going by what the catalog remembers of "
+			       "generation %llu",
+			    log.text, (unsigned long long)r->head.generation);
+		return BC_OK;
+	}
+	if (e != NULL)
+		*e = log;
+	return BC_EDAMAGE;
+}
+
+static enum bc_err start_in_memory(struct repo *r, struct err *e)
+{
+	enum bc_err rc;
+
+	err_clear(e);
+	rc = open_in_memory(r, e);
+	return rc == BC_OK ? load_position(r, e) : rc;
+}
+
 enum bc_err repo_open_catalog(struct repo *r, struct err *e)
 {
-	bool valid = true;
+	bool valid = true, on_disk = false;
 	enum bc_err rc = BC_EACCES;
 
 	if (!r->read_only)
 		rc = open_on_disk(r, e);
 	if (rc == BC_OK)
 		rc = load_position(r, e);
-	if (rc == BC_OK)
+	if (rc == BC_OK) {
+		on_disk = true;
 		rc = position_valid(r, &valid, e);
+	}
 	if (rc == BC_OK && !valid) {
 		/* The catalog has seen a commit that the log no longer has.
 		 * The catalog stays as evidence; who only reads gets what the
@@ -510,22 +576,17 @@ enum bc_err repo_open_catalog(struct repo *r, struct err *e)
 	}
 	/* A catalog that cannot be used where it is: make one in memory. */
 	if (rc == BC_EACCES || rc == BC_ELOCKED || rc == BC_ENOSPC ||
-	    rc == BC_ELIMIT) {
-		err_clear(e);
-		rc = open_in_memory(r, e);
-		if (rc == BC_OK)
-			rc = load_position(r, e);
-	}
+	    rc == BC_ELIMIT)
+		rc = start_in_memory(r, e);
 	if (rc != BC_OK)
 		return rc;
 	rc = repo_catch_up(r, false, e);
 	if ((rc == BC_ELOCKED || rc == BC_ENOSPC) && !r->catalog_in_memory) {
-		err_clear(e);
-		rc = open_in_memory(r, e);
-		if (rc == BC_OK)
-			rc = load_position(r, e);
+		rc = start_in_memory(r, e);
 		if (rc == BC_OK)
 			rc = repo_catch_up(r, false, e);
 	}
+	if (rc == BC_EDAMAGE && on_disk && !r->write)
+		rc = trust_catalog(r, e);
 	return rc;
 }

@@ -24,6 +24,9 @@ enum {
 	/* A batch of session_filter(). */
 	CANDIDATES_MAX = 8,
 	COMMAND_BYTES = 32,
+	/* What a command that frees space wants to see free before it begins:
+	 * for its lease, the views, and a new log. */
+	FREEING_BYTES = 4 << 20,
 };
 
 #define DUE_BYTES (UINT64_C(4) << 30)
@@ -32,6 +35,7 @@ struct session {
 	struct repo *r;
 	struct lease lease;
 	char command[COMMAND_BYTES];
+	bool frees; /* may use the reserve */
 	struct flusher *flusher;
 
 	/* What this session has claimed since its last commit. */
@@ -82,11 +86,16 @@ static enum bc_err enter(struct session *s, struct err *e)
 		rc = repo_catch_up(r, false, e);
 	if (rc == BC_OK)
 		rc = lease_set(&s->lease, s->command, r->head.generation, e);
+	/* Now, as an index that has seen more than the log stops writers. */
+	if (rc == BC_OK)
+		rc = repo_need_index(r, e);
+	if (rc == BC_OK)
+		lease_sweep(r->leases_dir, &s->lease);
 	return rc;
 }
 
-enum bc_err session_begin(struct repo *r, const char *command,
-			  struct session **out, struct err *e)
+static enum bc_err begin(struct repo *r, const char *command, bool frees,
+			 struct session **out, struct err *e)
 {
 	struct session *s = calloc(1, sizeof(*s));
 	uint64_t secret = 0;
@@ -95,6 +104,7 @@ enum bc_err session_begin(struct repo *r, const char *command,
 	if (s == NULL)
 		return err_set(e, BC_ENOMEM, "no memory for a session");
 	s->r = r;
+	s->frees = frees;
 	strncpy(s->command, command, COMMAND_BYTES - 1);
 	pthread_mutex_init(&s->table_lock, NULL);
 	pthread_mutex_init(&s->data_lock, NULL);
@@ -117,6 +127,30 @@ enum bc_err session_begin(struct repo *r, const char *command,
 	return BC_OK;
 }
 
+enum bc_err session_begin(struct repo *r, const char *command,
+			  struct session **out, struct err *e)
+{
+	return begin(r, command, false, out, e);
+}
+
+enum bc_err session_begin_freeing(struct repo *r, const char *command,
+				  struct session **out, struct err *e)
+{
+	struct io_space space;
+	enum bc_err rc;
+
+	if (io_dir_space(r->dir, &space, NULL) == BC_OK &&
+	    space.available < FREEING_BYTES)
+		repo_release_reserve(r);
+	rc = begin(r, command, true, out, e);
+	if (rc != BC_ENOSPC)
+		return rc;
+	/* A quota, which is not seen before. */
+	err_clear(e);
+	repo_release_reserve(r);
+	return begin(r, command, true, out, e);
+}
+
 void session_end(struct session *s)
 {
 	if (s == NULL)
@@ -131,6 +165,8 @@ void session_end(struct session *s)
 	index_mem_fini(&s->table);
 	free(s->ids);
 	lease_drop(&s->lease);
+	if (s->frees)
+		repo_restore_reserve(s->r);
 	pthread_mutex_destroy(&s->table_lock);
 	pthread_mutex_destroy(&s->data_lock);
 	pthread_mutex_destroy(&s->meta_lock);
@@ -421,7 +457,6 @@ static enum bc_err collect_writer(struct work *w, struct pack_writer *pw,
 static enum bc_err add_record(struct work *w, struct err *e)
 {
 	uint32_t length = (uint32_t)w->record.n;
-	struct log_op op = { .code = LOG_OP_SNAPSHOT_MADE };
 	struct sealed_block b = { .head = { .kind = BLOCK_SNAPSHOT,
 					    .codec = BLOCK_RAW,
 					    .stored = length,
@@ -435,12 +470,26 @@ static enum bc_err add_record(struct work *w, struct err *e)
 	sha256_one(w->record, &w->snapshot);
 	le_put32(b.head.tag, crc32c(0, w->record.p, w->record.n));
 	rc = group_add_block(&w->group, &b);
-	op.u.snapshot = w->snapshot;
-	if (rc == BC_OK)
-		rc = log_ops_add(&w->group.ops, &op);
 	if (rc != BC_OK)
 		err_set(e, rc, "no memory for the snapshot's record");
 	return rc;
+}
+
+/* A record that is there to the last bit, its time included, is the snapshot
+ * that there is: nothing is made. */
+static enum bc_err name_snapshot(struct work *w, struct repo *r,
+				 struct err *e)
+{
+	struct log_op op = { .code = LOG_OP_SNAPSHOT_MADE,
+			     .u.snapshot = w->snapshot };
+	struct catalog_snapshot row;
+	enum bc_err rc = catalog_get_snapshot(r->catalog, &w->snapshot, &row,
+					      e);
+
+	if (rc != BC_ENOTFOUND)
+		return rc;
+	rc = log_ops_add(&w->group.ops, &op);
+	return rc == BC_OK ? rc : err_set(e, rc, "no memory for a log group");
 }
 
 static enum bc_err name_packs(struct work *w, struct repo *r, struct err *e)
@@ -487,6 +536,8 @@ static enum bc_err look(void *ctx, struct repo *r, struct err *e)
 	struct catalog_snapshot row;
 	enum bc_err rc = BC_OK;
 
+	if (w->record.n > 0)
+		rc = name_snapshot(w, r, e);
 	for (size_t i = 0; i < w->n_remove && rc == BC_OK; i++) {
 		struct log_op op = { .code = LOG_OP_SNAPSHOT_REMOVED,
 				     .u.snapshot = w->remove[i] };
@@ -532,7 +583,7 @@ static enum bc_err commit(struct work *w, struct err *e)
 			    .look = look,
 			    .ctx = w,
 			    .frees = w->frees };
-	bool data_inlined = false, meta_inlined = false;
+	bool data_inlined = false, meta_inlined = false, tried = false;
 	enum bc_err rc = kept(s, e);
 
 	group_builder_init(&w->group);
@@ -546,6 +597,7 @@ static enum bc_err commit(struct work *w, struct err *e)
 		rc = io_dir_sync(s->r->packs_dir, e);
 	if (rc == BC_OK && w->record.n > 0)
 		rc = add_record(w, e);
+	tried = rc == BC_OK;
 	if (rc == BC_OK)
 		rc = repo_commit(s->r, &c, e);
 	if (rc == BC_OK)
@@ -554,6 +606,9 @@ static enum bc_err commit(struct work *w, struct err *e)
 		struct pack_made *m = w->made;
 
 		w->made = m->next;
+		/* After a commit that failed half-way a group may name it. */
+		if (!tried)
+			pack_made_unlink(m, s->r->packs_dir);
 		pack_made_free(m);
 	}
 	group_builder_fini(&w->group);

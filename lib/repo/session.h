@@ -26,8 +26,18 @@ struct session;
 BC_MUST_CHECK enum bc_err session_begin(struct repo *r, const char *command,
 					struct session **out, struct err *e);
 
-/* session_end - give up what was not committed, drop the lease. NULL is
- * fine. */
+/*
+ * session_begin_freeing - as session_begin(), for what leads to freed space: a
+ * full disk's reserve is given up for it, and made again by session_end() as
+ * far as there is room.
+ */
+BC_MUST_CHECK enum bc_err session_begin_freeing(struct repo *r,
+						const char *command,
+						struct session **out,
+						struct err *e);
+
+/* session_end - give up what was not committed, its packs removed; drop the
+ * lease. NULL is fine. */
 void session_end(struct session *s);
 
 /*

@@ -95,32 +95,44 @@ static enum bc_err add_number(void *ctx, const struct catalog_pack *p,
 	return BC_OK;
 }
 
-/* The groups of a log that has no directory of its own. */
+/* The groups of a log that has no directory of its own, the last one first, as
+ * the catalog lists them: a damaged one does not hide the others. */
 static enum bc_err each_group(struct repo *r, const struct pack_ref *p,
 			      const struct each_dir *f, struct err *e)
 {
 	char name[LOG_NAME_BYTES];
 	struct log_file *l = NULL;
-	uint64_t at = LOG_HEAD_BYTES, end = UINT64_MAX;
+	uint16_t slot = CATALOG_SLOT_MAX;
+	uint64_t at = 0;
+	bool more = true;
 	enum bc_err rc;
 
 	log_name(p->seq, &p->id, name);
 	rc = log_file_open(r->log_dir, name, false, &l, e);
-	if (rc == BC_OK && pack_id_eq(&p->id, &r->head.log))
-		end = r->head.end;
-	while (rc == BC_OK && at < end) {
+	while (rc == BC_OK && more) {
 		struct group *g = NULL;
 
+		rc = catalog_find_group(r->catalog, p->number, slot, &slot,
+					&at, e);
+		if (rc == BC_ENOTFOUND) {
+			rc = BC_OK;
+			break;
+		}
+		if (rc != BC_OK)
+			break;
 		rc = log_file_group(l, at, false, r->dec, &g, e);
 		if (rc == BC_OK && g->dir != NULL)
 			rc = f->each(f->ctx, g->dir, p->number, e);
-		if (rc == BC_OK)
-			at = g->next;
+		if (rc == BC_ENOTFOUND) {
+			repo_note_f(r, "the group at byte %llu of %s is "
+				       "damaged",
+				    (unsigned long long)at, log_file_path(l));
+			err_clear(e);
+			rc = BC_OK;
+		}
 		group_free(g);
-	}
-	if (rc == BC_ENOTFOUND) {
-		err_clear(e);
-		rc = BC_OK;
+		more = slot > 0;
+		slot--;
 	}
 	log_file_close(l);
 	return rc;
@@ -137,13 +149,15 @@ static enum bc_err each_of_pack(struct repo *r, uint32_t number,
 
 	if (rc != BC_OK || p.freed)
 		return rc;
-	if (p.log && p.length == 0)
-		return each_group(r, &p, f, e);
-	rc = repo_open_pack(r, &p, false, &file, e);
-	if (rc == BC_OK)
-		rc = repo_read_dir(r, file, p.length, &d, &digest, e);
-	if (rc == BC_OK)
-		rc = f->each(f->ctx, d, number, e);
+	if (p.log && p.length == 0) {
+		rc = each_group(r, &p, f, e);
+	} else {
+		rc = repo_open_pack(r, &p, false, &file, e);
+		if (rc == BC_OK)
+			rc = repo_read_dir(r, file, p.length, &d, &digest, e);
+		if (rc == BC_OK)
+			rc = f->each(f->ctx, d, number, e);
+	}
 	/* A pack that is lost or damaged is what `check` reports; the index of
 	 * the others must not wait for it. */
 	if (rc == BC_EDAMAGE || rc == BC_ENOTFOUND || rc == BC_EIO) {
@@ -241,11 +255,11 @@ static enum bc_err rebuild_in_memory(struct repo *r, struct err *e)
 	return each_chunk(r, &f, e);
 }
 
-static enum bc_err rebuild(struct repo *r, struct err *e)
+static enum bc_err rebuild(struct repo *r, bool on_disk, struct err *e)
 {
 	enum bc_err rc = BC_EACCES;
 
-	if (!r->read_only && r->lock != NULL) {
+	if (on_disk && !r->read_only && r->lock != NULL) {
 		rc = io_file_lock(r->lock, REPO_LOCK_VIEWS, 1,
 				  IO_LOCK_EXCLUSIVE, IO_LOCK_TRY, e);
 		if (rc == BC_OK) {
@@ -363,9 +377,11 @@ enum bc_err repo_open_index(struct repo *r, struct err *e)
 	overlay_clear(&r->overlay);
 	index_close(r->index);
 	r->index = NULL;
+	if (r->index_dir == NULL)
+		return rebuild(r, false, e);
 	rc = index_open(r->index_dir, r->sb.id.b, &r->index, e);
 	if (rc != BC_OK)
-		return rebuild(r, e);
+		return rebuild(r, true, e);
 	index_covered(r->index, &covered, &r->overlay.from_digest);
 	if (covered > r->head.generation) {
 		/* Another process may just have committed. */
@@ -385,7 +401,25 @@ enum bc_err repo_open_index(struct repo *r, struct err *e)
 			return BC_OK;
 		err_clear(e);
 	}
-	return rebuild(r, e);
+	/* One that is ahead of the log stays, as a witness. */
+	return rebuild(r, covered <= r->head.generation, e);
+}
+
+bool repo_heal_index(struct repo *r)
+{
+	struct err e = ERR_INIT;
+	bool healed = false;
+
+	pthread_mutex_lock(&r->mutex);
+	if (r->index != NULL && index_damage(r->index, &e) != BC_OK) {
+		repo_note_f(r, "the index is damaged; making it again from "
+			       "the packs (%s)",
+			    e.text);
+		err_clear(&e);
+		healed = rebuild(r, true, &e) == BC_OK;
+	}
+	pthread_mutex_unlock(&r->mutex);
+	return healed;
 }
 
 void repo_overlay_pack(struct repo *r, uint32_t number)
@@ -475,7 +509,9 @@ void repo_update_index(struct repo *r, bool all)
 	struct err e = ERR_INIT;
 	uint64_t lag = r->head.generation - r->overlay.from;
 
-	if (r->read_only || r->overlay.from == UINT64_MAX || lag == 0 ||
+	/* Without a whole overlay the run would cover what it does not hold. */
+	if (r->read_only || !r->index_ready ||
+	    r->overlay.from == UINT64_MAX || lag == 0 ||
 	    (!all && lag < RUN_GENERATIONS && r->overlay.n < RUN_ENTRIES))
 		return;
 	if (io_file_lock(r->lock, REPO_LOCK_VIEWS, 1, IO_LOCK_EXCLUSIVE,

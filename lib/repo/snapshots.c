@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "repo/snapshots.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "repo/internal.h"
+#include "util/arith.h"
+#include "util/fmt.h"
+#include "util/hex.h"
+
+enum {
+	TAG_TEXT_MAX = 16 << 20,
+	CANDIDATES_SHOWN = 4,
+	SHORT_ID_DIGITS = 12,
+	/* Names looked at for a similar one; a person waits. */
+	NAMES_MAX = 20000,
+	TYPOS_MAX = 2,
+	NAME_SHOWN = 40,
+};
+
+/* ---- tags ----------------------------------------------------------------- */
+
+/* Tags as they come: text first, spans when all of it stands still. */
+struct tag_list {
+	struct buf text;  /* keys and values, one after the other */
+	struct buf sizes; /* size_t pairs */
+	size_t n;
+};
+
+static enum bc_err add_tag(void *ctx, const struct catalog_tag *t,
+			   struct err *e)
+{
+	struct tag_list *l = ctx;
+	size_t size[2] = { t->key.n, t->value.n };
+	enum bc_err rc = buf_add(&l->sizes, size, sizeof(size));
+
+	if (rc == BC_OK)
+		rc = buf_add(&l->text, t->key.p, t->key.n);
+	if (rc == BC_OK)
+		rc = buf_add(&l->text, t->value.p, t->value.n);
+	if (rc != BC_OK)
+		return err_set(e, rc, "no memory for tags");
+	l->n++;
+	return BC_OK;
+}
+
+static enum bc_err load_tags(struct repo *r, const struct digest *id,
+			     struct tag_list *l, struct err *e)
+{
+	buf_clear(&l->text);
+	buf_clear(&l->sizes);
+	l->n = 0;
+	return catalog_walk_tags(r->catalog, id, add_tag, l, e);
+}
+
+static void point_tags(const struct tag_list *l, struct snapshot_tag *out)
+{
+	const uint8_t *p = l->text.p;
+
+	for (size_t i = 0; i < l->n; i++) {
+		size_t size[2];
+
+		memcpy(size, l->sizes.p + i * sizeof(size), sizeof(size));
+		out[i].key = bytes_of(p, size[0]);
+		out[i].value = bytes_of(p + size[0], size[1]);
+		p += size[0] + size[1];
+	}
+}
+
+/* ---- one ------------------------------------------------------------------ */
+
+void snapshot_free(struct snapshot *s)
+{
+	if (s == NULL)
+		return;
+	snapshot_record_fini(&s->rec);
+	free(s->tags);
+	buf_fini(&s->raw);
+	buf_fini(&s->tag_text);
+	free(s);
+}
+
+/* Under the mutex. */
+static enum bc_err load(struct repo *r, const struct catalog_snapshot *row,
+			struct snapshot **out, struct err *e)
+{
+	struct tag_list l = { BUF_INIT(TAG_TEXT_MAX), BUF_INIT(TAG_TEXT_MAX),
+			      0 };
+	struct snapshot *s = calloc(1, sizeof(*s));
+	enum bc_err rc;
+
+	if (s == NULL)
+		return err_set(e, BC_ENOMEM, "no memory for a snapshot");
+	s->id = row->id;
+	s->generation = row->generation;
+	buf_init(&s->raw, SNAPSHOT_MAX_BYTES);
+	rc = buf_add(&s->raw, row->record.p, row->record.n);
+	if (rc != BC_OK)
+		err_set(e, rc, "no memory for a snapshot");
+	if (rc == BC_OK)
+		rc = snapshot_record_decode(buf_bytes(&s->raw), &s->rec, e);
+	if (rc == BC_OK)
+		rc = load_tags(r, &s->id, &l, e);
+	if (rc == BC_OK) {
+		s->tags = calloc(l.n + 1, sizeof(*s->tags));
+		if (s->tags == NULL)
+			rc = err_set(e, BC_ENOMEM, "no memory for tags");
+	}
+	if (rc == BC_OK) {
+		point_tags(&l, s->tags);
+		s->tag_count = l.n;
+		s->tag_text = l.text;
+		l.text.p = NULL;
+		*out = s;
+		s = NULL;
+	}
+	snapshot_free(s);
+	buf_fini(&l.text);
+	buf_fini(&l.sizes);
+	return rc;
+}
+
+enum bc_err snapshots_get(struct repo *r, const struct digest *id,
+			  struct snapshot **out, struct err *e)
+{
+	struct catalog_snapshot row;
+	enum bc_err rc;
+
+	pthread_mutex_lock(&r->mutex);
+	rc = catalog_get_snapshot(r->catalog, id, &row, e);
+	if (rc == BC_OK)
+		rc = load(r, &row, out, e);
+	else if (rc == BC_ENOTFOUND)
+		err_set(e, rc, "there is no such snapshot");
+	pthread_mutex_unlock(&r->mutex);
+	return rc;
+}
+
+/* ---- by key --------------------------------------------------------------- */
+
+static enum bc_err by_name(struct repo *r, const struct snap_key *key,
+			   struct catalog_snapshot *row, struct err *e)
+{
+	struct bytes name = bytes_str(key->name);
+	struct catalog_tag tag = { bytes_str(key->tag_key),
+				   bytes_str(key->tag_value) };
+	int64_t until = key->when.to - 1;
+	struct catalog_select q = { .name = key->latest ? NULL : &name,
+				    .tags = &tag,
+				    .tag_count = tag.key.n > 0,
+				    .until = key->has_when ? &until : NULL,
+				    .skip = key->nth };
+
+	return catalog_find(r->catalog, &q, row, e);
+}
+
+struct candidates {
+	struct digest first;
+	size_t n;
+	char text[ERR_HINT_BYTES];
+};
+
+static enum bc_err add_candidate(void *ctx, const struct catalog_snapshot *s,
+				 struct err *e)
+{
+	struct candidates *c = ctx;
+	char hex[DIGEST_HEX_BYTES], when[FMT_BYTES];
+	size_t at = strlen(c->text);
+
+	(void)e;
+	if (c->n++ == 0)
+		c->first = s->id;
+	if (c->n > CANDIDATES_SHOWN)
+		return BC_OK;
+	hex_encode(s->id.b, DIGEST_BYTES, hex);
+	hex[SHORT_ID_DIGITS] = '\0';
+	fmt_time_local(s->time, when);
+	snprintf(c->text + at, sizeof(c->text) - at, "%s%s (%.*s, %s)",
+		 at == 0 ? "" : "; ", hex, (int)min_size(s->name.n, 20),
+		 s->name.n == 0 ? "" : (const char *)s->name.p, when);
+	return BC_OK;
+}
+
+static enum bc_err by_prefix(struct repo *r, const struct snap_key *key,
+			     struct catalog_snapshot *row, struct err *e)
+{
+	struct candidates c = { .n = 0 };
+	enum bc_err rc;
+
+	rc = catalog_walk_prefix(r->catalog, key->name, CANDIDATES_SHOWN + 1,
+				 add_candidate, &c, e);
+	if (rc != BC_OK)
+		return rc;
+	if (c.n == 0)
+		return BC_ENOTFOUND;
+	if (c.n == 1)
+		return catalog_get_snapshot(r->catalog, &c.first, row, e);
+	err_set(e, BC_EAMBIGUOUS, "%s is the beginning of %s ids", key->name,
+		c.n > CANDIDATES_SHOWN ? "several" : "more than one");
+	err_hint(e, "%s%s", c.text, c.n > CANDIDATES_SHOWN ? "; ..." : "");
+	return BC_EAMBIGUOUS;
+}
+
+/* ---- not found ------------------------------------------------------------ */
+
+/* Insertions, deletions, replacements and swaps of neighbours between two
+ * names, as far as `max`; more is max + 1. Two rows suffice for the first
+ * three, one more for swaps. */
+static unsigned typos(struct bytes a, struct bytes b, unsigned max)
+{
+	unsigned row[3][KEY_NAME_BYTES + 1];
+	unsigned *before = row[0], *above = row[1], *at = row[2];
+
+	if (a.n > KEY_NAME_BYTES || b.n > KEY_NAME_BYTES || a.n > b.n + max ||
+	    b.n > a.n + max)
+		return max + 1;
+	for (size_t j = 0; j <= b.n; j++)
+		above[j] = (unsigned)j;
+	for (size_t i = 1; i <= a.n; i++) {
+		unsigned *swap = before;
+		unsigned least = at[0] = (unsigned)i;
+
+		for (size_t j = 1; j <= b.n; j++) {
+			unsigned d = above[j - 1] + (a.p[i - 1] != b.p[j - 1]);
+
+			if (above[j] + 1 < d)
+				d = above[j] + 1;
+			if (at[j - 1] + 1 < d)
+				d = at[j - 1] + 1;
+			if (i > 1 && j > 1 && a.p[i - 1] == b.p[j - 2] &&
+			    a.p[i - 2] == b.p[j - 1] && before[j - 2] + 1 < d)
+				d = before[j - 2] + 1;
+			at[j] = d;
+			least = d < least ? d : least;
+		}
+		if (least > max)
+			return max + 1;
+		before = above;
+		above = at;
+		at = swap;
+	}
+	return above[b.n];
+}
+
+struct similar {
+	struct bytes typed;
+	unsigned best;
+	char name[KEY_NAME_BYTES];
+	uint64_t same; /* snapshots of exactly this name */
+};
+
+static enum bc_err look_at_name(void *ctx, const struct catalog_snapshot *s,
+				struct err *e)
+{
+	struct similar *m = ctx;
+	unsigned d = typos(m->typed, s->name, TYPOS_MAX);
+
+	(void)e;
+	m->same += d == 0;
+	/* A name of three letters has everything near. */
+	if (d < m->best && s->name.n < KEY_NAME_BYTES && d < m->typed.n / 2 &&
+	    memchr(s->name.p, '\0', s->name.n) == NULL) {
+		m->best = d;
+		memcpy(m->name, s->name.p, s->name.n);
+		m->name[s->name.n] = '\0';
+	}
+	return BC_OK;
+}
+
+static enum bc_err not_found(struct repo *r, const struct snap_key *key,
+			     struct err *e)
+{
+	struct similar m = { .typed = bytes_str(key->name),
+			     .best = TYPOS_MAX + 1 };
+	struct catalog_select q = { .limit = NAMES_MAX };
+	uint64_t count = 0;
+
+	if (catalog_count(r->catalog, &count, NULL) == BC_OK && count == 0) {
+		err_set(e, BC_ENOTFOUND, "the repository has no snapshots yet");
+		err_hint(e, "blobctl put PATH   makes one");
+		return BC_ENOTFOUND;
+	}
+	if (key->latest) {
+		if (key->tag_key[0] != '\0')
+			err_set(e, BC_ENOTFOUND,
+				"no snapshot has the tag %s=%s%s",
+				key->tag_key, key->tag_value,
+				key->nth > 0 || key->has_when ?
+					" and is that old" :
+					"");
+		else
+			err_set(e, BC_ENOTFOUND, "no snapshot is that old");
+		err_hint(e, "`blobctl ls` lists them");
+		return BC_ENOTFOUND;
+	}
+	if (catalog_walk(r->catalog, &q, look_at_name, &m, NULL) != BC_OK)
+		m.best = TYPOS_MAX + 1;
+	if (m.same > 0) {
+		err_set(e, BC_ENOTFOUND, "%.*s has %llu snapshot%s, none %s",
+			NAME_SHOWN, key->name, (unsigned long long)m.same,
+			m.same == 1 ? "" : "s",
+			key->has_when ? "that old" : "that far back");
+		err_hint(e, "`blobctl ls` lists them");
+		return BC_ENOTFOUND;
+	}
+	err_set(e, BC_ENOTFOUND, "there is no snapshot %s", key->name);
+	if (m.best <= TYPOS_MAX)
+		err_hint(e, "did you mean %s?", m.name);
+	else
+		err_hint(e, "`blobctl ls` lists them");
+	return BC_ENOTFOUND;
+}
+
+enum bc_err snapshots_find(struct repo *r, const struct snap_key *key,
+			   struct snapshot **out, struct err *e)
+{
+	struct catalog_snapshot row;
+	struct digest id;
+	enum bc_err rc = BC_ENOTFOUND;
+
+	pthread_mutex_lock(&r->mutex);
+	if (key->maybe_id && strlen(key->name) == 2 * DIGEST_BYTES &&
+	    hex_decode(key->name, DIGEST_BYTES, id.b))
+		rc = catalog_get_snapshot(r->catalog, &id, &row, e);
+	if (rc == BC_ENOTFOUND)
+		rc = by_name(r, key, &row, e);
+	if (rc == BC_ENOTFOUND && key->maybe_id)
+		rc = by_prefix(r, key, &row, e);
+	if (rc == BC_ENOTFOUND)
+		rc = not_found(r, key, e);
+	if (rc == BC_OK)
+		rc = load(r, &row, out, e);
+	pthread_mutex_unlock(&r->mutex);
+	return rc;
+}
+
+/* ---- all ------------------------------------------------------------------ */
+
+struct each {
+	struct repo *r;
+	snapshots_fn *fn;
+	void *ctx;
+	struct tag_list tags;
+	struct snapshot_tag *at;
+	size_t cap;
+};
+
+static enum bc_err each_row(void *ctx, const struct catalog_snapshot *s,
+			    struct err *e)
+{
+	struct each *x = ctx;
+	struct snapshot_row row = { .id = s->id,
+				    .time = s->time,
+				    .name = s->name,
+				    .host = s->host,
+				    .generation = s->generation,
+				    .files = s->files,
+				    .dirs = s->dirs,
+				    .others = s->others,
+				    .bytes = s->bytes,
+				    .new_chunks = s->new_chunks,
+				    .new_bytes = s->new_bytes,
+				    .new_stored = s->new_stored };
+	enum bc_err rc = load_tags(x->r, &s->id, &x->tags, e);
+
+	if (rc != BC_OK)
+		return rc;
+	if (x->tags.n > x->cap) {
+		size_t cap = max_size(x->tags.n, 2 * x->cap);
+		struct snapshot_tag *at = realloc(x->at, cap * sizeof(*at));
+
+		if (at == NULL)
+			return err_set(e, BC_ENOMEM, "no memory for tags");
+		x->at = at;
+		x->cap = cap;
+	}
+	if (x->tags.n > 0)
+		point_tags(&x->tags, x->at);
+	row.tags = x->at;
+	row.tag_count = x->tags.n;
+	return x->fn(x->ctx, &row, e);
+}
+
+enum bc_err snapshots_each(struct repo *r, const struct snapshots_select *q,
+			   snapshots_fn *fn, void *ctx, struct err *e)
+{
+	struct each x = { .r = r,
+			  .fn = fn,
+			  .ctx = ctx,
+			  .tags = { BUF_INIT(TAG_TEXT_MAX),
+				    BUF_INIT(TAG_TEXT_MAX), 0 } };
+	struct catalog_tag tag = { q->tag_key, q->tag_value };
+	struct catalog_select s = { .name = q->name.n > 0 ? &q->name : NULL,
+				    .tags = &tag,
+				    .tag_count = q->tag_key.n > 0,
+				    .oldest_first = !q->newest_first,
+				    .limit = q->limit };
+	enum bc_err rc;
+
+	pthread_mutex_lock(&r->mutex);
+	rc = catalog_walk(r->catalog, &s, each_row, &x, e);
+	pthread_mutex_unlock(&r->mutex);
+	buf_fini(&x.tags.text);
+	buf_fini(&x.tags.sizes);
+	free(x.at);
+	return rc;
+}
+
+enum bc_err snapshots_count(struct repo *r, uint64_t *out, struct err *e)
+{
+	enum bc_err rc;
+
+	pthread_mutex_lock(&r->mutex);
+	rc = catalog_count(r->catalog, out, e);
+	pthread_mutex_unlock(&r->mutex);
+	return rc;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * repo/snapshots - find snapshots by the keys that people give, and list them.
+ *
+ * Answers come from the catalog, so at most for the generation that the handle
+ * has seen. Calls take the handle's mutex where they need it; any thread.
+ */
+#ifndef BC_REPO_SNAPSHOTS_H
+#define BC_REPO_SNAPSHOTS_H
+
+#include "repo/repo.h"
+#include "repo/snapshot_record.h"
+#include "util/parse_key.h"
+
+/*
+ * A snapshot, owned as a whole: all spans point into it. Tags are those that it
+ * has now; the record's own, at its making, are in rec.tags.
+ */
+struct snapshot {
+	struct digest id;
+	uint64_t generation; /* that made it */
+	struct snapshot_record rec;
+	struct snapshot_tag *tags; /* in order of keys */
+	size_t tag_count;
+	struct buf raw; /* private: the record's bytes */
+	struct buf tag_text;
+};
+
+/*
+ * snapshots_find - the one snapshot that a key means: a full id; else the
+ * newest of that name (or the nth, or not younger than a moment, or with a
+ * tag); else the only one whose id begins so.
+ *
+ *   out  [out] release with snapshot_free()
+ *
+ *   BC_ENOTFOUND   the hint names a similar one if there is any
+ *   BC_EAMBIGUOUS  several ids begin so; the hint lists them
+ *   BC_EDAMAGE, BC_EVERSION  the record cannot be read
+ */
+BC_MUST_CHECK enum bc_err snapshots_find(struct repo *r,
+					 const struct snap_key *key,
+					 struct snapshot **out,
+					 struct err *e);
+
+/* snapshots_get - by full id. BC_ENOTFOUND. */
+BC_MUST_CHECK enum bc_err snapshots_get(struct repo *r,
+					const struct digest *id,
+					struct snapshot **out, struct err *e);
+
+/* snapshot_free - NULL is fine. */
+void snapshot_free(struct snapshot *s);
+
+/* A line of a listing; spans are good until the callback returns. */
+struct snapshot_row {
+	struct digest id;
+	int64_t time;
+	struct bytes name, host;
+	uint64_t generation;
+	uint64_t files, dirs, others, bytes;
+	uint64_t new_chunks, new_bytes, new_stored;
+	const struct snapshot_tag *tags; /* in order of keys */
+	size_t tag_count;
+};
+
+typedef enum bc_err snapshots_fn(void *ctx, const struct snapshot_row *row,
+				 struct err *e);
+
+/* Zero-initialise: all, oldest first. */
+struct snapshots_select {
+	struct bytes name; /* n 0: any */
+	struct bytes tag_key, tag_value; /* key n 0: any */
+	bool newest_first;
+	uint64_t limit; /* 0: none */
+};
+
+/*
+ * snapshots_each - call fn for each snapshot selected, in order of time, of
+ * equal times in order of commits. What fn returns but BC_OK ends it and is
+ * the result. fn may not call into this repository.
+ */
+BC_MUST_CHECK enum bc_err snapshots_each(struct repo *r,
+					 const struct snapshots_select *q,
+					 snapshots_fn *fn, void *ctx,
+					 struct err *e);
+
+/* snapshots_count - how many there are. */
+BC_MUST_CHECK enum bc_err snapshots_count(struct repo *r, uint64_t *out,
+					  struct err *e);
+
+#endif

@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A repository from the outside: make, write, read, write again. */
+#include <dirent.h>
+
+#include "tests/unit/repo_kit.h"
+
+static const struct kit_spec small = { .name = "small",
+				       .seed = 1,
+				       .files = 3,
+				       .bytes = 4096,
+				       .chunk = 4096 };
+static const struct kit_spec middle = { .name = "middle",
+					.seed = 2,
+					.dirs = 4,
+					.files = 30,
+					.bytes = 150000,
+					.chunk = 65536 };
+
+static unsigned count_names(const struct kit *k, const char *folder)
+{
+	char path[2 * KIT_PATH_BYTES];
+	struct dirent *de;
+	unsigned n = 0;
+	DIR *d = opendir(kit_at(k, folder, path));
+
+	CHECK(d != NULL);
+	while ((de = readdir(d)) != NULL)
+		n += de->d_name[0] != '.';
+	closedir(d);
+	return n;
+}
+
+static void create_and_open(struct kit *k)
+{
+	struct repo *r = NULL;
+
+	CHECK_EQ(kit_try(k, false, &r), BC_ENOREPO);
+	kit_create(k, 0);
+	r = kit_repo(k, false);
+	CHECK_EQ(repo_generation(r), 1);
+	CHECK_EQ(kit_count(r), 0);
+	CHECK(repo_cache_dir(r) != NULL);
+	CHECK_STR(repo_path(r), k->path);
+	repo_close(r);
+	r = kit_repo(k, true);
+	CHECK_EQ(repo_generation(r), 1);
+	repo_close(r);
+	CHECK_STR(k->notes, "");
+}
+
+static void create_refuses(struct kit *k)
+{
+	struct repo_create_options o = {
+		.io = k->io,
+		.rng = { kit_fill, &k->rng },
+		.clock = { kit_now, kit_now, kit_now, &k->now },
+	};
+	char path[2 * KIT_PATH_BYTES];
+
+	repo_create_defaults(&o);
+	o.reserve_bytes = 0;
+	kit_create(k, 0);
+	CHECK_EQ(repo_create(k->path, &o, NULL, &k->e), BC_EEXIST);
+	/* Something else lies there. */
+	snprintf(path, sizeof(path), "%s/other", k->dir);
+	CHECK(mkdir(path, 0700) == 0);
+	kit_sh("echo x > %s/file", path);
+	CHECK_EQ(repo_create(path, &o, NULL, &k->e), BC_EEXIST);
+	kit_sh("test `ls -A %s` = file", path);
+	/* No parent. */
+	snprintf(path, sizeof(path), "%s/no/where", k->dir);
+	CHECK_EQ(repo_create(path, &o, NULL, &k->e), BC_ENOTFOUND);
+	/* What an interrupted init left is taken up. */
+	kit_sh("rm %s/superblock", k->path);
+	CHECK_OK(repo_create(k->path, &o, NULL, &k->e), &k->e);
+	repo_close(kit_repo(k, true));
+	/* But not when packs are there. */
+	kit_sh("rm %s/superblock; : > %s/packs/x", k->path, k->path);
+	CHECK_EQ(repo_create(k->path, &o, NULL, &k->e), BC_EEXIST);
+}
+
+static void one_snapshot(struct kit *k)
+{
+	struct repo *r;
+	struct digest id;
+
+	kit_create(k, 0);
+	id = kit_one(k, &small);
+	r = kit_repo(k, false);
+	CHECK_EQ(repo_generation(r), 2);
+	CHECK_EQ(kit_count(r), 1);
+	kit_verify(r, &id, &small);
+	repo_close(r);
+	/* It travelled in the log. */
+	CHECK_EQ(count_names(k, "packs"), 0);
+	CHECK_EQ(count_names(k, "leases"), 0);
+}
+
+/* Read while the session that wrote it is still there, and after. */
+static void one_session_many(struct kit *k)
+{
+	struct kit_spec sp[3] = { small, middle, small };
+	struct digest id[3];
+	struct session *s;
+	struct repo *r;
+
+	sp[2].name = "third";
+	sp[2].seed = 99;
+	kit_create(k, 0);
+	r = kit_repo(k, true);
+	s = kit_session(k, r);
+	for (int i = 0; i < 3; i++) {
+		CHECK(kit_put(k, s, &sp[i], &id[i]) > 0);
+		for (int j = 0; j <= i; j++)
+			kit_verify(r, &id[j], &sp[j]);
+	}
+	session_end(s);
+	for (int j = 0; j < 3; j++)
+		kit_verify(r, &id[j], &sp[j]);
+	repo_close(r);
+	r = kit_repo(k, false);
+	for (int j = 0; j < 3; j++)
+		kit_verify(r, &id[j], &sp[j]);
+	CHECK_STR(k->notes, "");
+	repo_close(r);
+}
+
+static void dedup(struct kit *k)
+{
+	struct kit_spec sp = middle;
+	struct session_counts n;
+	struct digest id[3];
+	struct session *s;
+	struct repo *r;
+
+	kit_create(k, 0);
+	id[0] = kit_one(k, &sp);
+	/* In another process' place: nothing is new. */
+	r = kit_repo(k, true);
+	s = kit_session(k, r);
+	sp.name = "again";
+	CHECK_EQ(kit_put(k, s, &sp, &id[1]), 0);
+	n = session_counts(s);
+	CHECK_EQ(n.chunks, 0);
+	CHECK_EQ(n.stored, 0);
+	/* One directory more: only that is new. */
+	sp.dirs++;
+	sp.name = "more";
+	CHECK_EQ(kit_put(k, s, &sp, &id[2]), 30 * 3);
+	n = session_counts(s);
+	CHECK_EQ(n.chunks, 30 * 3 + 2);
+	session_end(s);
+	repo_close(r);
+	r = kit_repo(k, false);
+	kit_verify(r, &id[0], &middle);
+	kit_verify(r, &id[2], &sp);
+	repo_close(r);
+}
+
+static void many_packs(struct kit *k)
+{
+	struct kit_spec sp = { .name = "big",
+			       .seed = 5,
+			       .dirs = 10,
+			       .files = 40,
+			       .bytes = 100000,
+			       .chunk = 65536,
+			       .checkpoint = true };
+	struct digest id, id2;
+	struct repo *r;
+	unsigned packs;
+
+	kit_create(k, 4 << 20);
+	id = kit_one(k, &sp);
+	packs = count_names(k, "packs");
+	CHECK(packs >= 10);
+	r = kit_repo(k, false);
+	kit_verify(r, &id, &sp);
+	repo_close(r);
+	sp.checkpoint = false;
+	sp.seed = 6;
+	sp.name = "big2";
+	id2 = kit_one(k, &sp);
+	CHECK(count_names(k, "packs") >= packs + 10);
+	r = kit_repo(k, false);
+	kit_verify(r, &id2, &sp);
+	sp.seed = 5;
+	sp.name = "big";
+	kit_verify(r, &id, &sp);
+	CHECK_STR(k->notes, "");
+	repo_close(r);
+}
+
+/* Compressible data: blocks of zstd, in packs and in the log. */
+static void compressed(struct kit *k)
+{
+	struct kit_spec sp = { .name = "text",
+			       .seed = 3,
+			       .dirs = 3,
+			       .files = 200,
+			       .bytes = 30000,
+			       .chunk = 16384,
+			       .text = true };
+	struct digest id;
+	struct repo *r;
+
+	kit_create(k, 0);
+	id = kit_one(k, &sp);
+	r = kit_repo(k, false);
+	kit_verify(r, &id, &sp);
+	repo_close(r);
+}
+
+/* A session that is given up leaves nothing that anybody sees. */
+static void abandoned(struct kit *k)
+{
+	struct kit_spec sp = { .name = "x",
+			       .seed = 8,
+			       .files = 100,
+			       .bytes = 100000,
+			       .chunk = 50000 };
+	struct kit_put p = { .sp = &sp };
+	struct node_sink sink;
+	struct tree_dir root;
+	struct digest id;
+	struct repo *r;
+
+	kit_create(k, 4 << 20);
+	r = kit_repo(k, true);
+	p.s = kit_session(k, r);
+	sink = session_node_sink(p.s);
+	p.mem = malloc(KIT_BATCH * sp.chunk);
+	CHECK_OK(gather_init(&p.gather, BLOCK_DATA, 256 << 10, sp.chunk,
+			     &p.e),
+		 &p.e);
+	CHECK_OK(sealer_init(&p.sealer, 1, 512 << 10, &p.e), &p.e);
+	content_builder_init(&p.content, &sink);
+	kit_root(&p, &root);
+	kit_flush(&p);
+	session_end(p.s);
+	CHECK_EQ(repo_generation(r), 1);
+	/* And the next one stores all of it again. */
+	p.s = kit_session(k, r);
+	CHECK_EQ(kit_put(k, p.s, &sp, &id), 200);
+	session_end(p.s);
+	kit_verify(r, &id, &sp);
+	repo_close(r);
+	content_builder_fini(&p.content);
+	gather_fini(&p.gather);
+	sealer_fini(&p.sealer);
+	free(p.mem);
+	CHECK_EQ(count_names(k, "leases"), 0);
+}
+
+/* Groups of 100 KB until several logs are full. */
+static void log_rolls(struct kit *k)
+{
+	enum { N = 1400, STEP = 97 };
+	struct digest *id = calloc(N, sizeof(*id));
+	struct kit_spec sp = { .name = "roll",
+			       .files = 1,
+			       .bytes = 100000,
+			       .chunk = 100000 };
+	struct repo *r = NULL;
+	struct session *s = NULL;
+
+	CHECK(id != NULL);
+	kit_create(k, 0);
+	for (int i = 0; i < N; i++) {
+		if (r == NULL) {
+			r = kit_repo(k, true);
+			CHECK_STR(k->notes, "");
+		}
+		if (s == NULL)
+			s = kit_session(k, r);
+		sp.seed = 1000 + (uint64_t)i;
+		CHECK_EQ(kit_put(k, s, &sp, &id[i]), 1);
+		if (i % 10 == 9) {
+			session_end(s);
+			s = NULL;
+		}
+		if (i % 100 == 99) {
+			session_end(s);
+			s = NULL;
+			repo_close(r);
+			r = NULL;
+		}
+	}
+	session_end(s);
+	repo_close(r);
+	CHECK_EQ(count_names(k, "log"), 3);
+	CHECK_EQ(count_names(k, "packs"), 0);
+	for (int pass = 0; pass < 2; pass++) {
+		r = kit_repo(k, false);
+		CHECK_EQ(kit_count(r), N);
+		CHECK_EQ(repo_generation(r), N + 1);
+		for (int i = 0; i < N; i += STEP) {
+			sp.seed = 1000 + (uint64_t)i;
+			kit_verify(r, &id[i], &sp);
+		}
+		sp.seed = 1000 + N - 1;
+		kit_verify(r, &id[N - 1], &sp);
+		repo_close(r);
+		/* From the logs alone. */
+		if (pass == 0)
+			kit_sh("rm -rf %s/catalog.db* %s/index %s/cache",
+			       k->path, k->path, k->path);
+	}
+	free(id);
+}
+
+/* A group that does not fit the rest of a log, and one that would pass the
+ * slots of a log. */
+static void log_rolls_by_slots(struct kit *k)
+{
+	struct kit_spec sp = { .name = "slots",
+			       .files = 7000,
+			       .bytes = 40,
+			       .chunk = 40 };
+	struct digest id[11];
+	struct repo *r;
+
+	kit_create(k, 0);
+	for (uint64_t i = 0; i < 11; i++) {
+		sp.seed = i + 1;
+		id[i] = kit_one(k, &sp);
+	}
+	CHECK_EQ(count_names(k, "log"), 2);
+	r = kit_repo(k, false);
+	for (uint64_t i = 0; i < 11; i++) {
+		sp.seed = i + 1;
+		kit_verify(r, &id[i], &sp);
+	}
+	repo_close(r);
+}
+
+static void remove_and_tag(struct kit *k)
+{
+	struct kit_spec sp = small;
+	struct session_tag set[2] = { { bytes_str("a"), bytes_str("1") },
+				      { bytes_str("b"), bytes_str("2") } };
+	struct bytes drop = bytes_str("a");
+	struct digest id[3], none = { { 9 } };
+	struct catalog_select q = { 0 };
+	struct catalog_tag tag = { bytes_str("b"), bytes_str("2") };
+	struct catalog_snapshot row;
+	struct session *s;
+	struct repo *r;
+
+	kit_create(k, 0);
+	for (uint64_t i = 0; i < 3; i++) {
+		sp.seed = i;
+		id[i] = kit_one(k, &sp);
+	}
+	r = kit_repo(k, true);
+	s = kit_session(k, r);
+	CHECK_OK(session_tag(s, &id[1], set, 2, NULL, 0, &k->e), &k->e);
+	CHECK_OK(session_tag(s, &id[1], NULL, 0, &drop, 1, &k->e), &k->e);
+	q.tags = &tag;
+	q.tag_count = 1;
+	CHECK_OK(catalog_find(r->catalog, &q, &row, &k->e), &k->e);
+	CHECK(digest_eq(&row.id, &id[1]));
+	CHECK_OK(session_remove(s, &id[1], 1, &k->e), &k->e);
+	CHECK(!kit_has(r, &id[1]));
+	CHECK_EQ(kit_count(r), 2);
+	session_end(s);
+	repo_close(r);
+
+	/* Again, by another: it is gone; and all or none. */
+	r = kit_repo(k, true);
+	CHECK(!kit_has(r, &id[1]));
+	s = kit_session(k, r);
+	CHECK_EQ(session_remove(s, &id[1], 1, &k->e), BC_ENOTFOUND);
+	session_end(s);
+	s = kit_session(k, r);
+	id[1] = none;
+	CHECK_EQ(session_remove(s, id, 3, &k->e), BC_ENOTFOUND);
+	session_end(s);
+	CHECK_EQ(kit_count(r), 2);
+	s = kit_session(k, r);
+	CHECK_EQ(session_tag(s, &none, set, 2, NULL, 0, &k->e), BC_ENOTFOUND);
+	session_end(s);
+	s = kit_session(k, r);
+	set[0].key.n = 0;
+	CHECK_EQ(session_tag(s, &id[0], set, 2, NULL, 0, &k->e), BC_EINVAL);
+	session_end(s);
+	s = kit_session(k, r);
+	id[1] = id[2];
+	CHECK_OK(session_remove(s, id, 2, &k->e), &k->e);
+	CHECK_EQ(kit_count(r), 0);
+	session_end(s);
+	repo_close(r);
+	kit_sh("rm -f %s/catalog.db*", k->path);
+	r = kit_repo(k, false);
+	CHECK_EQ(kit_count(r), 0);
+	repo_close(r);
+}
+
+/* The same record twice is the same snapshot. */
+static void same_twice(struct kit *k)
+{
+	struct kit_spec sp = small;
+	struct session *s;
+	struct repo *r;
+	struct digest id[2];
+
+	sp.time = 1;
+	kit_create(k, 0);
+	id[0] = kit_one(k, &sp);
+	r = kit_repo(k, true);
+	s = kit_session(k, r);
+	kit_put(k, s, &sp, &id[1]);
+	CHECK(digest_eq(&id[0], &id[1]));
+	CHECK_EQ(kit_count(r), 1);
+	session_end(s);
+	repo_close(r);
+	kit_sh("rm -f %s/catalog.db*", k->path);
+	r = kit_repo(k, true);
+	CHECK_EQ(kit_count(r), 1);
+	kit_verify(r, &id[0], &sp);
+	s = kit_session(k, r);
+	CHECK_OK(session_remove(s, &id[0], 1, &k->e), &k->e);
+	session_end(s);
+	CHECK_EQ(kit_count(r), 0);
+	repo_close(r);
+}
+
+/* A handle that stood still while others committed. */
+static void two_handles(struct kit *k)
+{
+	struct kit_spec sp = middle;
+	struct repo *a, *b;
+	struct session *sa, *sb;
+	struct digest id[3];
+
+	kit_create(k, 4 << 20);
+	a = kit_repo(k, true);
+	b = kit_repo(k, true);
+	sa = kit_session(k, a);
+	sb = kit_session(k, b);
+	kit_put(k, sa, &sp, &id[0]);
+	/* b's session began before: it may store again, or dedup; either way
+	 * what it commits is whole. */
+	sp.name = "by b";
+	kit_put(k, sb, &sp, &id[1]);
+	sp.name = "by a";
+	sp.dirs = 6;
+	kit_put(k, sa, &sp, &id[2]);
+	session_end(sa);
+	session_end(sb);
+	repo_close(a);
+	/* The one that is behind answers for its generation, and goes on. */
+	sp = middle;
+	kit_verify(b, &id[0], &sp);
+	sp.name = "by b";
+	kit_verify(b, &id[1], &sp);
+	sb = kit_session(k, b);
+	sp.name = "by a";
+	sp.dirs = 6;
+	kit_verify(b, &id[2], &sp);
+	sp.name = "last";
+	CHECK_EQ(kit_put(k, sb, &sp, &id[0]), 0);
+	session_end(sb);
+	repo_close(b);
+	b = kit_repo(k, false);
+	CHECK_EQ(kit_count(b), 4);
+	CHECK_EQ(repo_generation(b), 5);
+	repo_close(b);
+}
+
+int main(void)
+{
+	setvbuf(stdout, NULL, _IOLBF, 0);
+#define BOTH(f)                                                                \
+	do {                                                                   \
+		both_engines(f);                                               \
+		printf("ok %s\n", #f);                                         \
+	} while (0)
+	if (getenv("ONLY") != NULL) {
+		BOTH(two_handles);
+		return 0;
+	}
+	BOTH(create_and_open);
+	BOTH(create_refuses);
+	BOTH(one_snapshot);
+	BOTH(one_session_many);
+	BOTH(dedup);
+	BOTH(many_packs);
+	BOTH(compressed);
+	BOTH(abandoned);
+	BOTH(remove_and_tag);
+	BOTH(same_twice);
+	BOTH(two_handles);
+	BOTH(log_rolls_by_slots);
+	BOTH(log_rolls);
+	return 0;
+}

@@ -1,0 +1,767 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The log is the truth and the views follow: whatever becomes of catalog,
+ * index and caches, whoever is killed or stopped and wherever, the next one
+ * finds what was committed and nothing else.
+ */
+#include <dirent.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+
+#include "tests/unit/repo_kit.h"
+#include "util/arith.h"
+
+enum { N = 6 };
+
+/* Packs and groups, some of each; the third is removed again. */
+struct world {
+	struct kit_spec sp[N];
+	struct digest id[N];
+	bool there[N];
+};
+
+static void world_put(struct kit *k, struct world *w, int i)
+{
+	w->sp[i] = (struct kit_spec){ .name = i % 2 ? "odd" : "even",
+				      .seed = 40 + (uint64_t)i,
+				      .files = i % 2 ? 25 : 2,
+				      .bytes = i % 2 ? 60000 : 5000,
+				      .chunk = 30000 };
+	w->id[i] = kit_one(k, &w->sp[i]);
+	w->there[i] = true;
+}
+
+static void world_remove(struct kit *k, struct world *w, int i)
+{
+	struct repo *r = kit_repo(k, true);
+	struct session *s = kit_session(k, r);
+
+	CHECK_OK(session_remove(s, &w->id[i], 1, &k->e), &k->e);
+	session_end(s);
+	repo_close(r);
+	w->there[i] = false;
+}
+
+static void world_make(struct kit *k, struct world *w)
+{
+	memset(w, 0, sizeof(*w));
+	kit_create(k, 4 << 20);
+	for (int i = 0; i < 4; i++)
+		world_put(k, w, i);
+	world_remove(k, w, 2);
+	w->there[2] = false;
+}
+
+static void world_check(struct repo *r, const struct world *w)
+{
+	uint64_t n = 0;
+
+	for (int i = 0; i < N; i++) {
+		if (w->sp[i].name == NULL)
+			continue;
+		CHECK_EQ(kit_has(r, &w->id[i]), w->there[i]);
+		if (w->there[i])
+			kit_verify(r, &w->id[i], &w->sp[i]);
+		n += w->there[i];
+	}
+	CHECK_EQ(kit_count(r), n);
+}
+
+/* Readers see all of it, and a writer goes on. */
+static void world_lives(struct kit *k, struct world *w)
+{
+	struct kit_spec sp = w->sp[1];
+	struct repo *r = kit_repo(k, false);
+	struct session *s;
+	struct digest id;
+
+	world_check(r, w);
+	repo_close(r);
+	r = kit_repo(k, true);
+	s = kit_session(k, r);
+	/* What is there is found, so nothing is stored twice. */
+	sp.name = "once more";
+	CHECK_EQ(kit_put(k, s, &sp, &id), 0);
+	CHECK_OK(session_remove(s, &id, 1, &k->e), &k->e);
+	session_end(s);
+	world_check(r, w);
+	repo_close(r);
+	r = kit_repo(k, false);
+	world_check(r, w);
+	CHECK_STR(k->notes, "");
+	repo_close(r);
+}
+
+/* Small sessions leave the index behind; bring it to the head. */
+static void index_now(struct kit *k)
+{
+	struct repo *r = kit_repo(k, true);
+	uint64_t at = 0;
+	struct digest digest;
+
+	CHECK_OK(repo_need_index(r, &k->e), &k->e);
+	repo_update_index(r, true);
+	index_covered(r->index, &at, &digest);
+	CHECK_EQ(at, repo_generation(r));
+	repo_close(r);
+}
+
+static void save(struct kit *k, const char *as)
+{
+	kit_sh("rm -rf %s/%s; cp -a %s %s/%s", k->dir, as, k->path, k->dir,
+	       as);
+}
+
+/* Put back a part of what save() has kept: "catalog.db*", "index", "log". */
+static void put_back(struct kit *k, const char *as, const char *what)
+{
+	kit_sh("cd %s && rm -rf %s && cd ../%s && for f in %s; do "
+	       "test ! -e $f || cp -a $f %s/; done",
+	       k->path, what, as, what, k->path);
+}
+
+static const char *const view[] = { "catalog.db*",    "catalog.db-*",
+				    "catalog.db",     "index",
+				    "index/*",	      "cache",
+				    "catalog.db* index cache" };
+enum { VIEWS = sizeof(view) / sizeof(view[0]) };
+
+static void deleted(struct kit *k)
+{
+	struct world w;
+
+	world_make(k, &w);
+	for (int i = 0; i < VIEWS; i++) {
+		index_now(k);
+		kit_sh("cd %s && rm -rf %s", k->path, view[i]);
+		world_lives(k, &w);
+	}
+}
+
+/* Older copies, each alone and together: also what a kill between commit and
+ * the update of views leaves. */
+static void older(struct kit *k)
+{
+	struct world w;
+
+	world_make(k, &w);
+	index_now(k);
+	save(k, "old");
+	world_put(k, &w, 4);
+	index_now(k);
+	world_put(k, &w, 5);
+	world_remove(k, &w, 1);
+	/* The world has ids that the old views have not, and reverse. */
+	save(k, "new");
+	w.sp[1].name = NULL;
+	for (int i = 0; i < VIEWS; i++) {
+		struct repo *r;
+
+		if (strcmp(view[i], "catalog.db-*") == 0 ||
+		    strcmp(view[i], "catalog.db") == 0)
+			continue; /* a mixture: below */
+		put_back(k, "old", view[i]);
+		r = kit_repo(k, i % 2);
+		CHECK(!kit_has(r, &w.id[1]));
+		CHECK(!kit_has(r, &w.id[2]));
+		world_check(r, &w);
+		repo_close(r);
+		put_back(k, "new", "*");
+	}
+	put_back(k, "old", "catalog.db");
+	world_check(kit_repo(k, false), &w);
+}
+
+/* Write at an offset of a file; from its end if negative. */
+static void spoil(const char *path, off_t at, size_t n)
+{
+	struct stat st;
+	uint8_t b[64];
+	int fd = open(path, O_RDWR);
+
+	CHECK(fd >= 0 && fstat(fd, &st) == 0 && n <= sizeof(b));
+	if (at < 0)
+		at += st.st_size;
+	CHECK(at >= 0);
+	if (at + (off_t)n <= st.st_size) {
+		CHECK(pread(fd, b, n, at) == (ssize_t)n);
+		for (size_t i = 0; i < n; i++)
+			b[i] ^= 0x5a;
+		CHECK(pwrite(fd, b, n, at) == (ssize_t)n);
+	}
+	close(fd);
+}
+
+static void each_file(const char *folder, void (*fn)(const char *path, int i),
+		      int i)
+{
+	struct dirent *de;
+	DIR *d = opendir(folder);
+
+	CHECK(d != NULL);
+	while ((de = readdir(d)) != NULL) {
+		char path[4 * KIT_PATH_BYTES];
+
+		snprintf(path, sizeof(path), "%s/%s", folder, de->d_name);
+		if (de->d_type == DT_REG)
+			fn(path, i);
+	}
+	closedir(d);
+}
+
+static const off_t spots[] = { 0,    24,   100,	 4096, 4200, 8192,
+			       9000, 20000, -1, -60, -2000, -5000 };
+enum { SPOTS = sizeof(spots) / sizeof(spots[0]) };
+
+static void spoil_one(const char *path, int i)
+{
+	struct stat st;
+
+	CHECK(stat(path, &st) == 0);
+	if (st.st_size > 0 && (spots[i] >= 0 || st.st_size >= -spots[i]))
+		spoil(path, spots[i], 8);
+}
+
+static void cut_one(const char *path, int i)
+{
+	static const off_t to[] = { 0, 1, 100, 4096, 5000, 9000 };
+
+	if (truncate(path, to[i % 6]) != 0)
+		CHECK(0);
+}
+
+static void damaged(struct kit *k)
+{
+	char path[2 * KIT_PATH_BYTES];
+	struct world w;
+
+	world_make(k, &w);
+	world_lives(k, &w);
+	index_now(k);
+	save(k, "good");
+	for (int i = 0; i < SPOTS; i++) {
+		spoil_one(kit_at(k, "catalog.db", path), i);
+		world_lives(k, &w);
+		if (access(kit_at(k, "catalog.db-wal", path), F_OK) == 0)
+			spoil_one(path, i);
+		world_lives(k, &w);
+		put_back(k, "good", "*");
+		each_file(kit_at(k, "index", path), spoil_one, i);
+		world_lives(k, &w);
+		put_back(k, "good", "*");
+		each_file(kit_at(k, "index", path), cut_one, i);
+		world_lives(k, &w);
+		put_back(k, "good", "*");
+		cut_one(kit_at(k, "catalog.db", path), i);
+		world_lives(k, &w);
+	}
+}
+
+/* ---- the log -------------------------------------------------------------- */
+
+/* The newest log file. */
+static const char *log_path(const struct kit *k, char out[4 * KIT_PATH_BYTES])
+{
+	char folder[2 * KIT_PATH_BYTES], best[256] = "";
+	struct dirent *de;
+	DIR *d = opendir(kit_at(k, "log", folder));
+
+	CHECK(d != NULL);
+	while ((de = readdir(d)) != NULL)
+		if (de->d_name[0] != '.' && strcmp(de->d_name, best) > 0)
+			snprintf(best, sizeof(best), "%s", de->d_name);
+	closedir(d);
+	snprintf(out, 4 * KIT_PATH_BYTES, "%s/%s", folder, best);
+	return out;
+}
+
+static off_t size_of(const char *path)
+{
+	struct stat st;
+
+	CHECK(stat(path, &st) == 0);
+	return st.st_size;
+}
+
+static void log_went_back(struct kit *k)
+{
+	struct world w;
+	struct repo *r = NULL;
+	struct session *s = NULL;
+
+	world_make(k, &w);
+	save(k, "old");
+	world_put(k, &w, 4);
+	world_lives(k, &w);
+	index_now(k);
+	put_back(k, "old", "log");
+	CHECK_EQ(kit_try(k, true, &r), BC_EDAMAGE);
+	CHECK(strstr(k->e.text, "generation") != NULL);
+	CHECK(k->e.hint[0] != '\0');
+	/* Who only reads gets what the log has, and is told. */
+	w.there[4] = false;
+	r = kit_repo(k, false);
+	CHECK(k->notes[0] != '\0');
+	world_check(r, &w);
+	repo_close(r);
+	/* It stays so: the catalog is the witness. */
+	CHECK_EQ(kit_try(k, true, &r), BC_EDAMAGE);
+	/* The index is another. */
+	kit_sh("cd %s && rm -f catalog.db*", k->path);
+	r = kit_repo(k, false);
+	world_check(r, &w);
+	repo_close(r);
+	r = kit_repo(k, true);
+	CHECK_EQ(session_begin(r, "test", &s, &k->e), BC_EDAMAGE);
+	CHECK(strstr(k->e.hint, "index") != NULL);
+	repo_close(r);
+	/* On purpose, then. */
+	kit_sh("cd %s && rm -f catalog.db* index/*", k->path);
+	world_lives(k, &w);
+}
+
+static void torn_tail(struct kit *k)
+{
+	char path[4 * KIT_PATH_BYTES];
+	struct world w;
+	off_t before, after;
+
+	world_make(k, &w);
+	before = size_of(log_path(k, path));
+	/* Rubbish of many lengths. */
+	for (int i = 0; i < 6; i++) {
+		static const int n[] = { 1, 127, 4096, 5000, 50000, 300000 };
+
+		kit_sh("head -c %d /dev/urandom >> %s", n[i], path);
+		world_lives(k, &w);
+		/* Gone: behind the end there is nothing. */
+		CHECK_EQ(size_of(path) % LOG_ALIGN, 0);
+		CHECK(size_of(path) < before + 400000);
+		before = size_of(path);
+	}
+	/* A group of which a part is there: nothing of it is. */
+	save(k, "old");
+	before = size_of(path);
+	world_put(k, &w, 4);
+	after = size_of(path);
+	CHECK(after > before);
+	kit_sh("cp %s %s/group", path, k->dir);
+	w.there[4] = false;
+	for (off_t to = before + 1; to < after - 1;
+	     to += 1 + (after - before) / 7) {
+		struct repo *r;
+
+		put_back(k, "old", "*");
+		kit_sh("head -c %lld %s/group > %s", (long long)to, k->dir,
+		       path);
+		r = kit_repo(k, false);
+		world_check(r, &w);
+		CHECK_STR(k->notes, "");
+		repo_close(r);
+		world_lives(k, &w);
+	}
+	/* All of its length, but not what was written. */
+	put_back(k, "old", "*");
+	kit_sh("cp %s/group %s", k->dir, path);
+	spoil(path, before + (after - before) / 2, 8);
+	world_lives(k, &w);
+	/* Whole, and the views do not know: it counts. */
+	put_back(k, "old", "*");
+	kit_sh("cp %s/group %s", k->dir, path);
+	w.there[4] = true;
+	world_lives(k, &w);
+}
+
+static void damaged_middle(struct kit *k)
+{
+	char path[4 * KIT_PATH_BYTES];
+	struct world w;
+	struct repo *r = NULL;
+	off_t middle;
+
+	world_make(k, &w);
+	middle = size_of(log_path(k, path));
+	world_put(k, &w, 4);
+	world_put(k, &w, 5);
+	spoil(path, middle + 40, 1);
+	save(k, "bad");
+	/* The catalog is beyond it, and what it says is true. What lies in
+	 * the damaged group itself is lost. */
+	r = kit_repo(k, false);
+	CHECK(kit_has(r, &w.id[4]) && kit_has(r, &w.id[5]));
+	kit_verify(r, &w.id[5], &w.sp[5]);
+	kit_verify(r, &w.id[0], &w.sp[0]);
+	repo_close(r);
+	/* Without the catalog: what comes before, and no more writing. */
+	kit_sh("cd %s && rm -f catalog.db* index/*", k->path);
+	CHECK_EQ(kit_try(k, true, &r), BC_EDAMAGE);
+	CHECK(k->e.hint[0] != '\0');
+	w.there[4] = w.there[5] = false;
+	r = kit_repo(k, false);
+	CHECK(strstr(k->notes, "damaged") != NULL);
+	world_check(r, &w);
+	repo_close(r);
+	CHECK_EQ(kit_try(k, true, &r), BC_EDAMAGE);
+	/* Nothing was cut off. */
+	put_back(k, "bad", "catalog.db* index");
+	r = kit_repo(k, false);
+	CHECK(kit_has(r, &w.id[4]) && kit_has(r, &w.id[5]));
+	repo_close(r);
+}
+
+static void log_missing(struct kit *k)
+{
+	char path[4 * KIT_PATH_BYTES];
+	struct world w;
+	struct repo *r = NULL;
+
+	world_make(k, &w);
+	save(k, "good");
+	kit_sh("rm %s", log_path(k, path));
+	CHECK_EQ(kit_try(k, true, &r), BC_EDAMAGE);
+	/* A reader still has the catalog. */
+	r = kit_repo(k, false);
+	CHECK(strstr(k->notes, "catalog remembers") != NULL);
+	CHECK_EQ(kit_count(r), 3);
+	repo_close(r);
+	kit_sh("cd %s && rm -f catalog.db*", k->path);
+	CHECK_EQ(kit_try(k, true, &r), BC_EDAMAGE);
+	CHECK_EQ(kit_try(k, false, &r), BC_EDAMAGE);
+	put_back(k, "good", "*");
+	kit_sh("rm -r %s/log", k->path);
+	CHECK_EQ(kit_try(k, false, &r), BC_EDAMAGE);
+	put_back(k, "good", "*");
+	world_lives(k, &w);
+}
+
+/* ---- superblocks ---------------------------------------------------------- */
+
+static void superblocks(struct kit *k)
+{
+	char one[2 * KIT_PATH_BYTES], two[2 * KIT_PATH_BYTES];
+	struct world w;
+	struct repo *r = NULL;
+
+	world_make(k, &w);
+	kit_at(k, "superblock", one);
+	kit_at(k, "superblock.copy", two);
+	save(k, "good");
+	for (int i = 0; i < 4; i++) {
+		const char *path = i % 2 ? one : two;
+
+		if (i < 2)
+			CHECK(unlink(path) == 0);
+		else
+			spoil(path, 60, 1);
+		r = kit_repo(k, false);
+		CHECK(strstr(k->notes, "superblock") != NULL);
+		world_check(r, &w);
+		repo_close(r);
+		r = kit_repo(k, true);
+		repo_close(r);
+		put_back(k, "good", "superblock*");
+	}
+	spoil(one, 4000, 1);
+	spoil(two, 8, 1);
+	CHECK_EQ(kit_try(k, false, &r), BC_EDAMAGE);
+	put_back(k, "good", "superblock*");
+	kit_sh("rm %s %s", one, two);
+	CHECK_EQ(kit_try(k, false, &r), BC_ENOREPO);
+	put_back(k, "good", "superblock*");
+	kit_sh("rm %s; : > %s", one, two);
+	CHECK_EQ(kit_try(k, false, &r), BC_EDAMAGE);
+	put_back(k, "good", "superblock*");
+	world_lives(k, &w);
+}
+
+static void set_superblock(struct kit *k, uint32_t version,
+			   unsigned feature)
+{
+	struct io_dir *d = NULL;
+	struct superblock sb;
+
+	CHECK_OK(io_dir_open(k->io, k->path, &d, &k->e), &k->e);
+	CHECK_OK(superblock_load(d, &sb, NULL, &k->e), &k->e);
+	sb.version = version;
+	memset(sb.features, 0, sizeof(sb.features));
+	if (feature < 4)
+		sb.features[feature] = 4;
+	sb.sequence++;
+	CHECK_OK(superblock_store(d, &sb, &k->e), &k->e);
+	io_dir_close(d);
+}
+
+static void newer(struct kit *k)
+{
+	struct world w;
+	struct repo *r = NULL;
+
+	world_make(k, &w);
+	save(k, "good");
+	set_superblock(k, 1, REPO_WRITE);
+	CHECK_EQ(kit_try(k, true, &r), BC_EVERSION);
+	r = kit_repo(k, false);
+	world_check(r, &w);
+	repo_close(r);
+	set_superblock(k, 1, REPO_READ);
+	CHECK_EQ(kit_try(k, false, &r), BC_EVERSION);
+	set_superblock(k, 1, REPO_CHECK);
+	repo_close(kit_repo(k, false));
+	set_superblock(k, 2, 4);
+	CHECK_EQ(kit_try(k, false, &r), BC_EVERSION);
+	CHECK_EQ(kit_try(k, true, &r), BC_EVERSION);
+	put_back(k, "good", "superblock*");
+	world_lives(k, &w);
+}
+
+/* ---- nothing can be written ----------------------------------------------- */
+
+/* In a child; what it checks ends it. */
+static void wait_ok(pid_t pid)
+{
+	int status = 0;
+
+	CHECK(waitpid(pid, &status, 0) == pid);
+	CHECK(WIFEXITED(status));
+	CHECK_EQ(WEXITSTATUS(status), 0);
+}
+
+static void read_all(struct kit *k, struct world *w)
+{
+	struct repo *r = NULL;
+
+	r = kit_repo(k, false);
+	CHECK(repo_cache_dir(r) == NULL);
+	world_check(r, w);
+	CHECK(r->catalog_in_memory);
+	CHECK_STR(k->notes, "");
+	repo_close(r);
+	CHECK_EQ(kit_try(k, true, &r), BC_EACCES);
+}
+
+static void not_writable(struct kit *k)
+{
+	struct world w;
+	pid_t pid;
+
+	if (geteuid() != 0) {
+		printf("# skipped: needs root to become somebody else\n");
+		return;
+	}
+	world_make(k, &w);
+	kit_sh("chmod -R a+rX %s", k->dir);
+	for (int i = 0; i < 3; i++) {
+		if (i == 1)
+			kit_sh("cd %s && rm -rf catalog.db*", k->path);
+		if (i == 2)
+			kit_sh("cd %s && rm -rf index cache leases", k->path);
+		pid = fork();
+		CHECK(pid >= 0);
+		if (pid == 0) {
+			CHECK(setgid(65534) == 0 && setuid(65534) == 0);
+			read_all(k, &w);
+			_exit(0);
+		}
+		wait_ok(pid);
+	}
+	world_lives(k, &w);
+}
+
+static void read_only_mount(struct kit *k)
+{
+	struct world w;
+	pid_t pid;
+
+	world_make(k, &w);
+	for (int i = 0; i < 2; i++) {
+		if (i == 1)
+			kit_sh("cd %s && rm -rf catalog.db* index cache",
+			       k->path);
+		fflush(stdout);
+		pid = fork();
+		CHECK(pid >= 0);
+		if (pid == 0) {
+			if (unshare(CLONE_NEWNS) != 0 ||
+			    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE,
+				  NULL) != 0 ||
+			    mount(k->path, k->path, NULL, MS_BIND, NULL) !=
+				    0 ||
+			    mount(NULL, k->path, NULL,
+				  MS_REMOUNT | MS_BIND | MS_RDONLY,
+				  NULL) != 0) {
+				printf("# skipped: no mounts here\n");
+				fflush(stdout);
+				_exit(0);
+			}
+			read_all(k, &w);
+			_exit(0);
+		}
+		wait_ok(pid);
+	}
+	world_lives(k, &w);
+}
+
+/* ---- several at once ------------------------------------------------------ */
+
+enum { CHILDREN = 4, ROUNDS = 12 };
+
+static struct kit_spec child_spec(int child, int round)
+{
+	return (struct kit_spec){ .name = "child",
+				  .seed = 1000 + (uint64_t)(child * 100 +
+							    round),
+				  .files = round % 4 == 3 ? 60 : 3,
+				  .bytes = 30000,
+				  .chunk = 30000,
+				  .time = 1 + child * 100 + round };
+}
+
+static void child_work(struct kit *k, int child, int fd)
+{
+	struct repo *r = NULL;
+
+	/* Ids of packs, groups and leases must be its own. */
+	k->rng.state += (uint64_t)(child + 1) * UINT64_C(0x123456789abcdef);
+	for (int i = 0; i < ROUNDS; i++) {
+		struct kit_spec sp = child_spec(child, i);
+		struct session *s;
+		struct digest id;
+
+		if (r == NULL)
+			r = kit_repo(k, true);
+		s = kit_session(k, r);
+		kit_put(k, s, &sp, &id);
+		session_end(s);
+		kit_verify(r, &id, &sp);
+		CHECK(write(fd, &id, sizeof(id)) == sizeof(id));
+		if (i % 3 == 2) {
+			repo_close(r);
+			r = NULL;
+		}
+	}
+	repo_close(r);
+}
+
+static void at_once(struct kit *k)
+{
+	struct digest id[CHILDREN][ROUNDS];
+	pid_t pid[CHILDREN];
+	int fd[CHILDREN][2];
+	struct repo *r;
+
+	kit_create(k, 4 << 20);
+	fflush(stdout);
+	for (int i = 0; i < CHILDREN; i++) {
+		CHECK(pipe(fd[i]) == 0);
+		pid[i] = fork();
+		CHECK(pid[i] >= 0);
+		if (pid[i] == 0) {
+			child_work(k, i, fd[i][1]);
+			_exit(0);
+		}
+		close(fd[i][1]);
+	}
+	for (int i = 0; i < CHILDREN; i++) {
+		wait_ok(pid[i]);
+		CHECK(read(fd[i][0], id[i], sizeof(id[i])) == sizeof(id[i]));
+		close(fd[i][0]);
+	}
+	for (int pass = 0; pass < 2; pass++) {
+		r = kit_repo(k, false);
+		CHECK_EQ(kit_count(r), CHILDREN * ROUNDS);
+		CHECK_EQ(repo_generation(r), CHILDREN * ROUNDS + 1);
+		for (int i = 0; i < CHILDREN; i++)
+			for (int j = 0; j < ROUNDS; j++) {
+				struct kit_spec sp = child_spec(i, j);
+
+				kit_verify(r, &id[i][j], &sp);
+			}
+		repo_close(r);
+		kit_sh("cd %s && rm -rf catalog.db* index", k->path);
+	}
+}
+
+/* Stopped in the middle of a session, and killed later. */
+static void stopped(struct kit *k)
+{
+	struct world w;
+	struct repo *r;
+	int ready[2];
+	char c;
+	pid_t pid;
+
+	world_make(k, &w);
+	CHECK(pipe(ready) == 0);
+	fflush(stdout);
+	pid = fork();
+	CHECK(pid >= 0);
+	if (pid == 0) {
+		struct kit_spec sp = w.sp[1];
+		struct kit_put p = { .sp = &sp };
+		struct node_sink sink;
+		struct tree_dir root;
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		k->rng.state += 77;
+		r = kit_repo(k, true);
+		p.s = kit_session(k, r);
+		sp.seed = 4711;
+		sink = session_node_sink(p.s);
+		p.mem = malloc(KIT_BATCH * sp.chunk);
+		CHECK_OK(gather_init(&p.gather, BLOCK_DATA, 256 << 10,
+				     sp.chunk, &p.e),
+			 &p.e);
+		CHECK_OK(sealer_init(&p.sealer, 1, 512 << 10, &p.e), &p.e);
+		content_builder_init(&p.content, &sink);
+		kit_root(&p, &root);
+		CHECK(write(ready[1], "x", 1) == 1);
+		raise(SIGSTOP);
+		_exit(1);
+	}
+	CHECK(read(ready[0], &c, 1) == 1);
+	CHECK(waitpid(pid, NULL, WUNTRACED) == pid);
+	world_lives(k, &w);
+	world_put(k, &w, 4);
+	world_remove(k, &w, 0);
+	world_lives(k, &w);
+	kit_sh("cd %s && rm -rf catalog.db* index", k->path);
+	world_lives(k, &w);
+	CHECK(kill(pid, SIGKILL) == 0);
+	CHECK(waitpid(pid, NULL, 0) == pid);
+	world_lives(k, &w);
+	close(ready[0]);
+	close(ready[1]);
+}
+
+int main(void)
+{
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	/* Thousands of syncs; test_repo does them on a disk. */
+	if (access("/dev/shm", W_OK) == 0)
+		setenv("TMPDIR", "/dev/shm", 0);
+#define BOTH(f)                                                                \
+	do {                                                                   \
+		both_engines(f);                                               \
+		printf("ok %s\n", #f);                                         \
+	} while (0)
+	if (getenv("ONLY") != NULL) {
+		BOTH(log_went_back);
+		return 0;
+	}
+	BOTH(deleted);
+	BOTH(older);
+	BOTH(damaged);
+	BOTH(log_went_back);
+	BOTH(torn_tail);
+	BOTH(damaged_middle);
+	BOTH(log_missing);
+	BOTH(superblocks);
+	BOTH(newer);
+	BOTH(not_writable);
+	BOTH(read_only_mount);
+	BOTH(at_once);
+	BOTH(stopped);
+	return 0;
+}
