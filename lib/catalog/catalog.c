@@ -78,6 +78,10 @@ static enum bc_err connect(struct catalog *c, bool create, struct err *e)
 		flags |= SQLITE_OPEN_MEMORY;
 	rc = c->s->open_v2(c->in_memory ? ":memory:" : c->path, &c->db, flags,
 			   c->in_memory ? NULL : CATALOG_VFS_NAME);
+	if (rc == SQLITE_CANTOPEN && !create && c->db != NULL &&
+	    c->s->system_errno(c->db) == ENOENT)
+		return err_set(e, BC_ENOTFOUND, "catalog %s: not there",
+			       c->path);
 	if (rc != SQLITE_OK)
 		return catalog_query_fail(c, rc, "open", e);
 	c->s->extended_result_codes(c->db, 1);
@@ -88,35 +92,49 @@ static enum bc_err connect(struct catalog *c, bool create, struct err *e)
 	return BC_OK;
 }
 
-/* No stand could be read, and e says why. Say it better if it can be. */
-static enum bc_err look_closer(struct catalog *c, bool *nothing, struct err *e)
+enum found {
+	FOUND_NOTHING, /* an empty file, or none until now */
+	FOUND_OTHER,   /* a database, but not a catalog of this schema */
+	FOUND_TABLES,  /* a catalog by its header */
+};
+
+/* What there is, when no stand could be read. All of it at one moment, since
+ * another process may just be making it. FOUND_OTHER is described in e. */
+static enum bc_err look_closer(struct catalog *c, enum found *out,
+			       struct err *e)
 {
 	int64_t application = 0, version = 0, empty = 0;
-	enum bc_err rc;
+	enum bc_err rc = catalog_query_once(c, CATALOG_Q_BEGIN_READ, e);
 
+	if (rc != BC_OK)
+		return rc;
 	rc = catalog_query_number(c, CATALOG_Q_SCHEMA, &version, e);
 	if (rc == BC_OK)
 		rc = catalog_query_number(c, CATALOG_Q_APPLICATION,
 					  &application, e);
 	if (rc == BC_OK)
 		rc = catalog_query_number(c, CATALOG_Q_EMPTY, &empty, e);
+	catalog_query_undo(c);
 	if (rc != BC_OK)
 		return rc;
-	*nothing = application == 0 && version == 0 && empty == 1;
-	if (*nothing)
-		return catalog_query_damage(c, e, "it is empty");
-	if (application != APPLICATION_ID)
-		return catalog_query_damage(c, e, "not a catalog");
-	if (version != CATALOG_SCHEMA)
-		return catalog_query_damage(c, e, "another schema: %lld",
-					    (long long)version);
-	return BC_EDAMAGE;
+	*out = FOUND_TABLES;
+	if (application == 0 && version == 0 && empty == 1) {
+		*out = FOUND_NOTHING;
+	} else if (application != APPLICATION_ID) {
+		*out = FOUND_OTHER;
+		(void)catalog_query_damage(c, e, "not a catalog");
+	} else if (version != CATALOG_SCHEMA) {
+		*out = FOUND_OTHER;
+		(void)catalog_query_damage(c, e, "another schema: %lld",
+					   (long long)version);
+	}
+	return BC_OK;
 }
 
 static enum bc_err recognise(struct catalog *c, bool create, struct err *e)
 {
 	struct catalog_stand s;
-	bool nothing = false;
+	enum found found = FOUND_NOTHING;
 	enum bc_err rc;
 
 	/* One look-up when all is well: the position's row names the schema
@@ -124,11 +142,14 @@ static enum bc_err recognise(struct catalog *c, bool create, struct err *e)
 	rc = catalog_stand_read(c, &s, e);
 	if (rc != BC_EDAMAGE)
 		return rc;
-	rc = look_closer(c, &nothing, e);
-	if (!nothing || !create)
+	rc = look_closer(c, &found, e);
+	if (rc != BC_OK)
 		return rc;
-	err_clear(e);
-	for (int i = 0; i < CREATE_TRIES; i++) {
+	if (found == FOUND_OTHER)
+		return BC_EDAMAGE;
+	if (found == FOUND_NOTHING && !create)
+		return catalog_query_damage(c, e, "it is empty");
+	for (int i = 0; found == FOUND_NOTHING && i < CREATE_TRIES; i++) {
 		rc = catalog_create(c, e);
 		if (rc != BC_ELOCKED || c->busy_ms == 0)
 			break;
@@ -180,6 +201,11 @@ enum bc_err catalog_open(const struct catalog_options *o, struct catalog **out,
 out:
 	catalog_close(c);
 	return rc;
+}
+
+bool catalog_writable(const struct catalog *c)
+{
+	return c->s->db_readonly(c->db, "main") == 0;
 }
 
 void catalog_close(struct catalog *c)
@@ -275,10 +301,16 @@ enum bc_err catalog_begin(struct catalog *c, struct catalog_position *at,
 
 	if (c->mode != CATALOG_IDLE)
 		return order(c, "a transaction is open already", e);
+	/* SQLite would begin all the same, and fail at the first change. */
+	if (!catalog_writable(c))
+		return err_set(e, BC_EACCES,
+			       "catalog %s: it cannot be written here",
+			       c->path);
 	if (!c->synchronous && !c->in_memory) {
+		/* 8 MiB: a rebuild spills less; a small commit uses little. */
 		rc = catalog_query_exec(c,
-					"PRAGMA synchronous = NORMAL; PRAGMA "
-					"cache_size = -16384",
+					"PRAGMA synchronous = NORMAL;"
+					"PRAGMA cache_size = -8192",
 					e);
 		if (rc != BC_OK)
 			return rc;

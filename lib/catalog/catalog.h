@@ -69,15 +69,21 @@ struct catalog_options {
  *
  *   BC_ENOTFOUND  not there, and o->create is not set
  *   BC_EDAMAGE    not a catalog, another schema, another repository, damaged
- *   BC_EACCES     the folder cannot be written: even a reader writes beside
- *                 the database. Use one in memory
+ *   BC_EACCES     not permitted; or nothing can be written there and not all
+ *                 of its files are left from the last writer. Use one in memory
  *   BC_ELIMIT     the path is longer than SQLite can take (some 500 bytes)
  *   BC_ESYS       the SQLite library cannot be loaded
  *
+ * Where nothing can be written, a catalog with all of its files opens all the
+ * same: catalog_writable() is false, questions are answered, catalog_begin() is
+ * BC_EACCES.
  * The first call in a process loads the library; see catalog/sqlite_load.h.
  */
 BC_MUST_CHECK enum bc_err catalog_open(const struct catalog_options *o,
 				       struct catalog **out, struct err *e);
+
+/* catalog_writable - may catalog_begin() succeed? */
+bool catalog_writable(const struct catalog *c);
 
 /* catalog_close - roll back what is not committed and release; NULL is
  * harmless. Neither syncs nor folds the write-ahead file, so it is cheap. */

@@ -35,8 +35,8 @@ static enum bc_err from_sqlite(int rc, int sys)
 		return BC_ENOSPC;
 	case SQLITE_IOERR:
 		return from_errno(sys, BC_EIO);
-	case SQLITE_CANTOPEN:
-		return from_errno(sys, BC_EACCES);
+	case SQLITE_CANTOPEN: /* of a companion, if it is "not found" */
+		return from_errno(sys == ENOENT ? 0 : sys, BC_EACCES);
 	case SQLITE_READONLY:
 	case SQLITE_PERM:
 	case SQLITE_AUTH:
@@ -69,9 +69,10 @@ enum bc_err catalog_query_fail(const struct catalog *c, int sqlite_rc,
 	enum bc_err rc = from_sqlite(sqlite_rc, sys);
 	const char *why = c->s->errstr(sqlite_rc);
 
-	/* The handle's own text says which table or column, if it is about
-	 * this failure. */
-	if (c->db != NULL && c->s->extended_errcode(c->db) == sqlite_rc)
+	if (sqlite_rc == SQLITE_IOERR_DATA) /* to SQLite an I/O error */
+		why = "a page is not what was written";
+	/* The handle's own text names the table, if it is of this failure. */
+	else if (c->db != NULL && c->s->extended_errcode(c->db) == sqlite_rc)
 		why = c->s->errmsg(c->db);
 	return err_set(e, rc, "catalog %s: %s: %s", c->path, what, why);
 }

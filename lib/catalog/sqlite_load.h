@@ -30,6 +30,7 @@
 	X(column_text)                                                         \
 	X(column_type)                                                         \
 	X(db_config)                                                           \
+	X(db_readonly)                                                         \
 	X(errmsg)                                                              \
 	X(errstr)                                                              \
 	X(exec)                                                                \

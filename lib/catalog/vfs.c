@@ -80,8 +80,7 @@ static int file_read(sqlite3_file *f, void *p, int n, sqlite3_int64 at)
 	if (n != CATALOG_VFS_PAGE || at % CATALOG_VFS_PAGE != 0 ||
 	    !page_check(p, at))
 		return SQLITE_IOERR_DATA;
-	/* So that a page written back by another program, which knows nothing
-	 * of seals, has none rather than an old one. */
+	/* The write-ahead file is to have no old seals. */
 	memset((uint8_t *)p + SEAL_AT, 0, CATALOG_VFS_SEAL);
 	return SQLITE_OK;
 }

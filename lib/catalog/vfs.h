@@ -12,9 +12,11 @@
  *
  * Written when a page goes to the database file, checked when it comes back;
  * a page that fails is SQLITE_IOERR_DATA. Pages in the write-ahead file have
- * SQLite's own checksums, and seals of zero. A seal of zero is not checked, so
- * that a catalog that the sqlite3 program has written to can still be read;
- * but a page all of zeros is what file systems leave after a crash, and fails.
+ * SQLite's own checksums, and seals of zero. Another program may therefore read
+ * a catalog, and fold its write-ahead file as it leaves, as the sqlite3 program
+ * does: a seal of zero is not checked. A page that it changes by itself has an
+ * old seal and is found. A page all of zeros, as file systems leave it after a
+ * crash, is found too.
  *
  * Everything else passes through to the system's "unix" layer.
  */

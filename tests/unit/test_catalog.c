@@ -2,6 +2,7 @@
 /* Every operation and every question, against what they are said to do. */
 #include "test_catalog.h"
 
+#include <pthread.h>
 #include <sqlite3.h>
 
 #include "catalog/statements.h"
@@ -113,6 +114,48 @@ static void expect(struct catalog *c, const struct catalog_select *q,
 	} while (0)
 
 /* ---- tests ---- */
+
+static void *thread_run(void *path)
+{
+	struct catalog *c = t_open(path);
+	struct err e = ERR_INIT;
+	uint32_t crc = 0;
+	uint64_t g = 0;
+
+	for (int i = 0; i < 20; i++) {
+		CHECK_OK(t_advance(c, &g, &e), &e);
+		CHECK_OK(t_dump(c, &g, &crc, &e), &e);
+	}
+	catalog_close(c);
+	c = t_open(NULL);
+	t_advance_to(c, 20);
+	catalog_close(c);
+	return NULL;
+}
+
+/* A handle for each thread, on one file. Runs first: the library is loaded by
+ * all of them at once. */
+static void test_threads(void)
+{
+	char dir[PATH_BYTES], path[PATH_BYTES];
+	pthread_t thread[4];
+	struct catalog_position at;
+	struct catalog *c;
+	struct err e = ERR_INIT;
+
+	t_folder(dir);
+	t_join(path, dir, "c.db");
+	for (size_t i = 0; i < 4; i++)
+		CHECK_EQ(pthread_create(&thread[i], NULL, thread_run, path), 0);
+	for (size_t i = 0; i < 4; i++)
+		CHECK_EQ(pthread_join(thread[i], NULL), 0);
+	c = t_open(path);
+	CHECK_OK(catalog_position(c, &at, &e), &e);
+	CHECK_EQ(at.generation, 80);
+	CHECK_OK(catalog_verify(c, &e), &e);
+	catalog_close(c);
+	t_unfolder(dir);
+}
 
 static void test_open_and_position(void)
 {
@@ -1027,6 +1070,7 @@ static void test_other_program(void)
 
 int main(void)
 {
+	RUN(test_threads);
 	RUN(test_open_and_position);
 	RUN(test_long_and_odd_paths);
 	RUN(test_transactions);

@@ -30,8 +30,10 @@ static inline void t_folder(char dir[PATH_BYTES])
 {
 	const char *base = getenv("TMPDIR");
 
-	snprintf(dir, PATH_BYTES, "%s/catalog-XXXXXX",
-		 base != NULL && base[0] == '/' ? base : "/tmp");
+	/* Nothing here depends on the disk, and much of it syncs. */
+	if (base == NULL || base[0] != '/')
+		base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+	snprintf(dir, PATH_BYTES, "%s/catalog-XXXXXX", base);
 	CHECK(mkdtemp(dir) != NULL);
 }
 
