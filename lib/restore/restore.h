@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * restore - write trees and files of a snapshot back; stream one file.
+ *
+ * Every chunk is verified against its id before a byte of it is written. A
+ * file that cannot be restored whole is not there afterwards; the rest is.
+ * Nothing is overwritten, and nothing is written outside the destination,
+ * whatever the snapshot says and whoever moves or plants names meanwhile.
+ * Nothing is synced.
+ */
+#ifndef BC_RESTORE_RESTORE_H
+#define BC_RESTORE_RESTORE_H
+
+#include <stdatomic.h>
+
+#include "repo/node.h"
+#include "repo/repo.h"
+
+enum { RESTORE_THREADS_MAX = 16 };
+
+enum restore_owner {
+	/* As root the recorded owner: by name where that name has another
+	 * number here, else by number. As anybody else not attempted. */
+	RESTORE_OWNER_AUTO,
+	RESTORE_OWNER_NONE,
+};
+
+/* Counts while it runs, for whoever shows them; only ever grow. */
+struct restore_progress {
+	_Atomic uint64_t files;	 /* regular files, further names included */
+	_Atomic uint64_t dirs;	 /* made; the destination itself not counted */
+	_Atomic uint64_t others; /* links, devices, ... */
+	_Atomic uint64_t bytes;	 /* of files' content: chunks, as written */
+	_Atomic uint64_t errors; /* items not restored, or not entirely */
+};
+
+struct restore_options {
+	/* What to restore: a snapshot's root (a directory named ".") or any
+	 * entry below it. Borrowed until return. */
+	const struct tree_entry *what;
+	/*
+	 * Relative to the working directory. A directory's contents go into
+	 * dest, which is made (with its parents) if missing. Anything else is
+	 * made under the name dest, or under its own name in dest if that is
+	 * an existing directory. Attributes of the directory itself are given
+	 * to dest only if it was made or empty.
+	 */
+	const char *dest;
+	unsigned threads; /* 1 to RESTORE_THREADS_MAX; fewer if files are few */
+	enum restore_owner owner;
+	bool sparse; /* recorded zeros become holes too */
+	/*
+	 * Called from any thread, one at a time. `path` is relative to dest,
+	 * in bytes as they are, and only valid during the call. Each may be
+	 * NULL.
+	 *
+	 *   error  an item was not restored (BC_EEXIST: the name is taken;
+	 *	    BC_EDAMAGE; ...), or something about items cannot be
+	 *	    restored here (BC_EPARTIAL: told once for each kind, with
+	 *	    the first path)
+	 *   item   restored
+	 *   want   false: leave it out, with all below it. Called by one
+	 *	    thread; all of `en` but its name may be looked at
+	 */
+	void (*error)(void *ctx, const char *path, enum bc_err code,
+		      const char *text);
+	void (*item)(void *ctx, const char *path, enum tree_type type,
+		     uint64_t size);
+	bool (*want)(void *ctx, const char *path, const struct tree_entry *en);
+	void *ctx;
+	struct restore_progress *progress; /* may be NULL */
+	const atomic_int *stop;		   /* not 0: stop; may be NULL */
+};
+
+struct restore_result {
+	uint64_t files, dirs, others, bytes, errors; /* as in the progress */
+	enum bc_err worst; /* what restore_run() returned */
+};
+
+/*
+ * restore_run - restore one thing.
+ *
+ *   out  [out] always filled
+ *
+ *   BC_OK        everything
+ *   BC_EPARTIAL  all but some items (taken names among them) or attributes
+ *   BC_EDAMAGE   all but what is damaged in the repository
+ *   BC_ENOSPC    the destination is full; stopped, `e` names the path
+ *   BC_ECANCEL   stopped on request
+ *   BC_EEXIST    the one thing to restore is there already, or dest is no
+ *	          directory
+ *   others       nothing could be begun, or stopped there
+ *
+ * When it stops early, what is there is whole: files that were not finished
+ * are removed. With BC_EPARTIAL and BC_EDAMAGE `e` tells about the first item
+ * of that kind. Memory is bounded: some 40 MB for two threads, at most 128 MB.
+ * Needs a few file descriptors a thread and takes fewer threads if they are
+ * scarce. One thread; starts its own.
+ */
+BC_MUST_CHECK enum bc_err restore_run(struct repo *r,
+				      const struct restore_options *o,
+				      struct restore_result *out,
+				      struct err *e);
+
+/* Where restore_cat() gives the bytes. Anything but BC_OK ends it. */
+struct restore_sink {
+	enum bc_err (*write)(void *ctx, struct bytes piece, struct err *e);
+	void *ctx;
+};
+
+/*
+ * restore_cat - the bytes [from, to) of a file, in order, verified.
+ *
+ *   file  a regular file's entry; borrowed
+ *   to    cut to the file's size; UINT64_MAX for all
+ *   stop  as above; may be NULL
+ *
+ *   BC_EINVAL   no regular file
+ *   BC_EDAMAGE  what was given is right; what follows cannot be read
+ *   BC_ECANCEL, BC_ENOMEM, or what write() returns
+ */
+BC_MUST_CHECK enum bc_err restore_cat(struct repo *r,
+				      const struct tree_entry *file,
+				      uint64_t from, uint64_t to,
+				      const struct restore_sink *sink,
+				      const atomic_int *stop, struct err *e);
+
+#endif

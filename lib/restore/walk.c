@@ -1,0 +1,518 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The walk: depth first, the files of a directory before its subdirectories.
+ * One reader serves all levels, so a directory's subdirectories are noted as
+ * it is read; with too many of them the reading is taken up again after those
+ * noted are done.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "repo/content_reader.h"
+#include "repo/tree_reader.h"
+#include "restore/internal.h"
+
+enum {
+	/* Subdirectories noted of one directory, and of all together. */
+	NOTED_OF_ONE = 256,
+	NOTED_OF_ALL = 32 << 10,
+};
+
+/* A directory on the way down. */
+struct level {
+	struct rdir *dir;
+	struct rdir *first, **end; /* noted subdirectories */
+	char *resume;		   /* the last name seen; NULL: all is read */
+};
+
+struct walk {
+	struct worker *w;
+	struct run *run;
+	struct chunk_reader *nodes;
+	struct tree_reader tree;
+	struct content_reader content;
+	struct locator locator;
+	struct level *level;
+	size_t depth, cap;
+	size_t noted;
+	struct batch *batch;
+	uint32_t files, files_max; /* of the batch */
+	char name[TREE_NAME_MAX_BYTES + 1];
+};
+
+/* ---- batches --------------------------------------------------------------
+ */
+
+static void flush(struct walk *k)
+{
+	if (k->batch == NULL)
+		return;
+	run_submit(k->w, k->batch);
+	k->batch = NULL;
+	k->files = 0;
+	if (k->files_max < BATCH_FILES)
+		k->files_max *= 4;
+}
+
+/* A new reference of f. */
+static struct ref *add_ref(struct walk *k, struct rfile *f, struct err *e)
+{
+	struct ref *r;
+
+	if (k->batch != NULL &&
+	    (k->batch->n == k->batch->cap || k->files >= k->files_max))
+		flush(k);
+	if (k->batch == NULL && run_batch(k->run, &k->batch, e) != BC_OK)
+		return NULL;
+	r = batch_add(k->batch);
+	r->owner = f;
+	return r;
+}
+
+/* ---- files ----------------------------------------------------------------
+ */
+
+/* Is it one thing in one place? */
+static bool is_single(const struct content *c)
+{
+	struct content_iter it;
+	struct content_item item;
+
+	content_begin(&it, c);
+	return !content_next(&it, &item) ||
+	       (item.length == c->size && item.what != CONTENT_LIST);
+}
+
+/* One more reference. `left` counts it before anybody can see it. */
+static enum bc_err add_run(struct walk *k, struct rfile *f,
+			   const struct content_run *run, struct err *e)
+{
+	struct ref *r;
+	enum bc_err rc = BC_OK;
+
+	if (run->what == CONTENT_HOLE ||
+	    (run->what == CONTENT_ZEROS && k->run->o.sparse)) {
+		f->sparse = true;
+		return BC_OK;
+	}
+	r = add_ref(k, f, e);
+	if (r == NULL)
+		return e->code;
+	r->offset = run->offset;
+	r->length = run->length;
+	if (run->what == CONTENT_CHUNK) {
+		r->id = run->id;
+		rc = locator_find(&k->locator, r, e);
+	}
+	if (rc != BC_OK)
+		k->batch->n--;
+	else if (!f->single)
+		atomic_fetch_add_explicit(&f->left, 1, memory_order_relaxed);
+	return rc;
+}
+
+/* The whole of f's content into batches. */
+static enum bc_err add_content(struct walk *k, struct rfile *f,
+			       const struct content *c, struct err *e)
+{
+	struct content_run run = { .what = CONTENT_HOLE };
+	enum bc_err rc = BC_OK;
+
+	content_reader_open(&k->content, c);
+	while (rc == BC_OK) {
+		rc = content_reader_next(&k->content, &run, e);
+		if (rc != BC_OK || run.what == CONTENT_END)
+			break;
+		if (run_dead(k->run))
+			return err_set(e, BC_ECANCEL, "stopped");
+		rc = add_run(k, f, &run, e);
+	}
+	return rc;
+}
+
+static void walk_file(struct walk *k, struct rdir *dir,
+		      const struct tree_entry *en)
+{
+	bool linked = (en->has & TREE_HAS_LINK) != 0;
+	struct rfile *f = file_new(k->w, dir, en);
+	struct err e = ERR_INIT;
+	bool lost = false;
+	enum bc_err rc = BC_OK;
+	struct ref *r;
+
+	if (f == NULL) {
+		err_set(&e, BC_ENOMEM, "no memory for a file");
+		run_failed(k->w, dir, k->name, &e);
+		return;
+	}
+	f->single = is_single(&en->content) && !linked;
+	f->left = 1;
+	k->files++;
+	if (linked) {
+		rc = file_create(k->w, f, &e);
+		if (rc == BC_OK)
+			rc = links_first(k->w, dir, f->name, en->link_group, f,
+					 &e);
+	}
+	/* A single file's only reference is the walker's too: what is made of
+	 * nothing gets one without a chunk. */
+	if (rc == BC_OK && (!f->single || en->content.size > 0)) {
+		rc = add_content(k, f, &en->content, &e);
+		lost = rc != BC_OK;
+	}
+	if (f->single) {
+		if (rc == BC_OK && (en->content.size == 0 || f->sparse)) {
+			r = add_ref(k, f, &e);
+			rc = r == NULL ? e.code : BC_OK;
+		}
+		if (rc == BC_OK)
+			return;
+	}
+	if (lost)
+		file_lose(k->w, f, &e);
+	else if (rc != BC_OK)
+		file_fail(k->w, f, &e);
+	file_drop(k->w, f, 1);
+}
+
+/* ---- everything else ------------------------------------------------------
+ */
+
+static enum bc_err make_other(int dirfd, const char *name,
+			      const struct tree_entry *en, uint32_t mode,
+			      struct err *e)
+{
+	char target[TREE_TARGET_MAX_BYTES + 1];
+	dev_t dev = makedev(en->major, en->minor);
+	int rc = -1;
+
+	switch (en->type) {
+	case TREE_LINK:
+		memcpy(target, en->target.p, en->target.n);
+		target[en->target.n] = '\0';
+		rc = symlinkat(target, dirfd, name);
+		break;
+	case TREE_FIFO:
+		rc = mknodat(dirfd, name, S_IFIFO | mode, 0);
+		break;
+	case TREE_SOCKET:
+		rc = mknodat(dirfd, name, S_IFSOCK | mode, 0);
+		break;
+	case TREE_CHAR:
+		rc = mknodat(dirfd, name, S_IFCHR | mode, dev);
+		break;
+	case TREE_BLOCK:
+		rc = mknodat(dirfd, name, S_IFBLK | mode, dev);
+		break;
+	case TREE_FILE:
+	case TREE_DIR:
+	default:
+		errno = EINVAL;
+		break;
+	}
+	return rc == 0 ? BC_OK : err_sys(e, errno, "cannot make it");
+}
+
+static void walk_other(struct walk *k, struct rdir *dir,
+		       const struct tree_entry *en)
+{
+	int dirfd = dest_dir(k->w, dir);
+	struct err e = ERR_INIT;
+	struct meta m;
+	bool later;
+	enum bc_err rc;
+
+	meta_of(k->w, dir, k->name, en, &m);
+	rc = dirfd < 0 ? err_sys(&e, errno, "cannot open its directory")
+		       : make_other(dirfd, k->name, en,
+				    meta_open_mode(k->run, &m, false, &later),
+				    &e);
+	if (rc == BC_EACCES && dirfd >= 0 && e.sys_errno == EPERM &&
+	    (en->type == TREE_CHAR || en->type == TREE_BLOCK)) {
+		run_note(k->w, dir, k->name, NOTE_DEVICE, EPERM);
+		return;
+	}
+	if (rc == BC_OK) {
+		meta_other(k->w, dir, k->name, dirfd, en->type, &m);
+		run_item(k->w, dir, k->name, en->type, 0);
+		if ((en->has & TREE_HAS_LINK) != 0)
+			rc = links_first(k->w, dir, k->name, en->link_group,
+					 NULL, &e);
+	}
+	if (rc != BC_OK)
+		run_failed(k->w, dir, k->name, &e);
+}
+
+/* Anything but a directory; its name is in k->name. */
+static void walk_entry(struct walk *k, struct rdir *dir,
+		       const struct tree_entry *en)
+{
+	struct err e = ERR_INIT;
+	enum bc_err rc = BC_ENOTFOUND;
+
+	if ((en->has & TREE_HAS_LINK) != 0)
+		rc = links_join(k->w, dir, k->name, en, &e);
+	if (rc == BC_OK)
+		return;
+	if (rc != BC_ENOTFOUND)
+		run_failed(k->w, dir, k->name, &e);
+	else if (en->type == TREE_FILE)
+		walk_file(k, dir, en);
+	else
+		walk_other(k, dir, en);
+}
+
+/* ---- directories ----------------------------------------------------------
+ */
+
+/* NULL without memory. */
+static struct rdir *new_dir(struct walk *k, struct rdir *parent,
+			    const char *name, const struct tree_entry *en)
+{
+	size_t n = strlen(name);
+	size_t attrs = (en->has & TREE_HAS_ATTRS) != 0 ? en->attrs.raw.n : 0;
+	struct rdir *d = calloc(1, sizeof(*d) + n + 1 + attrs);
+
+	if (d == NULL)
+		return NULL;
+	d->parent = parent;
+	if (parent != NULL)
+		dest_hold(parent);
+	d->serial = ++k->run->serial;
+	d->holds = 1;
+	d->name = (char *)(d + 1);
+	d->name_n = (unsigned)n;
+	memcpy(d->name, name, n);
+	d->node = en->dir.id;
+	meta_of(k->w, parent, name, en, &d->meta);
+	if (attrs > 0) {
+		uint8_t *copy = (uint8_t *)d->name + n + 1;
+
+		memcpy(copy, en->attrs.raw.p, attrs);
+		d->meta.attrs.raw = bytes_of(copy, attrs);
+	}
+	return d;
+}
+
+static bool push(struct walk *k, struct rdir *d)
+{
+	struct level *l;
+
+	if (k->depth == k->cap) {
+		size_t cap = k->cap == 0 ? 32 : k->cap * 2;
+
+		l = realloc(k->level, cap * sizeof(*l));
+		if (l == NULL)
+			return false;
+		/* The ends of empty lists lie in the levels themselves. */
+		for (size_t i = 0; i < k->depth; i++)
+			if (l[i].first == NULL)
+				l[i].end = &l[i].first;
+		k->level = l;
+		k->cap = cap;
+	}
+	l = &k->level[k->depth++];
+	*l = (struct level){ .dir = d };
+	l->end = &l->first;
+	return true;
+}
+
+static void out_of_memory(struct walk *k, struct rdir *dir, const char *name)
+{
+	struct err e = ERR_INIT;
+
+	err_set(&e, BC_ENOMEM, "no memory for a directory");
+	run_failed(k->w, dir, name, &e);
+}
+
+/* Note a subdirectory. Should reading pause after it? */
+static bool note_dir(struct walk *k, struct level *l,
+		     const struct tree_entry *en, unsigned *of_one)
+{
+	struct rdir *d = new_dir(k, l->dir, k->name, en);
+
+	if (d == NULL) {
+		out_of_memory(k, l->dir, k->name);
+		return false;
+	}
+	*l->end = d;
+	l->end = &d->next;
+	k->noted++;
+	if (++*of_one < NOTED_OF_ONE && k->noted < NOTED_OF_ALL)
+		return false;
+	l->resume = strdup(k->name);
+	if (l->resume == NULL)
+		out_of_memory(k, l->dir, k->name);
+	return l->resume != NULL;
+}
+
+/* Pass over the node that cannot be read; false if there is nothing behind. */
+static bool skip_node(struct walk *k, const struct level *l, struct err *e)
+{
+	struct tree_place at;
+
+	err_wrap(e, "names in it are lost");
+	run_lost(k->w, l->dir, NULL, e);
+	err_clear(e);
+	tree_reader_peek(&k->tree, &at);
+	tree_reader_skip(&k->tree);
+	return at.step == TREE_AT_NODE;
+}
+
+/* Read the directory of the level on top, from where it was left. */
+static void read_dir(struct walk *k)
+{
+	struct level *l = &k->level[k->depth - 1];
+	const struct tree_entry *en = NULL;
+	struct err e = ERR_INIT;
+	unsigned of_one = 0;
+	char *from = l->resume;
+	enum bc_err rc;
+
+	l->resume = NULL;
+	rc = from == NULL ? tree_reader_open(&k->tree, &l->dir->node, &e)
+			  : tree_reader_seek(&k->tree, &l->dir->node,
+					     bytes_str(from), &e);
+	while (!run_dead(k->run)) {
+		if (rc == BC_OK)
+			rc = tree_reader_next(&k->tree, &en, &e);
+		if (rc != BC_OK) {
+			if (!skip_node(k, l, &e))
+				break;
+			rc = BC_OK;
+			continue;
+		}
+		if (en == NULL)
+			break;
+		memcpy(k->name, en->name.p, en->name.n);
+		k->name[en->name.n] = '\0';
+		if (from != NULL && strcmp(k->name, from) == 0)
+			continue;
+		if (k->run->o.want != NULL &&
+		    !k->run->o.want(k->run->o.ctx,
+				    dest_path(l->dir, k->name, &k->w->path),
+				    en))
+			continue;
+		if (en->type != TREE_DIR)
+			walk_entry(k, l->dir, en);
+		else if (note_dir(k, l, en, &of_one))
+			break;
+	}
+	free(from);
+}
+
+/* Make directory d, which is noted, and step into it. */
+static void enter_dir(struct walk *k, struct rdir *d)
+{
+	int dirfd = dest_dir(k->w, d->parent);
+	struct err e = ERR_INIT;
+
+	if (dirfd < 0 || mkdirat(dirfd, d->name, 0700) != 0) {
+		err_sys(&e, errno, "cannot make the directory");
+		run_failed(k->w, d->parent, d->name, &e);
+		dest_release(k->w, d);
+		return;
+	}
+	d->apply = true;
+	run_item(k->w, d->parent, d->name, TREE_DIR, 0);
+	if (!push(k, d)) {
+		out_of_memory(k, d->parent, d->name);
+		dest_release(k->w, d);
+		return;
+	}
+	read_dir(k);
+}
+
+static void walk_tree(struct walk *k)
+{
+	read_dir(k);
+	while (k->depth > 0) {
+		struct level *l = &k->level[k->depth - 1];
+		struct rdir *d = l->first;
+
+		if (d != NULL) {
+			l->first = d->next;
+			if (l->first == NULL)
+				l->end = &l->first;
+			k->noted--;
+			if (run_dead(k->run))
+				dest_release(k->w, d);
+			else
+				enter_dir(k, d);
+		} else if (l->resume != NULL && !run_dead(k->run)) {
+			read_dir(k);
+		} else {
+			free(l->resume);
+			d = l->dir;
+			k->depth--;
+			dest_release(k->w, d);
+		}
+	}
+}
+
+/* ---- all of it ------------------------------------------------------------
+ */
+
+/* One thing: the destination is its folder. */
+static void walk_one(struct walk *k, struct rdir *top, const char *name)
+{
+	struct tree_entry en = *k->run->o.what;
+
+	memcpy(k->name, name, strlen(name) + 1); /* walk_run() has looked */
+	en.name = bytes_str(k->name);
+	walk_entry(k, top, &en);
+	dest_release(k->w, top);
+}
+
+static void walk_all(struct walk *k, const char *name, bool fresh)
+{
+	static const struct tree_entry nothing;
+	struct rdir *top =
+		new_dir(k, NULL, "", name == NULL ? k->run->o.what : &nothing);
+
+	if (top == NULL || (name == NULL && !push(k, top))) {
+		struct err e = ERR_INIT;
+
+		err_set(&e, BC_ENOMEM, "no memory to restore");
+		run_stop(k->run, &e);
+		free(top);
+		return;
+	}
+	top->apply = name == NULL && fresh;
+	if (name != NULL)
+		walk_one(k, top, name);
+	else
+		walk_tree(k);
+	flush(k);
+}
+
+void walk_run(struct worker *w, const char *name, bool fresh)
+{
+	struct walk k = { .w = w, .run = w->run };
+	struct err e = ERR_INIT;
+	struct node_source source;
+
+	k.files_max = BATCH_FIRST_FILES;
+	if (name != NULL && strlen(name) > TREE_NAME_MAX_BYTES) {
+		err_sys(&e, ENAMETOOLONG, "%.64s...", name);
+		run_stop(w->run, &e);
+		return;
+	}
+	if (chunk_reader_new(w->run->r, &k.nodes, &e) != BC_OK) {
+		run_stop(w->run, &e);
+		return;
+	}
+	source = chunk_node_source(k.nodes);
+	tree_reader_init(&k.tree, &source);
+	content_reader_init(&k.content, &source);
+	locator_init(&k.locator, w->run->r);
+	walk_all(&k, name, fresh);
+	locator_fini(&k.locator);
+	content_reader_fini(&k.content);
+	tree_reader_fini(&k.tree);
+	chunk_reader_free(k.nodes);
+	free(k.level);
+}
