@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cat - the bytes of one file on standard output. */
 #include "cmd/cmd.h"
+#include "cmd/pick.h"
+#include "restore/restore.h"
 #include "util/parse_key.h"
 
 struct cat_opts {
@@ -19,9 +21,47 @@ static const struct opt cat_opts[] = {
 	{ .type = OPT_END },
 };
 
+static enum bc_err give(void *ctx, struct bytes piece, struct err *e)
+{
+	return out_payload(ctx, piece, e);
+}
+
+/* [from, to) of a file of `size` bytes. */
+static void bounds(const struct byte_range *r, uint64_t size, uint64_t *from,
+		   uint64_t *to)
+{
+	*to = r->tail || r->last >= size ? size : r->last + 1;
+	*from = !r->tail ? r->first : r->first > size ? 0 : size - r->first;
+	if (*from > *to)
+		*from = *to;
+}
+
+static enum bc_err write_file(struct ctx *c, const struct pick *k,
+			      struct err *e)
+{
+	const struct cat_opts *o = c->opts;
+	struct restore_sink sink = { give, &c->out };
+	uint64_t from, to;
+	enum bc_err rc;
+
+	if (k->entry->type != TREE_FILE) {
+		rc = err_set(e, BC_EINVAL, "'%.512s' is a %s, not a file",
+			     c->args[0], pick_type(k->entry->type));
+		if (k->entry->type == TREE_DIR)
+			err_hint(e, "blobctl get brings a directory back");
+		return rc;
+	}
+	bounds(&o->range, k->entry->content.size, &from, &to);
+	rc = restore_cat(c->repo, k->entry, from, to, &sink, c->stop, e);
+	if (rc == BC_OK)
+		out_count_u64(&c->out, "written_bytes", to - from);
+	return rc;
+}
+
 static enum bc_err cat_run(struct ctx *c, struct err *e)
 {
 	struct snap_key key;
+	struct pick k = { .open = false };
 	enum bc_err rc;
 
 	rc = parse_key(c->args[0], c->out.began_real, &key, e);
@@ -32,7 +72,11 @@ static enum bc_err cat_run(struct ctx *c, struct err *e)
 	rc = out_payload_ready(&c->out, e);
 	if (rc != BC_OK)
 		return rc;
-	return ctx_unwired(c, e); /* wire-up */
+	rc = pick_open(&k, c->repo, c->args[0], c->out.began_real, e);
+	if (rc == BC_OK)
+		rc = write_file(c, &k, e);
+	pick_close(&k);
+	return rc;
 }
 
 const struct cmd cmd_cat = {
@@ -42,7 +86,7 @@ const struct cmd cmd_cat = {
 	.group = "Archive",
 	.examples = "  blobctl cat latest:etc/fstab | less\n"
 		    "  blobctl cat disk:image.raw --range=0-511 > mbr\n",
-	.needs = CMD_REPO,
+	.needs = CMD_REPO | CMD_STOPS,
 	.args_min = 1,
 	.args_max = 1,
 	.opts = cat_opts,

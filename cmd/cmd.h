@@ -118,6 +118,22 @@ void help_command(FILE *to, const struct cmd *c);
 BC_MUST_CHECK enum bc_err ctx_open(struct ctx *c, struct err *e);
 void ctx_close(struct ctx *c);
 
+/* What ctx_open() itself reads from the environment, NULL at the end. */
+extern const char *const ctx_env_names[];
+
+/*
+ * ctx_find_repo - set c->repo_path: -R or BLOBCTL_REPO, else core.repo.
+ *   BC_ENOREPO   none is set
+ *   BC_ECONFIG   the configuration cannot be read
+ */
+BC_MUST_CHECK enum bc_err ctx_find_repo(struct ctx *c, struct err *e);
+
+/* ctx_open_repo - open what ctx_find_repo() found as c->repo. */
+BC_MUST_CHECK enum bc_err ctx_open_repo(struct ctx *c, struct err *e);
+
+/* ctx_threads - how many to compute with: -j, else as many as cores. */
+unsigned ctx_threads(const struct ctx *c);
+
 /*
  * ctx_confirm - ask before something that cannot be undone.
  *   BC_OK        yes, or -y

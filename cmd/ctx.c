@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,17 +11,29 @@
 #include "cmd/cmd.h"
 #include "io/io.h"
 #include "repo/repo.h"
+#include "util/arith.h"
 #include "util/rng.h"
+
+#ifdef BLOBCTL_TESTING
+#include "io/fault.h"
+#endif
 
 enum { ANSWER_BYTES = 16 };
 
-/* -R or BLOBCTL_REPO, else core.repo. */
-static enum bc_err find_repo(struct ctx *c, struct err *e)
+const char *const ctx_env_names[] = { "BLOBCTL_IO",
+#ifdef BLOBCTL_TESTING
+				      "BLOBCTL_FAULT", "BLOBCTL_PORTABLE",
+#endif
+				      NULL };
+
+enum bc_err ctx_find_repo(struct ctx *c, struct err *e)
 {
 	struct config conf = { 0 };
 	char *path = NULL;
 	enum bc_err rc;
 
+	if (c->repo_path != NULL)
+		return BC_OK;
 	if (c->g.repo != NULL) {
 		c->repo_path = strdup(c->g.repo);
 		return c->repo_path != NULL
@@ -64,16 +77,75 @@ static enum bc_err check_folder(struct ctx *c, struct err *e)
 	return rc;
 }
 
-/* BLOBCTL_IO names the engine; anything else than the two is the default. */
+#ifdef BLOBCTL_TESTING
+/*
+ * The testing build lets BLOBCTL_FAULT, a plan of io/fault.h, act on every
+ * operation, and says at the end how often it did. All else is the program.
+ */
+static struct io_fault *fault;
+
+static enum bc_err testing_seam(struct io_options *o, struct err *e)
+{
+	const char *text = getenv("BLOBCTL_FAULT");
+	struct io_fault_plan plan = { .n = 0 };
+	enum bc_err rc;
+
+	if (text == NULL)
+		return BC_OK;
+	rc = io_fault_parse(text, &plan, e);
+	if (rc == BC_OK)
+		rc = io_fault_new(&plan, &fault, e);
+	if (rc == BC_OK)
+		o->seam = io_fault_seam(fault);
+	return rc;
+}
+
+static void testing_report(void)
+{
+	if (fault == NULL)
+		return;
+	fprintf(stderr,
+		"fault: %llu hits; %llu writes, %llu syncs, %llu names\n",
+		(unsigned long long)io_fault_hits(fault),
+		(unsigned long long)io_fault_seen(fault, IO_CLASS_WRITE),
+		(unsigned long long)io_fault_seen(fault, IO_CLASS_SYNC),
+		(unsigned long long)io_fault_seen(fault, IO_CLASS_NAME));
+	io_fault_free(fault);
+	fault = NULL;
+}
+#else
+static enum bc_err testing_seam(struct io_options *o, struct err *e)
+{
+	(void)o;
+	(void)e;
+	return BC_OK;
+}
+
+static void testing_report(void)
+{
+}
+#endif
+
+/* BLOBCTL_IO names the engine. */
 static enum bc_err open_io(struct ctx *c, struct err *e)
 {
 	const char *engine = getenv("BLOBCTL_IO");
 	struct io_options o = { .engine = IO_ENGINE_AUTO };
+	enum bc_err rc = testing_seam(&o, e);
 
+	if (rc != BC_OK)
+		return rc;
 	if (engine != NULL && strcmp(engine, "psync") == 0)
 		o.engine = IO_ENGINE_PSYNC;
 	else if (engine != NULL && strcmp(engine, "uring") == 0)
 		o.engine = IO_ENGINE_URING;
+	else if (engine != NULL && *engine != '\0' &&
+		 strcmp(engine, "auto") != 0) {
+		rc = err_set(e, BC_EUSAGE,
+			     "BLOBCTL_IO: '%.64s' is no I/O engine", engine);
+		err_hint(e, "set it to auto, psync or uring");
+		return rc;
+	}
 	return io_open(&o, &c->io, e);
 }
 
@@ -84,7 +156,7 @@ static void say_note(void *ctx, const char *text)
 	msg_warn(&c->msg, "repository", "%s", text);
 }
 
-static enum bc_err open_repo(struct ctx *c, struct err *e)
+enum bc_err ctx_open_repo(struct ctx *c, struct err *e)
 {
 	struct repo_options o = {
 		.io = c->io,
@@ -107,13 +179,13 @@ enum bc_err ctx_open(struct ctx *c, struct err *e)
 
 	if (rc != BC_OK || !(c->cmd->needs & CMD_REPO))
 		return rc;
-	rc = find_repo(c, e);
+	rc = ctx_find_repo(c, e);
 	errno = 0;
 	if (rc == BC_OK)
 		rc = check_folder(c, e);
 	if (rc != BC_OK)
 		return rc;
-	return open_repo(c, e);
+	return ctx_open_repo(c, e);
 }
 
 void ctx_close(struct ctx *c)
@@ -122,8 +194,23 @@ void ctx_close(struct ctx *c)
 	c->repo = NULL;
 	io_close(c->io);
 	c->io = NULL;
+	testing_report();
 	free(c->repo_path);
 	c->repo_path = NULL;
+}
+
+unsigned ctx_threads(const struct ctx *c)
+{
+	enum { THREADS_MAX = 64 };
+	cpu_set_t set;
+	unsigned n = 1;
+
+	/* Where cores are shared out, those of this process alone count. */
+	if (c->g.threads > 0)
+		n = (unsigned)min_u64(c->g.threads, THREADS_MAX);
+	else if (sched_getaffinity(0, sizeof(set), &set) == 0)
+		n = (unsigned)CPU_COUNT(&set);
+	return n < 1 ? 1 : n > THREADS_MAX ? THREADS_MAX : n;
 }
 
 enum bc_err ctx_confirm(struct ctx *c, const char *question, struct err *e)

@@ -1,14 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* get - bring a snapshot, or a part of one, back to the file system. */
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
 #include "cmd/cmd.h"
+#include "cmd/glob.h"
+#include "cmd/pick.h"
 #include "cmd/show.h"
-#include "util/parse_key.h"
+#include "restore/restore.h"
 
 enum get_owner { OWNER_AUTO, OWNER_NONE };
 
 struct get_opts {
 	bool sparse;
 	unsigned owner; /* enum get_owner */
+	struct opt_list include, exclude;
 };
 
 static const char *const OWNER_WORDS[] = { "auto", "none", NULL };
@@ -16,6 +24,16 @@ static const char *const OWNER_WORDS[] = { "auto", "none", NULL };
 #define AT(member) offsetof(struct get_opts, member)
 
 static const struct opt get_opts[] = {
+	{ .name = "include",
+	  .type = OPT_LIST,
+	  .at = AT(include),
+	  .arg = "GLOB",
+	  .help = "only what fits; may be repeated" },
+	{ .name = "exclude",
+	  .type = OPT_LIST,
+	  .at = AT(exclude),
+	  .arg = "GLOB",
+	  .help = "not what fits; may be repeated" },
 	{ .name = "owner",
 	  .type = OPT_WORD,
 	  .at = AT(owner),
@@ -29,17 +47,210 @@ static const struct opt get_opts[] = {
 	{ .type = OPT_END },
 };
 
-static enum bc_err get_run(struct ctx *c, struct err *e)
+/* ---- what is wanted --------------------------------------------------------
+ */
+
+struct run {
+	struct ctx *c;
+	struct restore_progress progress;
+	uint64_t total; /* bytes */
+	uint64_t skipped, damaged;
+};
+
+static bool any_fits(const struct opt_list *l, struct bytes path, bool is_dir)
 {
-	struct snap_key key;
+	struct glob g;
+
+	for (size_t i = 0; i < l->n; i++) {
+		glob_init(&g, l->v[i]);
+		if (glob_match(&g, path, is_dir))
+			return true;
+	}
+	return false;
+}
+
+/* Does the pattern fit this path or a directory above it? */
+static bool fits_above(const struct opt_list *l, struct bytes path, bool is_dir)
+{
+	if (any_fits(l, path, is_dir))
+		return true;
+	for (size_t n = 0; n < path.n; n++)
+		if (path.p[n] == '/' && any_fits(l, bytes_of(path.p, n), true))
+			return true;
+	return false;
+}
+
+/* Directories stay, with --include: what is wanted may be in them. */
+static bool want(void *ctx, const char *path, const struct tree_entry *en)
+{
+	const struct get_opts *o = ((struct run *)ctx)->c->opts;
+	struct bytes p = bytes_str(path);
+	bool is_dir = en->type == TREE_DIR;
+
+	if (any_fits(&o->exclude, p, is_dir))
+		return false;
+	return o->include.n == 0 || is_dir ||
+	       fits_above(&o->include, p, is_dir);
+}
+
+/* ---- the work --------------------------------------------------------------
+ */
+
+static void sample(void *ctx, struct progress_now *now)
+{
+	struct run *r = ctx;
+
+	now->bytes_done = atomic_load(&r->progress.bytes);
+	now->bytes_total = r->total;
+	now->files_done = atomic_load(&r->progress.files);
+	now->errors = atomic_load(&r->progress.errors);
+	now->total_final = true;
+}
+
+static void tell_error(void *ctx, const char *path, enum bc_err code,
+		       const char *text)
+{
+	struct run *r = ctx;
+
+	if (code == BC_EDAMAGE)
+		r->damaged++;
+	else if (code != BC_EPARTIAL)
+		r->skipped++;
+	msg_item(&r->c->msg, bc_err_name(code), bytes_str(path), "%s", text);
+}
+
+static void tell_item(void *ctx, const char *path, enum tree_type type,
+		      uint64_t size)
+{
+	struct ctx *c = ((struct run *)ctx)->c;
+	struct json j;
+
+	if (c->g.verbose == 0)
+		return;
+	if (out_events(&c->out)) {
+		json_begin(&j, "file");
+		json_path(&j, "path", bytes_str(path));
+		json_text(&j, "entry_type", pick_type(type));
+		json_u64(&j, "size_bytes", size);
+		out_emit(&c->out, &j);
+	}
+	msg_detail(&c->msg, "%s", path);
+}
+
+/* Where it goes without DEST: here, under its own name. A directory's
+ * contents go into a new folder of that name; all of a snapshot, here. */
+static char *default_dest(const struct pick *k)
+{
+	struct bytes p = buf_bytes(&k->path);
+	const uint8_t *slash = p.n == 0 ? NULL : memrchr(p.p, '/', p.n);
+
+	if (p.n == 0)
+		return strdup(".");
+	if (slash != NULL)
+		p = bytes_of(slash + 1, p.n - (size_t)(slash + 1 - p.p));
+	return strndup((const char *)p.p, p.n);
+}
+
+static uint64_t size_of(const struct tree_entry *en)
+{
+	return en->type == TREE_DIR    ? en->dir.bytes
+	       : en->type == TREE_FILE ? en->content.size
+				       : 0;
+}
+
+static void show(struct run *run, const char *dest,
+		 const struct restore_result *r)
+{
+	const struct show_get s = { .dest = bytes_str(dest),
+				    .files = r->files,
+				    .dirs = r->dirs,
+				    .others = r->others,
+				    .bytes = r->bytes,
+				    .skipped = run->skipped,
+				    .damaged = run->damaged };
+
+	show_get(&run->c->out, &run->c->msg, &s);
+}
+
+static enum bc_err restore(struct ctx *c, const struct pick *k,
+			   const char *dest, struct err *e)
+{
+	const struct get_opts *o = c->opts;
+	struct run run = { .c = c, .total = size_of(k->entry) };
+	const struct progress_source src = { "get", sample, &run };
+	struct restore_options ro = {
+		.what = k->entry,
+		.dest = dest,
+		.threads = ctx_threads(c),
+		.owner = o->owner == OWNER_NONE ? RESTORE_OWNER_NONE
+						: RESTORE_OWNER_AUTO,
+		.sparse = o->sparse,
+		.error = tell_error,
+		.item = tell_item,
+		.want = o->include.n + o->exclude.n > 0 ? want : NULL,
+		.ctx = &run,
+		.progress = &run.progress,
+		.stop = c->stop,
+	};
+	struct restore_result r = { .files = 0 };
+	struct progress *bar;
 	enum bc_err rc;
 
-	rc = parse_key(c->args[0], c->out.began_real, &key, e);
-	if (rc != BC_OK)
-		return rc;
+	if (ro.threads > RESTORE_THREADS_MAX)
+		ro.threads = RESTORE_THREADS_MAX;
+	bar = progress_start(&c->out, &c->msg, c->g.progress, &src);
+	rc = restore_run(c->repo, &ro, &r, e);
+	progress_stop(bar);
+	if (rc == BC_OK || rc == BC_EPARTIAL || rc == BC_EDAMAGE)
+		show(&run, dest, &r);
+	/* The items were named one by one. */
+	if (rc == BC_EPARTIAL)
+		err_clear(e);
+	return rc;
+}
+
+/* With -n: what there is to restore, as the snapshot has it. */
+static enum bc_err pretend(struct ctx *c, const struct pick *k,
+			   const char *dest)
+{
+	struct show_get s = { .dest = bytes_str(dest),
+			      .bytes = size_of(k->entry),
+			      .dry_run = true };
+
+	if (k->entry->type == TREE_FILE)
+		s.files = 1;
+	else if (k->path.n == 0) {
+		s.files = k->record.files;
+		s.dirs = k->record.dirs;
+		s.others = k->record.others;
+	} else {
+		s.files =
+			k->entry->type == TREE_DIR ? k->entry->dir.entries : 0;
+	}
+	show_get(&c->out, &c->msg, &s);
+	return BC_OK;
+}
+
+static enum bc_err get_run(struct ctx *c, struct err *e)
+{
+	struct pick k = { .open = false };
+	char *dest = NULL;
+	enum bc_err rc;
+
 	if (c->n_args == 2 && *c->args[1] == '\0')
 		return ctx_usage(c, e, "the destination is empty");
-	return ctx_unwired(c, e); /* wire-up */
+	rc = pick_open(&k, c->repo, c->args[0], c->out.began_real, e);
+	if (rc == BC_OK) {
+		dest = c->n_args == 2 ? strdup(c->args[1]) : default_dest(&k);
+		if (dest == NULL)
+			rc = err_set(e, BC_ENOMEM, "no memory");
+	}
+	if (rc == BC_OK)
+		rc = c->g.dry_run ? pretend(c, &k, dest)
+				  : restore(c, &k, dest, e);
+	free(dest);
+	pick_close(&k);
+	return rc;
 }
 
 static const char *const GET_ALIASES[] = { "restore", NULL };

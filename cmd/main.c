@@ -62,6 +62,9 @@ static bool env_known(const char *name)
 	for (size_t i = 0; i < sizeof(OTHERS) / sizeof(OTHERS[0]); i++)
 		if (strcmp(OTHERS[i], name) == 0)
 			return true;
+	for (const char *const *n = ctx_env_names; *n != NULL; n++)
+		if (strcmp(*n, name) == 0)
+			return true;
 	for (const struct opt *o = global_opts; o->type != OPT_END; o++)
 		if (opt_env_name(o->name, want, sizeof(want)) &&
 		    strcmp(want, name) == 0)

@@ -315,6 +315,11 @@ void out_count_f64(struct out *o, const char *key, double v)
 	json_f64(&o->counts, key, v);
 }
 
+void out_count_null(struct out *o, const char *key)
+{
+	json_null(&o->counts, key);
+}
+
 void out_count_text(struct out *o, const char *key, const char *s)
 {
 	json_text(&o->counts, key, s);

@@ -124,6 +124,7 @@ void out_emit(struct out *o, struct json *j);
 /* out_count_* - one key of the summary. */
 void out_count_u64(struct out *o, const char *key, uint64_t v);
 void out_count_f64(struct out *o, const char *key, double v);
+void out_count_null(struct out *o, const char *key);
 void out_count_text(struct out *o, const char *key, const char *s);
 
 /* ---- tables ---------------------------------------------------------------
@@ -138,6 +139,7 @@ enum out_kind {
 	OUT_TIME,  /* nanoseconds since 1970 */
 	OUT_MODE,  /* st_mode: letters; octal in JSON */
 	OUT_BOOL,
+	OUT_REAL, /* three decimals */
 };
 
 enum out_show {
@@ -158,6 +160,7 @@ struct out_column {
 struct out_value {
 	uint64_t n;	/* SIZE COUNT MODE BOOL */
 	int64_t t;	/* TIME */
+	double f;	/* REAL */
 	struct bytes s; /* TEXT PATH ID */
 	bool null;
 };

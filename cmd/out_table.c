@@ -56,7 +56,7 @@ static bool shown(const struct out_table *t, size_t i)
 
 static bool right_aligned(enum out_kind k)
 {
-	return k == OUT_SIZE || k == OUT_COUNT;
+	return k == OUT_SIZE || k == OUT_COUNT || k == OUT_REAL;
 }
 
 static const struct out_column *find_key(const struct out_table *t,
@@ -165,6 +165,9 @@ static enum bc_err add_exact(struct buf *b, const struct out_column *c,
 		return add(b, fmt_mode((uint32_t)v->n, text));
 	case OUT_BOOL:
 		return add(b, v->n != 0 ? "yes" : "no");
+	case OUT_REAL:
+		snprintf(text, sizeof(text), "%.3f", v->f);
+		return add(b, text);
 	}
 	return BC_OK;
 }
@@ -201,6 +204,7 @@ static enum bc_err add_human(const struct out *o, struct buf *b,
 				   : add(b, fmt_ago(v->t, o->began_real, text));
 	case OUT_MODE:
 	case OUT_BOOL:
+	case OUT_REAL:
 		break;
 	}
 	return add_exact(b, c, v);
@@ -243,6 +247,9 @@ static void emit_row(struct out *o, const struct out_table *t,
 			break;
 		case OUT_BOOL:
 			json_bool(&j, key, v[i].n != 0);
+			break;
+		case OUT_REAL:
+			json_f64(&j, key, v[i].f);
 			break;
 		}
 	}

@@ -130,7 +130,8 @@ static const struct opt put_opts[] = {
 	{ .type = OPT_END },
 };
 
-/* ---- roots ---------------------------------------------------------------- */
+/* ---- roots ----------------------------------------------------------------
+ */
 
 struct roots {
 	struct put_root *at;
@@ -254,7 +255,8 @@ static const char *snapshot_name(const struct put_opts *o,
 	return slash == NULL || slash[1] == '\0' ? "root" : slash + 1;
 }
 
-/* ---- the work ------------------------------------------------------------- */
+/* ---- the work -------------------------------------------------------------
+ */
 
 struct run {
 	struct ctx *c;
@@ -280,15 +282,13 @@ static void tell_event(void *ctx, const struct put_event *ev)
 	struct ctx *c = ((struct run *)ctx)->c;
 
 	if (ev->kind == PUT_VANISHED)
-		msg_detail(&c->msg, "%s vanished before it was read",
-			   ev->path);
+		msg_detail(&c->msg, "%s vanished before it was read", ev->path);
 	else if (ev->kind == PUT_CHANGED)
 		msg_item(&c->msg, codes[ev->kind], bytes_str(ev->path),
 			 "changed each time it was read; stored as last read");
 	else
 		msg_item(&c->msg, codes[ev->kind], bytes_str(ev->path),
-			 "not stored: %s",
-			 strerror(ev->err->sys_errno));
+			 "not stored: %s", strerror(ev->err->sys_errno));
 }
 
 static enum bc_err make_tags(const struct put_opts *o,
@@ -301,8 +301,8 @@ static enum bc_err make_tags(const struct put_opts *o,
 	for (size_t i = 0; i < o->tags.n; i++) {
 		const char *eq = strchr(o->tags.v[i], '=');
 
-		tags[i].key = bytes_of(o->tags.v[i],
-				       (size_t)(eq - o->tags.v[i]));
+		tags[i].key =
+			bytes_of(o->tags.v[i], (size_t)(eq - o->tags.v[i]));
 		tags[i].value = bytes_str(eq + 1);
 	}
 	*out = tags;
@@ -363,27 +363,26 @@ static enum bc_err store_roots(struct ctx *c, const struct roots *roots,
 	struct progress_source src = { "put", sample, &run };
 	struct passwd *pw = getpwuid(geteuid());
 	char host[256] = "";
-	struct put_options p = { .roots = roots->at,
-				 .n_roots = roots->n,
-				 .threads = thread_count(c),
-				 .no_cache = o->no_cache,
-				 .cache = open_cache(c),
-				 .one_file_system = o->one_file_system,
-				 .name = bytes_str(name),
-				 .user = bytes_str(pw == NULL ? "" :
-								pw->pw_name),
-				 .program = bytes_str("blobctl "
-						      BLOBCTL_VERSION),
-				 .time = o->time.to == 0 ? INT64_MIN :
-							   o->time.from,
-				 .tags = tags,
-				 .n_tags = o->tags.n,
-				 .if_changed = o->if_changed,
-				 .dry_run = c->g.dry_run,
-				 .event = tell_event,
-				 .ctx = &run,
-				 .progress = &run.progress,
-				 .stop = c->stop };
+	struct put_options p = {
+		.roots = roots->at,
+		.n_roots = roots->n,
+		.threads = thread_count(c),
+		.no_cache = o->no_cache,
+		.cache = open_cache(c),
+		.one_file_system = o->one_file_system,
+		.name = bytes_str(name),
+		.user = bytes_str(pw == NULL ? "" : pw->pw_name),
+		.program = bytes_str("blobctl " BLOBCTL_VERSION),
+		.time = o->time.to == 0 ? INT64_MIN : o->time.from,
+		.tags = tags,
+		.n_tags = o->tags.n,
+		.if_changed = o->if_changed,
+		.dry_run = c->g.dry_run,
+		.event = tell_event,
+		.ctx = &run,
+		.progress = &run.progress,
+		.stop = c->stop
+	};
 	struct put_result r;
 	struct progress *bar;
 	enum bc_err rc;

@@ -160,11 +160,11 @@ void show_change(struct out *o, const struct show_change *r)
 	out_row(o, v);
 }
 
-void show_diff_stat(struct out *o, const struct show_diff_stat *r)
+void show_diff_stat(struct out *o, const struct show_diff_stat *r, bool print)
 {
 	char add[FMT_BYTES], gone[FMT_BYTES];
 
-	if (o->tty)
+	if (print && o->tty)
 		out_print(o,
 			  "%" PRIu64 " added (%s), %" PRIu64
 			  " removed (%s), %" PRIu64 " changed, %" PRIu64
@@ -173,7 +173,7 @@ void show_diff_stat(struct out *o, const struct show_diff_stat *r)
 			  r->added, out_size(o, r->bytes_added, add),
 			  r->removed, out_size(o, r->bytes_removed, gone),
 			  r->content, r->type, r->meta);
-	else
+	else if (print)
 		out_print(o,
 			  "added\t%" PRIu64 "\nremoved\t%" PRIu64
 			  "\nchanged\t%" PRIu64 "\ntype\t%" PRIu64
@@ -272,7 +272,7 @@ void show_get(struct out *o, struct msg *m, const struct show_get *r)
 
 void show_removed(struct out *o, const struct show_removed *r, bool dry_run)
 {
-	char size[FMT_BYTES], when[FMT_BYTES];
+	char when[FMT_BYTES];
 	struct json j;
 
 	if (out_events(o)) {
@@ -280,34 +280,36 @@ void show_removed(struct out *o, const struct show_removed *r, bool dry_run)
 		json_text(&j, "id", r->id);
 		json_path(&j, "name", r->name);
 		json_time(&j, "snapshot_time", r->time);
-		json_u64(&j, "reclaimable_bytes", r->reclaimable);
 		json_bool(&j, "dry_run", dry_run);
 		out_emit(o, &j);
 	}
 	if (o->opt.quiet || o->opt.json)
 		return;
 	if (!o->tty) {
-		out_print(o, "%s\t%" PRIu64 "\n", r->id, r->reclaimable);
+		out_print(o, "%s\n", r->id);
 		return;
 	}
 	out_print(o, "%s %.8s ", dry_run ? "would remove" : "removed", r->id);
 	out_name(o, r->name);
-	out_print(o, " of %s, %s reclaimable\n", out_time(o, r->time, when),
-		  out_size(o, r->reclaimable, size));
+	out_print(o, " of %s\n", out_time(o, r->time, when));
 }
 
-void show_removed_total(struct out *o, uint64_t snapshots, uint64_t freed,
-			uint64_t reclaimable)
+void show_removed_total(struct out *o, struct msg *m, uint64_t snapshots,
+			uint64_t freed, uint64_t reclaimable, bool dry_run)
 {
 	char now[FMT_BYTES], later[FMT_BYTES];
 
 	out_count_u64(o, "removed_snapshots", snapshots);
 	out_count_u64(o, "freed_bytes", freed);
+	if (reclaimable == SHOW_UNKNOWN) {
+		out_count_null(o, "reclaimable_bytes");
+		return;
+	}
 	out_count_u64(o, "reclaimable_bytes", reclaimable);
-	if (o->tty)
-		out_say(o, "freed now: %s; still reclaimable: %s\n",
-			out_size(o, freed, now),
-			out_size(o, reclaimable, later));
+	msg_note(m, "%s: %s; reclaimable in all: %s%s",
+		 dry_run ? "would free" : "freed now", out_size(o, freed, now),
+		 out_size(o, reclaimable, later),
+		 reclaimable > 0 ? " (this version does not free it yet)" : "");
 }
 
 void show_repo(struct out *o, const char *path, const char *id, bool made)
@@ -483,6 +485,7 @@ static const struct out_column BENCH_COLUMNS[] = {
 	{ "operations_per_second", "OPS/S", OUT_COUNT, OUT_ALWAYS, false },
 	{ "p50_microseconds", "P50 us", OUT_COUNT, OUT_ALWAYS, false },
 	{ "p99_microseconds", "P99 us", OUT_COUNT, OUT_ALWAYS, false },
+	{ "stored_ratio", "STORED", OUT_REAL, OUT_ALWAYS, false },
 	{ "worked_bytes", "BYTES", OUT_SIZE, OUT_JSON_ONLY, false },
 	{ NULL, NULL, OUT_TEXT, OUT_ALWAYS, false },
 };
@@ -506,6 +509,8 @@ static struct out_value microseconds(double us)
 
 void show_bench(struct out *o, const struct show_bench *r)
 {
+	struct out_value ratio =
+		r->ratio > 0 ? (struct out_value){ .f = r->ratio } : out_null();
 	const struct out_value v[] = {
 		out_s(r->stage),
 		out_s(r->variant),
@@ -513,6 +518,7 @@ void show_bench(struct out *o, const struct show_bench *r)
 		per_second(r->operations, r->seconds),
 		microseconds(r->p50_us),
 		microseconds(r->p99_us),
+		ratio,
 		out_n(r->bytes),
 	};
 

@@ -93,7 +93,8 @@ struct show_diff_stat {
 
 BC_MUST_CHECK enum bc_err show_changes(struct out *o, struct err *e);
 void show_change(struct out *o, const struct show_change *r);
-void show_diff_stat(struct out *o, const struct show_diff_stat *r);
+/* show_diff_stat - into the summary; as text too if `print`. */
+void show_diff_stat(struct out *o, const struct show_diff_stat *r, bool print);
 
 /* ---- put, get, rm, init ---------------------------------------------------
  */
@@ -130,13 +131,14 @@ struct show_removed {
 	const char *id;
 	struct bytes name;
 	int64_t time;
-	uint64_t reclaimable; /* bytes that only it held, as far as known */
 };
+
+#define SHOW_UNKNOWN UINT64_MAX /* of a count: null, or nothing said */
 
 void show_removed(struct out *o, const struct show_removed *r, bool dry_run);
 /* show_removed_total - freed now, reclaimable in all, and what to do next. */
-void show_removed_total(struct out *o, uint64_t snapshots, uint64_t freed,
-			uint64_t reclaimable);
+void show_removed_total(struct out *o, struct msg *m, uint64_t snapshots,
+			uint64_t freed, uint64_t reclaimable, bool dry_run);
 
 /* show_repo - what init made or found. */
 void show_repo(struct out *o, const char *path, const char *id, bool made);
@@ -198,6 +200,7 @@ struct show_bench {
 	double seconds;
 	uint64_t operations;   /* 0: not counted */
 	double p50_us, p99_us; /* negative: not measured */
+	double ratio;	       /* stored of plain bytes; 0: not measured */
 };
 
 BC_MUST_CHECK enum bc_err show_benches(struct out *o, struct err *e);

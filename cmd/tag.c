@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tag - add tags to a snapshot, or take them away. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "cmd/cmd.h"
-#include "util/parse_key.h"
+#include "cmd/pick.h"
+#include "cmd/show.h"
+#include "repo/session.h"
 
 struct tag_opts {
 	struct opt_list removed; /* keys */
@@ -28,6 +31,72 @@ static const struct opt tag_opts[] = {
 	{ .type = OPT_END },
 };
 
+/* The tags of the command line, in the library's form. */
+struct changes {
+	struct session_tag *set;
+	struct bytes *drop;
+	size_t n_set, n_drop;
+};
+
+static enum bc_err read_changes(const struct ctx *c, struct changes *g,
+				struct err *e)
+{
+	const struct tag_opts *o = c->opts;
+
+	g->n_set = c->n_args - 1;
+	g->n_drop = o->removed.n;
+	g->set = calloc(g->n_set + 1, sizeof(*g->set));
+	g->drop = calloc(g->n_drop + 1, sizeof(*g->drop));
+	if (g->set == NULL || g->drop == NULL)
+		return err_set(e, BC_ENOMEM, "no memory");
+	for (size_t i = 0; i < g->n_set; i++) {
+		const char *text = c->args[i + 1], *eq = strchr(text, '=');
+
+		g->set[i].key = bytes_of(text, (size_t)(eq - text));
+		g->set[i].value = bytes_str(eq + 1);
+	}
+	for (size_t i = 0; i < g->n_drop; i++)
+		g->drop[i] = bytes_str(o->removed.v[i]);
+	return BC_OK;
+}
+
+static enum bc_err commit(struct ctx *c, const struct pick *k,
+			  const struct changes *g, struct err *e)
+{
+	struct session *s = NULL;
+	enum bc_err rc = session_begin(c->repo, "tag", &s, e);
+
+	if (rc == BC_OK)
+		rc = session_tag(s, &k->id, g->set, g->n_set, g->drop,
+				 g->n_drop, e);
+	session_end(s);
+	return rc;
+}
+
+static enum bc_err change(struct ctx *c, struct err *e)
+{
+	struct pick k = { .open = false };
+	struct changes g = { .n_set = 0 };
+	enum bc_err rc;
+
+	rc = pick_snapshot(&k, c->repo, c->args[0], c->out.began_real, e);
+	if (rc == BC_OK)
+		rc = read_changes(c, &g, e);
+	if (rc == BC_OK && !c->g.dry_run)
+		rc = commit(c, &k, &g, e);
+	if (rc == BC_OK) {
+		out_count_text(&c->out, "snapshot_id", k.hex);
+		out_count_u64(&c->out, "set_tags", g.n_set);
+		out_count_u64(&c->out, "removed_tags", g.n_drop);
+		msg_note(&c->msg, "%s snapshot %.8s",
+			 c->g.dry_run ? "would tag" : "tagged", k.hex);
+	}
+	free(g.set);
+	free(g.drop);
+	pick_close(&k);
+	return rc;
+}
+
 static enum bc_err tag_run(struct ctx *c, struct err *e)
 {
 	const struct tag_opts *o = c->opts;
@@ -46,7 +115,7 @@ static enum bc_err tag_run(struct ctx *c, struct err *e)
 		if (rc != BC_OK)
 			return rc;
 	}
-	return ctx_unwired(c, e); /* wire-up */
+	return change(c, e);
 }
 
 const struct cmd cmd_tag = {

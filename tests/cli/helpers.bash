@@ -12,7 +12,8 @@ common_setup() {
 	: "${BLOBCTL:?set BLOBCTL to the program under test}"
 	BLOBCTL=$(realpath "$BLOBCTL")
 	for name in $(compgen -e | grep '^BLOBCTL_'); do
-		unset "$name"
+		# Which engine does the I/O is the caller's choice.
+		[ "$name" = BLOBCTL_IO ] || unset "$name"
 	done
 	unset NO_COLOR FORCE_COLOR COLUMNS PAGER CI XDG_RUNTIME_DIR \
 		NOTIFY_SOCKET JOURNAL_STREAM SOURCE_DATE_EPOCH
@@ -105,4 +106,90 @@ on_terminal() {
 	requires script
 	run bash -c 'script -qec "stty cols 80; $1" /dev/null </dev/null |
 		tr -d "\r"' _ "$1"
+}
+
+# ---- repositories and trees ----------------------------------------------------
+
+# new_repo [OPTIONS...] - one in $T/repo, which all later commands use.
+new_repo() {
+	"$BLOBCTL" -q init --no-remember "$@" "$T/repo"
+	export BLOBCTL_REPO=$T/repo
+}
+
+# small_tree DIR - a few files, the same bytes and times each time.
+small_tree() {
+	mkdir -p "$1/sub/deep"
+	echo one >"$1/a.txt"
+	echo two >"$1/b.c"
+	head -c 300000 /dev/zero | tr '\0' x >"$1/sub/big"
+	: >"$1/sub/empty"
+	echo deep >"$1/sub/deep/file.c"
+	ln -s ../a.txt "$1/sub/link"
+	find "$1" -exec touch -h -d 2026-01-02T03:04:05Z {} +
+}
+
+# same_tree A B - equal in all that rsync compares, both ways.
+same_tree() {
+	requires rsync
+	local found
+	found=$(rsync -aHAXn --delete -i --checksum "$1/" "$2/") || return 1
+	[ -z "$found" ] || {
+		echo "$1 and $2 differ:"
+		echo "$found"
+		return 1
+	}
+}
+
+# put_quietly ARGS... - the id of the new snapshot in $id.
+put_quietly() {
+	id=$("$BLOBCTL" -q put --print-id "$@")
+}
+
+# flip FILE OFFSET - invert one byte; a negative offset counts from the end.
+flip() {
+	python3 - "$@" <<-'PY'
+	import os, sys
+	with open(sys.argv[1], "r+b") as f:
+	    n = os.fstat(f.fileno()).st_size
+	    at = int(sys.argv[2]) % n
+	    f.seek(at)
+	    b = f.read(1)[0]
+	    f.seek(at)
+	    f.write(bytes([b ^ 255]))
+	PY
+}
+
+# random_bytes N SEED - the same bytes for the same seed.
+random_bytes() {
+	python3 -c '
+import random, sys
+sys.stdout.buffer.write(random.Random(int(sys.argv[2])).randbytes(int(sys.argv[1])))
+' "$1" "$2"
+}
+
+is_root() { [ "$(id -u)" = 0 ]; }
+
+# root_only WHY - skip where the test is not run by root.
+root_only() { is_root || skip "needs root: $1"; }
+
+# as_nobody COMMAND... - without the rights that root has.
+as_nobody() {
+	setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all "$@"
+}
+
+# on_tmpfs SIZE SCRIPT - run a shell script with a tmpfs of that size on
+# $T/mnt, seen by nobody else and gone afterwards.
+on_tmpfs() {
+	mkdir -p "$T/mnt"
+	# shellcheck disable=SC2016
+	unshare -m bash -c 'mount -t tmpfs -o "size=$1" tmpfs "$2" && eval "$3"' \
+		_ "$1" "$T/mnt" "$2"
+}
+
+# mounts_or_skip - skip where no mount can be made, as in many containers.
+mounts_or_skip() {
+	root_only "mounts a file system"
+	mkdir -p "$T/mnt"
+	unshare -m mount -t tmpfs tmpfs "$T/mnt" 2>/dev/null ||
+		skip "no file system can be mounted here"
 }

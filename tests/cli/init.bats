@@ -1,0 +1,175 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2154
+#
+# init: what it makes and remembers, a folder that is not free, one that an
+# interrupted init left, two at once, no rights, no home.
+
+load helpers
+
+@test "init makes a repository and prints its id" {
+	run --separate-stderr blobctl init r
+	status_is 0
+	[[ $output =~ ^[0-9a-f]{32}$ ]]
+	err_has "set as the default repository"
+	[ -f r/superblock ]
+	cmp r/superblock r/superblock.copy
+	run blobctl ls
+	status_is 0
+	[ -z "$output" ]
+}
+
+@test "init makes only the last folder of a path" {
+	run blobctl init x/y/r
+	[ "$status" -ne 0 ]
+	[ ! -e x ]
+}
+
+@test "a second init does not change what is remembered" {
+	blobctl -q init one
+	blobctl -q init two
+	grep -q "repo = $T/one\$" "$XDG_CONFIG_HOME/blobctl/blobctl.conf"
+}
+
+@test "--no-remember leaves the configuration alone" {
+	run --separate-stderr blobctl init --no-remember r
+	status_is 0
+	[ -z "$stderr" ]
+	[ ! -e "$XDG_CONFIG_HOME" ]
+}
+
+@test "-R names the folder, too" {
+	run blobctl -R r init --no-remember
+	status_is 0
+	[ -f r/superblock ]
+	run blobctl init
+	status_is 2
+}
+
+@test "-q is silent, --json is not" {
+	run --separate-stderr blobctl -q init a
+	status_is 0
+	[ -z "$output$stderr" ]
+	run --separate-stderr blobctl --json init b
+	status_is 0
+	json_ok
+	has '"type":"repo"'
+	has '"made":true'
+}
+
+@test "what is there already is kept" {
+	blobctl -q init r
+	sum=$(cat r/superblock r/log/* | sha256sum)
+	run --separate-stderr blobctl init r
+	status_is 1
+	err_has "is a repository already"
+	err_has "--if-missing"
+	run blobctl -q init r --if-missing
+	status_is 0
+	[ "$(cat r/superblock r/log/* | sha256sum)" = "$sum" ]
+	mkdir full
+	echo precious >full/file
+	run --separate-stderr blobctl init full
+	status_is 1
+	err_has "is not empty (it holds file)"
+	[ "$(cat full/file)" = precious ]
+	run --separate-stderr blobctl init full --if-missing
+	status_is 1
+	run blobctl init full/file
+	[ "$status" -ne 0 ]
+}
+
+@test "--if-missing prints the id of what is there" {
+	made=$(blobctl init r --no-remember)
+	[ "$(blobctl init r --no-remember --if-missing)" = "$made" ]
+}
+
+@test "-n makes nothing" {
+	run blobctl -n init r
+	status_is 0
+	[ ! -e r ]
+}
+
+@test "what an interrupted init left is finished by the next" {
+	blobctl -q init --no-remember r
+	rm r/superblock r/superblock.copy
+	run --separate-stderr blobctl -R r ls
+	status_is 10
+	err_has "blobctl init r"
+	run blobctl -q init --no-remember r
+	status_is 0
+	run blobctl -R r ls
+	status_is 0
+	# Between the two copies.
+	rm r/superblock
+	run --separate-stderr blobctl -R r ls
+	status_is 0
+	run blobctl -q init --no-remember r
+	# The copy alone is enough for others, so it is a repository.
+	[ "$status" -eq 0 ] || [ "$status" -eq 1 ]
+	run blobctl -R r ls
+	status_is 0
+}
+
+@test "packs without a superblock are not taken for an interrupted init" {
+	new_repo
+	random_bytes 6000000 1 >big
+	blobctl -q put big
+	[ -n "$(ls repo/packs)" ]
+	rm repo/superblock repo/superblock.copy
+	run --separate-stderr blobctl init repo
+	status_is 1
+	err_has "damaged"
+	[ -n "$(ls repo/packs)" ]
+}
+
+@test "many inits at once: one makes it, the others say so" {
+	for i in 1 2 3 4 5 6 7 8; do
+		{ blobctl -q init --no-remember r 2>err.$i; echo $? >st.$i; } &
+	done
+	wait
+	[ "$(cat st.* | grep -c '^0$')" -eq 1 ]
+	[ "$(cat st.* | grep -cE '^(0|1|11)$')" -eq 8 ]
+	echo x >f
+	run blobctl -R r put f
+	status_is 0
+}
+
+@test "options are kept in the superblock" {
+	blobctl -q init --no-remember r --chunker=fixed:1MiB --pack-size=16MiB \
+		--compression=zstd:3 --reserve=1MiB
+	run python3 -c '
+import struct
+s = open("r/superblock", "rb").read()
+print(s[74], *struct.unpack_from("<IIIi", s, 76), *struct.unpack_from("<QQ", s, 96))'
+	[ "$output" = "2 1048576 1048576 1048576 3 16777216 1048576" ]
+	[ "$(stat -c %s r/reserve)" -eq 1048576 ]
+	[ "$(($(stat -c '%b * %B' r/reserve)))" -ge 1048576 ]
+}
+
+@test "the repository is its owner's alone" {
+	umask 022
+	new_repo
+	[ "$(stat -c %a repo)" = 700 ]
+	[ -z "$(find repo ! -perm /077 -prune -o -print)" ]
+}
+
+@test "no rights, no space for a folder" {
+	root_only "becomes another user"
+	chmod 755 "$T" "$(dirname "$T")"
+	mkdir mine
+	chmod 700 mine
+	run --separate-stderr as_nobody "$BLOBCTL" init --no-remember "$T/mine/r"
+	status_is 1
+	err_has "Permission denied"
+}
+
+@test "without any environment" {
+	run env -i "$BLOBCTL" init --no-remember "$T/r"
+	status_is 0
+	echo x >f
+	run env -i "$BLOBCTL" -R "$T/r" put "$T/f"
+	status_is 0
+	run env -i "$BLOBCTL" -R "$T/r" cat latest:f
+	[ "$output" = x ]
+}

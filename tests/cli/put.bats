@@ -1,0 +1,326 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2154,SC2016
+#
+# put: what is printed, names and roots, tags and times, what is unchanged, and
+# sources that vanish, change or cannot be read.
+
+load helpers
+
+setup() {
+	common_setup
+	new_repo
+}
+
+@test "put prints the id, and the rest to people" {
+	small_tree src
+	run --separate-stderr blobctl put src
+	status_is 0
+	[[ $output =~ ^[0-9a-f]{64}$ ]]
+	err_has "4 files"
+}
+
+@test "-q is silent, unless the id is asked for" {
+	small_tree src
+	run --separate-stderr blobctl -q put src
+	status_is 0
+	[ -z "$output$stderr" ]
+	run --separate-stderr blobctl -q put src --print-id
+	[[ $output =~ ^[0-9a-f]{64}$ ]]
+	[ -z "$stderr" ]
+}
+
+@test "--json: the snapshot, and counts in the summary" {
+	small_tree src
+	run --separate-stderr blobctl --json put src
+	status_is 0
+	json_ok
+	has '"type":"snapshot"'
+	has '"files":4'
+	has '"logical_bytes":300013'
+}
+
+@test "a path is stored under its last component, dir/ and . as contents" {
+	small_tree src
+	blobctl -q put src --name=a
+	blobctl -q put src/ --name=b
+	(cd src && blobctl -q put . --name=c)
+	blobctl -q put src/sub/../a.txt ./src/b.c --name=d
+	[ "$(blobctl ls a)" = src ]
+	[ "$(blobctl ls b)" = $'a.txt\nb.c\nsub' ]
+	[ "$(blobctl ls c)" = $'a.txt\nb.c\nsub' ]
+	[ "$(blobctl ls d)" = $'a.txt\nb.c' ]
+}
+
+@test "the name is that of the first path, or --name" {
+	small_tree src
+	blobctl -q put src
+	blobctl -q put src/ src/a.txt
+	(cd src/sub && blobctl -q put .)
+	blobctl -q put src --name='with blank:and colon'
+	[ "$(blobctl ls --sort=none --format='{name}\n')" = \
+		$'with blank:and colon\nsub\nsrc\nsrc' ]
+	[ "$(blobctl cat 'with blank\:and colon:src/a.txt')" = one ]
+}
+
+@test "two roots of one name are refused, and nothing is stored" {
+	mkdir x y
+	echo 1 >x/same
+	echo 2 >y/same
+	run --separate-stderr blobctl put x/same y/same
+	status_is 2
+	err_has x/same
+	err_has y/same
+	[ -z "$(blobctl ls)" ]
+}
+
+@test "standard input" {
+	printf 'from a pipe\n' | blobctl -q put - --name=p
+	[ "$(blobctl cat p:stdin)" = "from a pipe" ]
+	random_bytes 3000000 2 >r
+	blobctl -q put - --name=q --stdin-name=r.bin <r
+	blobctl cat q:r.bin | cmp - r
+	blobctl -q put - --name=empty </dev/null
+	[ "$(blobctl ls -l empty | cut -f4)" = 0 ]
+	run blobctl put - r
+	status_is 2
+}
+
+@test "tags and times" {
+	echo x >f
+	blobctl -q put f --tag=b=2 --tag=a=1 --time=2026-05-01T12:00:00Z
+	[ "$(blobctl ls --format='{snapshot_time} {tags}\n')" = \
+		"2026-05-01T12:00:00Z a=1 b=2" ]
+}
+
+@test "the same tree again stores next to nothing" {
+	random_bytes 2000000 3 >f
+	blobctl -q put f
+	before=$(du -sb repo | cut -f1)
+	for _ in 1 2 3; do
+		blobctl -q put f
+	done
+	after=$(du -sb repo | cut -f1)
+	[ $((after - before)) -lt 60000 ]
+	run blobctl --json put f
+	has '"new_bytes":0'
+}
+
+@test "one id for one content, whatever the number of threads" {
+	small_tree src
+	random_bytes 5000000 4 >src/random
+	touch -d 2026-01-02T03:04:05Z src/random src
+	ids=
+	for j in 1 2 7; do
+		rm -rf repo
+		new_repo
+		blobctl -q -j$j put src --name=n --time=2026-01-01T00:00:00Z
+		ids+=$(blobctl ls --format='{id}\n')$'\n'
+	done
+	[ "$(sort -u <<<"$ids" | grep -c .)" -eq 1 ]
+}
+
+@test "--if-changed makes no second snapshot of the same" {
+	small_tree src
+	put_quietly src
+	first=$id
+	put_quietly src --if-changed
+	[ "$id" = "$first" ]
+	[ "$(blobctl ls | wc -l)" -eq 1 ]
+	echo more >>src/a.txt
+	put_quietly src --if-changed
+	[ "$id" != "$first" ]
+	[ "$(blobctl ls | wc -l)" -eq 2 ]
+}
+
+@test "a file that was edited within the tick of its size is seen" {
+	mkdir src
+	for i in $(seq 30); do
+		printf '%04d' "$i" >src/f
+		blobctl -q put src
+		[ "$(blobctl cat latest:src/f)" = "$(printf '%04d' "$i")" ]
+	done
+}
+
+@test "--no-cache sees what kept size and times" {
+	echo aaaa >f
+	touch -d 2026-01-01 f
+	blobctl -q put f
+	ctime=$(stat -c %z f)
+	blobctl -q put f --no-cache
+	[ "$(blobctl cat latest:f)" = aaaa ]
+	[ "$(stat -c %z f)" = "$ctime" ]
+}
+
+@test "-n reads and stores nothing" {
+	small_tree src
+	run --separate-stderr blobctl -n put src
+	status_is 0
+	[ -z "$output" ]
+	[ -z "$(blobctl ls)" ]
+	[ -z "$(ls repo/packs)" ]
+}
+
+@test "what cannot be found is named, nothing is committed" {
+	echo x >f
+	run --separate-stderr blobctl put f nonesuch
+	status_is 4
+	err_has nonesuch
+	[ -z "$(blobctl ls)" ]
+}
+
+@test "unreadable files are named, the rest is kept, status 3" {
+	root_only "becomes another user"
+	chmod 755 "$T" "$(dirname "$T")"
+	small_tree src
+	chmod 000 src/a.txt
+	mkdir src/locked
+	echo x >src/locked/y
+	chmod 700 src/locked
+	as_nobody mkdir -p "$(as_nobody mktemp -d)" >/dev/null
+	chmod -R a+rwX repo
+	chown -R 65534:65534 repo
+	run --separate-stderr as_nobody env HOME=/nonexistent "$BLOBCTL" -R "$T/repo" put "$T/src"
+	status_is 3
+	err_has "a.txt"
+	err_has "locked"
+	err_has "Permission denied"
+	[ "$(blobctl cat latest:src/b.c)" = two ]
+	run blobctl ls latest:src/a.txt
+	status_is 4
+	run --separate-stderr as_nobody env HOME=/nonexistent "$BLOBCTL" -R "$T/repo" -q put "$T/src" \
+		--ok-if=unreadable
+	status_is 0
+}
+
+@test "--json: unreadable files are warnings with a path" {
+	root_only "becomes another user"
+	chmod 755 "$T" "$(dirname "$T")"
+	mkdir src
+	echo x >src/f
+	chmod 000 src/f
+	chown -R 65534:65534 repo
+	run --separate-stderr as_nobody env HOME=/nonexistent "$BLOBCTL" -R "$T/repo" --json put "$T/src"
+	status_is 3
+	json_ok
+	has '"type":"warning","code":"file_unreadable"'
+	has '"path":"src/f"'
+}
+
+@test "a source that shrinks, grows and vanishes while it is read" {
+	mkdir src
+	for i in $(seq 60); do
+		random_bytes 200000 "$i" >src/f$i
+	done
+	(
+		for _ in 1 2 3 4 5 6; do
+			for i in $(seq 60); do
+				case $((i % 4)) in
+				0) truncate -s 1000 src/f$i ;;
+				1) head -c 100000 /dev/zero >>src/f$i ;;
+				2) rm -f src/f$i ;;
+				3) random_bytes 50000 "$i" >src/f$i ;;
+				esac 2>/dev/null
+			done
+		done
+	) &
+	for _ in 1 2 3 4; do
+		run blobctl put src
+		[ "$status" -eq 0 ] || [ "$status" -eq 3 ]
+	done
+	wait
+	run blobctl put src
+	status_is 0
+	blobctl -q get latest out
+	same_tree src out/src
+}
+
+@test "a file that grows for ever ends" {
+	random_bytes 100000 1 >f
+	(
+		trap 'exit 0' TERM
+		while :; do
+			head -c 65536 /dev/zero >>f
+			[ "$(stat -c %s f)" -lt 300000000 ] || truncate -s 100000 f
+		done
+	) &
+	writer=$!
+	run timeout 60 "$BLOBCTL" put f
+	kill $writer
+	wait $writer || true
+	[ "$status" -eq 0 ] || [ "$status" -eq 3 ]
+}
+
+@test "names that are no text" {
+	mkdir src
+	printf x >"src/$(printf 'new\nline')"
+	printf y >"src/$(printf 'bytes\xff\xfe')"
+	printf z >"src/$(printf 'esc\033[31m')"
+	printf w >'src/blank and "quotes"'
+	run blobctl put src
+	status_is 0
+	blobctl -q get latest out
+	same_tree src out/src
+	[ "$(blobctl cat "latest:src/$(printf 'new\nline')")" = x ]
+	[ "$(blobctl cat "latest:src/$(printf 'bytes\xff\xfe')")" = y ]
+	run --separate-stderr blobctl --json ls latest:src
+	json_ok
+	has '"path":"src/bytes\ufffd\ufffd"' || has $'"path":"src/bytes\xef\xbf\xbd\xef\xbf\xbd"'
+	has '"path_b64":"'
+	[ "$(blobctl ls -0 latest:src | tr -cd '\0' | wc -c)" -eq 4 ]
+}
+
+@test "other file systems are left out with -x" {
+	mounts_or_skip
+	mkdir -p src/mnt
+	echo in >src/a
+	rmdir "$T/mnt"
+	ln -s "$T/src/mnt" "$T/mnt"
+	run unshare -m bash -c 'mount -t tmpfs tmpfs "$1/src/mnt" &&
+		echo other >"$1/src/mnt/b" &&
+		"$2" -q put "$1/src" --name=all && "$2" -q put -x "$1/src" --name=one' \
+		_ "$T" "$BLOBCTL"
+	status_is 0
+	[ "$(blobctl cat all:src/mnt/b)" = other ]
+	run blobctl ls one:src
+	has src/mnt
+	run blobctl ls one:src/mnt/b
+	status_is 4
+}
+
+@test "no file but the repository's is written" {
+	small_tree src
+	blobctl -q put src
+	blobctl -q ls
+	[ -z "$(find "$HOME" -type f)" ]
+}
+
+@test "with 64 files to be open at most" {
+	mkdir -p src
+	for d in $(seq 40); do
+		mkdir -p src/$d/x/y
+		echo "$d" | tee src/$d/f src/$d/x/f src/$d/x/y/f >/dev/null
+	done
+	run bash -c 'ulimit -n 64; "$0" put -j4 src' "$BLOBCTL"
+	status_is 0
+	run bash -c 'ulimit -n 64; "$0" get latest out' "$BLOBCTL"
+	status_is 0
+	same_tree src out/src
+}
+
+@test "two puts at once both count" {
+	mkdir a b
+	for i in $(seq 200); do
+		echo "a$i" >a/$i
+		echo "b$i" >b/$i
+	done
+	blobctl -q put a &
+	pid=$!
+	blobctl -q put b
+	wait $pid
+	[ "$(blobctl ls | wc -l)" -eq 2 ]
+	blobctl -q get a oa
+	blobctl -q get b ob
+	same_tree a oa/a
+	same_tree b ob/b
+}
