@@ -8,8 +8,9 @@ PKG_CONFIG ?= pkg-config
 BUILD     ?= build
 prefix    ?= /usr/local
 bindir    ?= $(prefix)/bin
-mandir    ?= $(prefix)/share/man
-docdir    ?= $(prefix)/share/doc/blobctl
+datadir   ?= $(prefix)/share
+mandir    ?= $(datadir)/man
+docdir    ?= $(datadir)/doc/blobctl
 
 # Folders of the library, from the bottom layer up (docs/architecture.md).
 LAYERS := util hash codec io chunk pack log index catalog repo ingest restore
@@ -49,30 +50,42 @@ BENCH_BIN := $(BENCH_SRC:tests/bench/%.c=$(BUILD)/bench/%)
 TOOL_BIN := $(TOOL_SRC:tests/tools/%.c=$(BUILD)/tools/%)
 LIB_A    := $(BUILD)/libblobctl.a
 
+# One short line a step; V=1 shows whole commands, make -s nothing.
+ifeq (,$(findstring s,$(firstword -$(MAKEFLAGS)))$(filter 1,$(V)))
+step = @echo '  $(1) $(2:$(BUILD)/%=%)' &&
+endif
+
 all: $(BUILD)/blobctl ## build the program (default)
 
 $(BUILD)/blobctl: $(CMD_OBJ) $(LIB_A)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(call step,LINK,$@) $(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+# The same program, with the seam at which tests make operations fail.
+$(BUILD)/blobctl-testing: $(CMD_OBJ:%/ctx.o=%/ctx-testing.o) $(LIB_A)
+	$(call step,LINK,$@) $(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+$(BUILD)/cmd/ctx-testing.o: cmd/ctx.c Makefile VERSION
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -DBLOBCTL_TESTING -MMD -MP -c -o $@ $<
 
 $(LIB_A): $(LIB_OBJ)
-	rm -f $@
-	$(AR) rcsD $@ $^
+	@rm -f $@
+	$(call step,AR,$@) $(AR) rcsD $@ $^
 
 # The vector kernels are nothing without the optimiser, whatever OPT says.
 $(BUILD)/%.o: %.c Makefile VERSION
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call step,CC,$<) $(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 # Tests may use the oracle that the program loads only when it must.
 $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(LIB_A)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcrypto -lm
+	$(call step,LINK,$@) $(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcrypto -lm
 $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(LIB_A)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcrypto -lm
+	$(call step,LINK,$@) $(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcrypto -lm
 $(BUILD)/tools/%: $(BUILD)/tests/tools/%.o $(LIB_A)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lm
+	$(call step,LINK,$@) $(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lm
 
 # ---- tests ------------------------------------------------------------------
 
@@ -85,12 +98,16 @@ check: ## install the test tools, build, and pass every test
 unit: $(UNIT_BIN) ## unit tests only (tools must be there)
 	scripts/run-unit $(UNIT_BIN)
 
-test-bins: $(UNIT_BIN) $(TOOL_BIN) $(BUILD)/blobctl
+test-bins: $(UNIT_BIN) $(TOOL_BIN) $(BUILD)/blobctl $(BUILD)/blobctl-testing
 
 bench: ## measure blobctl beside its peers; writes docs/benchmarks.md
 	scripts/bench
 
 bench-bins: $(BENCH_BIN)
+
+# For scripts that compile one file: the flags, without the version's quotes.
+print-cflags:
+	@echo '$(filter-out -DBLOBCTL_VERSION=%,$(ALL_CFLAGS))'
 
 # A fuzzer needs clang; each harness is also a plain program over its corpus.
 fuzz: ## build every fuzz harness with libFuzzer under build/fuzz
@@ -100,7 +117,7 @@ fuzz: ## build every fuzz harness with libFuzzer under build/fuzz
 FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/%)
 fuzz-bins: $(FUZZ_BIN)
 $(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(LIB_A)
-	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+	$(call step,LINK,$@) $(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
 asan: ## every test under AddressSanitizer and UndefinedBehaviorSanitizer
 	BUILD=$(BUILD)/asan SAN=address,undefined scripts/check
@@ -116,17 +133,32 @@ format: ## rewrite the sources by .clang-format
 
 # ---- installation -----------------------------------------------------------
 
+# What the tree holds of these is installed; uninstall knows the same names.
+MAN1 := $(wildcard man/*.1)
+MAN5 := $(wildcard man/*.5)
+DOCS := $(wildcard README.md CHANGELOG.md LICENSE docs/format.md)
+SHELLS := $(wildcard completions/blobctl.bash completions/_blobctl \
+	completions/blobctl.fish)
+completion_blobctl.bash = $(datadir)/bash-completion/completions/blobctl
+completion__blobctl     = $(datadir)/zsh/site-functions/_blobctl
+completion_blobctl.fish = $(datadir)/fish/vendor_completions.d/blobctl.fish
+
 install: $(BUILD)/blobctl ## install under DESTDIR and prefix
-	install -Dm755 $(BUILD)/blobctl $(DESTDIR)$(bindir)/blobctl
-	for m in man/*.1 man/*.5; do [ ! -e "$$m" ] || \
-		install -Dm644 "$$m" $(DESTDIR)$(mandir)/man$${m##*.}/$${m##*/}; done
-	install -Dm644 README.md $(DESTDIR)$(docdir)/README.md
-	install -Dm644 docs/format.md $(DESTDIR)$(docdir)/format.md
+	install -Dm755 -t "$(DESTDIR)$(bindir)" $(BUILD)/blobctl
+	$(if $(MAN1),install -Dm644 -t "$(DESTDIR)$(mandir)/man1" $(MAN1))
+	$(if $(MAN5),install -Dm644 -t "$(DESTDIR)$(mandir)/man5" $(MAN5))
+	$(if $(DOCS),install -Dm644 -t "$(DESTDIR)$(docdir)" $(DOCS))
+	$(foreach c,$(SHELLS),install -Dm644 $c \
+		"$(DESTDIR)$(completion_$(notdir $c))" &&) :
 
 uninstall: ## remove what install put there
-	rm -f $(DESTDIR)$(bindir)/blobctl $(DESTDIR)$(mandir)/man1/blobctl*.1 \
-		$(DESTDIR)$(mandir)/man5/blobctl*.5
-	rm -rf $(DESTDIR)$(docdir)
+	rm -f "$(DESTDIR)$(bindir)/blobctl" \
+		$(MAN1:man/%="$(DESTDIR)$(mandir)/man1/%") \
+		$(MAN5:man/%="$(DESTDIR)$(mandir)/man5/%") \
+		$(foreach d,$(DOCS),"$(DESTDIR)$(docdir)/$(notdir $d)") \
+		$(foreach c,$(SHELLS),"$(DESTDIR)$(completion_$(notdir $c))")
+	[ ! -d "$(DESTDIR)$(docdir)" ] || \
+		rmdir --ignore-fail-on-non-empty "$(DESTDIR)$(docdir)"
 
 clean: ## remove everything that was built
 	rm -rf $(BUILD)
@@ -135,7 +167,7 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | \
 		awk -F'\t' '{ printf "  make %-10s %s\n", $$1, $$2 }'
 
-.PHONY: all demo check unit test-bins bench bench-bins fuzz fuzz-bins asan \
+.PHONY: all demo check unit test-bins bench bench-bins print-cflags fuzz fuzz-bins asan \
 	tsan lint format install uninstall clean help
 .SECONDARY:
 

@@ -1,0 +1,205 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Runs beside one another: a put that was stopped (SIGSTOP) is in nobody's way,
+# eight puts of trees that overlap all end well, one of two inits wins.
+#
+# usage: stop.sh       ROUNDS=N, LONG=1 for more
+. "$(dirname "$0")/../tools/campaign.bash"
+
+tree "$T/one" 40 300000 one
+tree "$T/two" 40 300000 two
+
+stopped=
+wake() {
+	[ -z "$stopped" ] || kill -CONT "$stopped" 2>/dev/null
+	[ -z "$stopped" ] || kill -KILL "$stopped" 2>/dev/null
+}
+at_end+=(wake)
+
+# quickly COMMAND...: it ends by itself, and in less than ten seconds.
+quickly() {
+	timeout -k 1 10 "$@" >"$T/out" 2>"$T/said" </dev/null
+}
+
+# A put that waits for its input holds a lease, and after 6 MB an open pack as
+# well; it is stopped there. What it had not committed nobody sees.
+stopped_put() {
+	local before=$failed status
+
+	new_repo --reserve=1MiB --pack-size=4MiB
+	mkfifo "$T/pipe"
+	"$TESTING" -R "$R" put -q --print-id - <"$T/pipe" >"$T/slow" 2>"$T/slow.said" &
+	stopped=$!
+	exec 9>"$T/pipe"
+	head -c 6000000 "$T/one/d00/f0000" >&9
+	cat "$T"/one/d0*/* >&9
+	for _ in {1..100}; do
+		[ -n "$(find "$R/packs" -type f)" ] && break
+		sleep 0.1
+	done
+	kill -STOP $stopped
+	if quickly "$TESTING" -R "$R" put -q --print-id "$T/two/"; then
+		promised full "$T/two"
+	else
+		fail "a put beside a stopped one: status $?"
+	fi
+	verify "beside a stopped put"
+	for command in "ls" "ls latest" "check" "stats" "doctor"; do
+		# shellcheck disable=SC2086
+		quickly "$TESTING" -R "$R" $command
+		status=$?
+		if [ $status = 124 ] || [ $status = 11 ]; then
+			fail "$command waits for a stopped put: status $status"
+		fi
+	done
+	quickly "$TESTING" -R "$R" get -q latest "$T/got"
+	[ $? != 124 ] || fail "get waits for a stopped put"
+	if [ ! -e "$R/leases/$(ls "$R/leases" | head -n 1)" ]; then
+		fail "the stopped put's lease is gone"
+	fi
+	kill -CONT $stopped
+	exec 9>&-
+	wait $stopped
+	status=$?
+	stopped=
+	if [ $status = 0 ]; then
+		cp "$T/slow" "$T/out"
+		mkdir -p "$T/stdin"
+		{
+			head -c 6000000 "$T/one/d00/f0000"
+			cat "$T"/one/d0*/*
+		} >"$T/stdin/stdin"
+		promised data "$T/stdin"
+	else
+		cp "$T/slow.said" "$T/said"
+		fail "the stopped put fails after it goes on: status $status"
+	fi
+	verify "after the stopped put" && sound "after the stopped put"
+	rm -f "$T/pipe"
+	[ $failed != $before ] || ok "on $BLOBCTL_IO: a stopped put is in nobody's way"
+}
+
+# Only who stops in the middle of an append is waited for, for --lock-wait.
+stopped_commit() {
+	local before=$failed status
+
+	command -v flock >/dev/null && command -v python3 >/dev/null || return
+	new_repo --reserve=1MiB
+	python3 - "$R/lock" 3>&1 >"$T/held" <<'PY' &
+import fcntl, struct, sys, time
+f = open(sys.argv[1], "r+b")
+# F_OFD_SETLK: type, whence, start, length, pid
+fcntl.fcntl(f, 37, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 1, 0))
+print("held", flush=True)
+time.sleep(60)
+PY
+	stopped=$!
+	for _ in {1..100}; do
+		grep -q held "$T/held" && break
+		sleep 0.1
+	done
+	quickly "$TESTING" -R "$R" --lock-wait=1s put -q --print-id "$T/two/"
+	status=$?
+	[ $status = 11 ] || fail "the commit lock is held: status $status, not 11"
+	kill -KILL $stopped
+	wait $stopped 2>/dev/null
+	stopped=
+	quickly "$TESTING" -R "$R" put -q --print-id "$T/two/" && promised full "$T/two"
+	verify "after a commit that had to wait"
+	[ $failed != $before ] || ok "on $BLOBCTL_IO: a held commit lock ends with status 11"
+}
+
+# Eight at once, again and again: overlapping trees, each its own snapshot.
+parallel() {
+	local before=$failed i pids round
+
+	new_repo --reserve=1MiB --pack-size=4MiB
+	for i in {1..8}; do
+		mkdir -p "$T/p$i"
+		cp -a "$T/one/d00" "$T/one/d0$((i % 6 + 1))" "$T/p$i/"
+		echo "$i" >"$T/p$i/own"
+	done
+	for ((round = 0; round < $(long 2 50); round++)); do
+		pids=()
+		for i in {1..8}; do
+			"$TESTING" -R "$R" put -q --print-id --no-cache "$T/p$i/" \
+				>"$T/out.$i" 2>"$T/said.$i" </dev/null &
+			pids+=($!)
+		done
+		for i in {1..8}; do
+			if wait "${pids[i - 1]}"; then
+				cp "$T/out.$i" "$T/out"
+				promised full "$T/p$i"
+			else
+				cp "$T/said.$i" "$T/said"
+				fail "put $i of 8: status $?"
+			fi
+		done
+	done
+	verify "after eight puts at once" && sound "after eight puts at once"
+	verify_rebuilt "after eight puts at once"
+	[ $failed != $before ] || ok "on $BLOBCTL_IO: eight puts at once, $round times"
+}
+
+# Many small puts: the log, the catalog and the index meet in the same instant.
+many_small() {
+	local before=$failed i n pids
+
+	new_repo --reserve=1MiB
+	for i in {1..8}; do
+		mkdir -p "$T/s$i"
+		echo "$i" >"$T/s$i/file"
+	done
+	for i in {1..8}; do
+		(
+			for ((n = 0; n < $(long 12 200); n++)); do
+				"$TESTING" -R "$R" put -q --print-id "$T/s$i/" \
+					>>"$T/ids.$i" 2>>"$T/said.$i" </dev/null || echo failed >>"$T/ids.$i"
+			done
+		) &
+		pids+=($!)
+	done
+	wait "${pids[@]}"
+	cat "$T"/said.? >"$T/said"
+	for i in {1..8}; do
+		grep -q failed "$T/ids.$i" && fail "a small put of writer $i"
+		sed "s|.*|+& full $T/s$i|" "$T/ids.$i" >>"$M"
+	done
+	verify "after small puts of eight writers" && sound "after small puts"
+	verify_rebuilt "after small puts of eight writers"
+	[ $failed != $before ] || ok "on $BLOBCTL_IO: small puts of eight writers"
+}
+
+two_inits() {
+	local before=$failed i wins a b
+
+	for ((i = 0; i < $(long 10 300); i++)); do
+		rm -rf "$R"
+		"$TESTING" init "$R" --no-remember -q --reserve=64KiB >/dev/null 2>"$T/said" &
+		a=$!
+		"$TESTING" init "$R" --no-remember -q --reserve=64KiB >/dev/null 2>"$T/said2" &
+		b=$!
+		wins=0
+		wait $a && wins=$((wins + 1))
+		wait $b && wins=$((wins + 1))
+		if [ $wins != 1 ]; then
+			cat "$T/said2" >>"$T/said"
+			fail "$wins of two inits win"
+			break
+		fi
+		: >"$M"
+		b put -q --print-id "$T/two/" && promised full "$T/two"
+		verify "after two inits" || break
+	done
+	[ $failed != $before ] || ok "on $BLOBCTL_IO: one of two inits wins, $i times"
+}
+
+for engine in $(engines); do
+	export BLOBCTL_IO=$engine
+	stopped_put
+	stopped_commit
+	parallel
+	many_small
+	two_inits
+done
+plan
