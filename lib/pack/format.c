@@ -129,7 +129,7 @@ static void dir_block_encode(const struct dir_block *b, uint8_t *out)
 	le_put32(out + 20, b->check);
 }
 
-static struct dir_block dir_block_decode(const uint8_t *p)
+struct dir_block dir_block_read(const uint8_t *p)
 {
 	return (struct dir_block){
 		.offset = le_get32(p),
@@ -275,13 +275,19 @@ static bool place_chunks(struct pack_dir *d, uint32_t block, uint32_t first)
 	return at == b->plain;
 }
 
+static bool block_sound(const struct dir_block *b)
+{
+	return b->plain <= BLOCK_PLAIN_MAX_BYTES && b->stored <= b->plain &&
+	       b->codec <= BLOCK_ZSTD && b->cipher <= BLOCK_AES_256_GCM;
+}
+
 static bool place_blocks(struct pack_dir *d, const uint8_t *raw)
 {
 	uint32_t next = 0;
 	uint64_t end = 0;
 
 	for (uint32_t i = 0; i < d->n_blocks; i++) {
-		struct dir_block b = dir_block_decode(
+		struct dir_block b = dir_block_read(
 			raw + (size_t)i * PACK_DIR_BLOCK_BYTES);
 
 		d->blocks[i] = b;
@@ -289,9 +295,7 @@ static bool place_blocks(struct pack_dir *d, const uint8_t *raw)
 			d->base_slot = b.first_slot;
 		if (b.chunks == 0 || b.chunks > d->n_chunks - next ||
 		    b.first_slot != d->base_slot + next || b.offset < end ||
-		    b.plain > BLOCK_PLAIN_MAX_BYTES || b.stored > b.plain ||
-		    b.codec > BLOCK_ZSTD || b.cipher > BLOCK_AES_256_GCM ||
-		    !place_chunks(d, i, next))
+		    !block_sound(&b) || !place_chunks(d, i, next))
 			return false;
 		end = (uint64_t)b.offset + BLOCK_HEAD_BYTES + b.stored;
 		next += b.chunks;
@@ -324,6 +328,53 @@ enum bc_err pack_dir_decode(struct bytes raw, struct pack_dir **out,
 	if (ids.n > 0)
 		memcpy(d->ids, ids.p, ids.n);
 	if (!place_blocks(d, blocks.p)) {
+		pack_dir_free(d);
+		return err_set(e, BC_EDAMAGE,
+			       "a pack directory contradicts itself");
+	}
+	*out = d;
+	return BC_OK;
+}
+
+enum bc_err pack_dir_layout(struct bytes raw, struct pack_dir_layout *out,
+			    struct err *e)
+{
+	struct cursor c = cursor_of(raw);
+	struct pack_dir_layout l = { .blocks_at = DIR_HEAD_BYTES };
+
+	l.n_blocks = cursor_u32(&c);
+	l.n_chunks = cursor_u32(&c);
+	if (!cursor_ok(&c) || l.n_chunks > PACK_CHUNKS_MAX ||
+	    l.n_blocks > l.n_chunks)
+		return err_set(e, BC_EDAMAGE,
+			       "a pack directory has impossible lengths");
+	l.lengths_at = l.blocks_at +
+		       (uint64_t)l.n_blocks * PACK_DIR_BLOCK_BYTES;
+	l.ids_at = l.lengths_at + (uint64_t)l.n_chunks * 4;
+	l.end = l.ids_at + (uint64_t)l.n_chunks * DIGEST_BYTES;
+	*out = l;
+	return BC_OK;
+}
+
+enum bc_err pack_dir_piece(const struct dir_block *b, struct bytes lengths,
+			   struct bytes ids, struct pack_dir **out,
+			   struct err *e)
+{
+	struct pack_dir *d;
+
+	if (b->chunks == 0 || lengths.n != (size_t)b->chunks * 4 ||
+	    ids.n != (size_t)b->chunks * DIGEST_BYTES)
+		return err_set(e, BC_EDAMAGE,
+			       "a pack directory contradicts itself");
+	d = dir_alloc(1, b->chunks);
+	if (d == NULL)
+		return err_set(e, BC_ENOMEM, "no memory for a pack directory");
+	d->blocks[0] = *b;
+	d->base_slot = b->first_slot;
+	for (uint32_t i = 0; i < b->chunks; i++)
+		d->lengths[i] = le_get32(lengths.p + (size_t)i * 4);
+	memcpy(d->ids, ids.p, ids.n);
+	if (!block_sound(b) || !place_chunks(d, 0, 0)) {
 		pack_dir_free(d);
 		return err_set(e, BC_EDAMAGE,
 			       "a pack directory contradicts itself");

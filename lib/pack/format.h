@@ -149,6 +149,34 @@ BC_MUST_CHECK enum bc_err pack_dir_decode(struct bytes raw,
 					  struct err *e);
 void pack_dir_free(struct pack_dir *d);
 
+/*
+ * Parts of a directory, for who wants one chunk of a pack whose directory is
+ * stored raw: where its three tables begin in the plain bytes, and a directory
+ * made of one block alone, with base_slot that of its first chunk.
+ */
+struct pack_dir_layout {
+	uint32_t n_blocks, n_chunks;
+	uint64_t blocks_at, lengths_at, ids_at, end;
+};
+
+/* pack_dir_layout - from the first 8 plain bytes. BC_EDAMAGE. */
+BC_MUST_CHECK enum bc_err pack_dir_layout(struct bytes raw,
+					  struct pack_dir_layout *out,
+					  struct err *e);
+
+/* dir_block_read - one of PACK_DIR_BLOCK_BYTES. */
+struct dir_block dir_block_read(const uint8_t *raw);
+
+/*
+ * pack_dir_piece - the directory of block b alone.
+ *   lengths, ids  b->chunks of each, as they lie in the directory
+ *   BC_EDAMAGE, BC_ENOMEM
+ */
+BC_MUST_CHECK enum bc_err pack_dir_piece(const struct dir_block *b,
+					 struct bytes lengths, struct bytes ids,
+					 struct pack_dir **out,
+					 struct err *e);
+
 /* pack_dir_has - is slot a chunk of this directory, with this id? */
 bool pack_dir_has(const struct pack_dir *d, uint32_t slot,
 		  const struct digest *id);

@@ -30,7 +30,8 @@ enum {
 	/* The largest directory: 65,535 blocks of one chunk each. */
 	DIR_MAX_BYTES = 8 + PACK_CHUNKS_MAX *
 				    (PACK_DIR_BLOCK_BYTES + 4 + DIGEST_BYTES),
-	DIR_LEVEL = 1,
+	/* Stored raw: it is mostly ids, and a reader can take a part. */
+	DIR_LEVEL = 0,
 	RESERVE_SHARE = 4, /* of the free space, at most 1 / this */
 };
 

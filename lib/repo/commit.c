@@ -5,7 +5,7 @@
 
 #include "repo/layout.h"
 
-enum { SEAL_LEVEL = 1, SEAL_PLAIN_MAX = 4 << 20 };
+enum { SEAL_LEVEL = 0, SEAL_PLAIN_MAX = 4 << 20 };
 
 /* ---- a new log ------------------------------------------------------------ */
 

@@ -69,6 +69,7 @@ struct repo {
 	bool index_ready;
 	struct overlay overlay;
 	struct dir_cache *dirs;
+	unsigned pieces; /* parts of directories that were read */
 	struct codec_dec *dec; /* under the mutex */
 	struct log_pos head;
 	/* What this process has synced itself need not be synced again. */
@@ -129,6 +130,30 @@ BC_MUST_CHECK enum bc_err repo_need_index(struct repo *r, struct err *e);
  * index again; true if a second lookup may find more. Any thread. */
 bool repo_heal_index(struct repo *r);
 
+typedef enum bc_err repo_dir_fn(void *ctx, const struct pack_dir *d,
+				uint32_t number, struct err *e);
+
+/*
+ * repo_each_dir - the directory of a sealed pack, or those of the groups of a
+ * log that has none of its own, the last group first. What cannot be read is a
+ * note and passed over; a freed pack has none. Under the mutex, or while no
+ * other thread is at work.
+ */
+BC_MUST_CHECK enum bc_err repo_each_dir(struct repo *r, uint32_t number,
+					repo_dir_fn *fn, void *ctx,
+					struct err *e);
+
+/* The numbers of packs and logs, in order; free(at). */
+struct pack_numbers {
+	uint32_t *at;
+	size_t n, cap;
+};
+
+/* repo_pack_numbers - those in any of the states (bits 1 << catalog_state). */
+BC_MUST_CHECK enum bc_err repo_pack_numbers(struct repo *r, unsigned states,
+					    struct pack_numbers *out,
+					    struct err *e);
+
 /* overlay_add_dir - all chunks of a directory; under the mutex. */
 BC_MUST_CHECK enum bc_err overlay_add_dir(struct overlay *o,
 					  const struct pack_dir *d,
@@ -182,6 +207,11 @@ void dir_cache_free(struct dir_cache *c);
 BC_MUST_CHECK enum bc_err repo_dir_get(struct repo *r, uint32_t number,
 				       uint16_t slot, struct dir_ref *out,
 				       struct err *e);
+/* repo_dir_get_whole - the directory of all chunks of a sealed pack, where
+ * repo_dir_get() may know but those of one block. */
+BC_MUST_CHECK enum bc_err repo_dir_get_whole(struct repo *r, uint32_t number,
+					     struct dir_ref *out,
+					     struct err *e);
 void repo_dir_put(struct repo *r, struct dir_ref *d);
 
 /* repo_dir_add - give the cache a directory that was just written; it becomes

@@ -69,7 +69,7 @@ static enum bc_err open_lock(struct repo *r, struct err *e)
 
 	if (rc != BC_OK)
 		return rc;
-	r->read_only = space.read_only;
+	r->read_only |= space.read_only;
 	if (!r->read_only) {
 		rc = io_file_open(r->dir, REPO_LOCK_FILE,
 				  IO_READ | IO_WRITE | IO_CREATE, &r->lock, e);
@@ -128,6 +128,7 @@ enum bc_err repo_open(const char *path, const struct repo_options *o,
 	r->clock = o->clock;
 	r->note = o->note;
 	r->write = o->write;
+	r->read_only = o->detached;
 	r->lock_wait_ms = o->lock_wait_ms;
 	r->path = strdup(path);
 	pthread_mutex_init(&r->mutex, NULL);

@@ -95,6 +95,8 @@ static enum bc_err load(struct repo *r, const struct catalog_snapshot *row,
 		return err_set(e, BC_ENOMEM, "no memory for a snapshot");
 	s->id = row->id;
 	s->generation = row->generation;
+	s->pack = row->pack;
+	s->slot = row->slot;
 	buf_init(&s->raw, SNAPSHOT_MAX_BYTES);
 	rc = buf_add(&s->raw, row->record.p, row->record.n);
 	if (rc != BC_OK)

@@ -19,6 +19,8 @@
 struct snapshot {
 	struct digest id;
 	uint64_t generation; /* that made it */
+	uint32_t pack;	     /* where its record lies */
+	uint16_t slot;
 	struct snapshot_record rec;
 	struct snapshot_tag *tags; /* in order of keys */
 	size_t tag_count;

@@ -67,20 +67,14 @@ static void overlay_clear(struct overlay *o)
 /* ---- everything there is, from the catalog -------------------------------- */
 
 struct each_dir {
-	enum bc_err (*each)(void *ctx, const struct pack_dir *d,
-			    uint32_t number, struct err *e);
+	repo_dir_fn *each;
 	void *ctx;
-};
-
-struct numbers {
-	uint32_t *at;
-	size_t n, cap;
 };
 
 static enum bc_err add_number(void *ctx, const struct catalog_pack *p,
 			      struct err *e)
 {
-	struct numbers *v = ctx;
+	struct pack_numbers *v = ctx;
 
 	if (v->n == v->cap) {
 		size_t cap = v->cap == 0 ? 64 : v->cap * 2;
@@ -93,6 +87,20 @@ static enum bc_err add_number(void *ctx, const struct catalog_pack *p,
 	}
 	v->at[v->n++] = p->number;
 	return BC_OK;
+}
+
+enum bc_err repo_pack_numbers(struct repo *r, unsigned states,
+			      struct pack_numbers *out, struct err *e)
+{
+	struct pack_numbers v = { NULL, 0, 0 };
+	enum bc_err rc = catalog_walk_packs(r->catalog, CATALOG_ANY, states,
+					    add_number, &v, e);
+
+	if (rc != BC_OK)
+		free(v.at);
+	else
+		*out = v;
+	return rc;
 }
 
 /* The groups of a log that has no directory of its own, the last one first, as
@@ -171,14 +179,20 @@ static enum bc_err each_of_pack(struct repo *r, uint32_t number,
 	return rc;
 }
 
+enum bc_err repo_each_dir(struct repo *r, uint32_t number, repo_dir_fn *fn,
+			  void *ctx, struct err *e)
+{
+	struct each_dir f = { fn, ctx };
+
+	return each_of_pack(r, number, &f, e);
+}
+
 static enum bc_err each_chunk(struct repo *r, const struct each_dir *f,
 			      struct err *e)
 {
-	struct numbers v = { NULL, 0, 0 };
-	enum bc_err rc = catalog_walk_packs(r->catalog, CATALOG_ANY,
-					    1 << CATALOG_LIVE |
-						    1 << CATALOG_CONDEMNED,
-					    add_number, &v, e);
+	struct pack_numbers v = { NULL, 0, 0 };
+	enum bc_err rc = repo_pack_numbers(
+		r, 1 << CATALOG_LIVE | 1 << CATALOG_CONDEMNED, &v, e);
 
 	for (size_t i = 0; i < v.n && rc == BC_OK; i++)
 		rc = each_of_pack(r, v.at[i], f, e);
@@ -425,7 +439,7 @@ bool repo_heal_index(struct repo *r)
 void repo_overlay_pack(struct repo *r, uint32_t number)
 {
 	struct dir_ref d = { .dir = NULL };
-	enum bc_err rc = repo_dir_get(r, number, 0, &d, NULL);
+	enum bc_err rc = repo_dir_get_whole(r, number, &d, NULL);
 
 	if (rc == BC_OK)
 		rc = overlay_add_dir(&r->overlay, d.dir, number, NULL);
