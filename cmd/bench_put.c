@@ -191,7 +191,7 @@ static enum bc_err get_tree(struct putting *p, struct err *e)
 				     .owner = RESTORE_OWNER_NONE,
 				     .stop = p->c->stop };
 	struct restore_result r;
-	struct pick k = { .open = false };
+	struct pick k = PICK_INIT;
 	struct repo *repo = NULL;
 	double began = bench_now();
 	enum bc_err rc = open_repo(p, false, &repo, e);

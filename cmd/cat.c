@@ -61,7 +61,7 @@ static enum bc_err write_file(struct ctx *c, const struct pick *k,
 static enum bc_err cat_run(struct ctx *c, struct err *e)
 {
 	struct snap_key key;
-	struct pick k = { .open = false };
+	struct pick k = PICK_INIT;
 	enum bc_err rc;
 
 	rc = parse_key(c->args[0], c->out.began_real, &key, e);

@@ -15,14 +15,15 @@
 #include "util/rng.h"
 
 #ifdef BLOBCTL_TESTING
-#include "io/fault.h"
+#include "tests/testing/seam.h"
 #endif
 
 enum { ANSWER_BYTES = 16 };
 
 const char *const ctx_env_names[] = { "BLOBCTL_IO",
 #ifdef BLOBCTL_TESTING
-				      "BLOBCTL_FAULT", "BLOBCTL_PORTABLE",
+				      "BLOBCTL_FAULT", "BLOBCTL_TRACE",
+				      "BLOBCTL_PORTABLE",
 #endif
 				      NULL };
 
@@ -77,62 +78,16 @@ static enum bc_err check_folder(struct ctx *c, struct err *e)
 	return rc;
 }
 
-#ifdef BLOBCTL_TESTING
-/*
- * The testing build lets BLOBCTL_FAULT, a plan of io/fault.h, act on every
- * operation, and says at the end how often it did. All else is the program.
- */
-static struct io_fault *fault;
-
-static enum bc_err testing_seam(struct io_options *o, struct err *e)
-{
-	const char *text = getenv("BLOBCTL_FAULT");
-	struct io_fault_plan plan = { .n = 0 };
-	enum bc_err rc;
-
-	if (text == NULL)
-		return BC_OK;
-	rc = io_fault_parse(text, &plan, e);
-	if (rc == BC_OK)
-		rc = io_fault_new(&plan, &fault, e);
-	if (rc == BC_OK)
-		o->seam = io_fault_seam(fault);
-	return rc;
-}
-
-static void testing_report(void)
-{
-	if (fault == NULL)
-		return;
-	fprintf(stderr,
-		"fault: %llu hits; %llu writes, %llu syncs, %llu names\n",
-		(unsigned long long)io_fault_hits(fault),
-		(unsigned long long)io_fault_seen(fault, IO_CLASS_WRITE),
-		(unsigned long long)io_fault_seen(fault, IO_CLASS_SYNC),
-		(unsigned long long)io_fault_seen(fault, IO_CLASS_NAME));
-	io_fault_free(fault);
-	fault = NULL;
-}
-#else
-static enum bc_err testing_seam(struct io_options *o, struct err *e)
-{
-	(void)o;
-	(void)e;
-	return BC_OK;
-}
-
-static void testing_report(void)
-{
-}
-#endif
-
 /* BLOBCTL_IO names the engine. */
 static enum bc_err open_io(struct ctx *c, struct err *e)
 {
 	const char *engine = getenv("BLOBCTL_IO");
 	struct io_options o = { .engine = IO_ENGINE_AUTO };
-	enum bc_err rc = testing_seam(&o, e);
+	enum bc_err rc = BC_OK;
 
+#ifdef BLOBCTL_TESTING
+	rc = testing_seam(&o, e);
+#endif
 	if (rc != BC_OK)
 		return rc;
 	if (engine != NULL && strcmp(engine, "psync") == 0)
@@ -194,7 +149,9 @@ void ctx_close(struct ctx *c)
 	c->repo = NULL;
 	io_close(c->io);
 	c->io = NULL;
+#ifdef BLOBCTL_TESTING
 	testing_report();
+#endif
 	free(c->repo_path);
 	c->repo_path = NULL;
 }

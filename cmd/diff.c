@@ -231,7 +231,7 @@ static enum bc_err compare_picked(struct comparison *d, struct err *e)
 {
 	const struct tree_entry *a = d->a->entry, *b = d->b->entry;
 	unsigned diff = tree_entry_diff(a, b) & ~(unsigned)TREE_DIFF_NAME;
-	struct bytes path = buf_bytes(&d->b->path);
+	struct bytes path = d->b->path;
 
 	if (a->type == TREE_DIR && b->type == TREE_DIR)
 		return compare_dirs(d, &a->dir.id, &b->dir.id, e);
@@ -263,7 +263,7 @@ static enum bc_err compare(struct comparison *d, struct err *e)
 
 static enum bc_err diff_run(struct ctx *c, struct err *e)
 {
-	struct pick a = { .open = false }, b = { .open = false };
+	struct pick a = PICK_INIT, b = PICK_INIT;
 	struct comparison d = { .c = c, .o = c->opts, .a = &a, .b = &b };
 	enum bc_err rc;
 

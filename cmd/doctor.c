@@ -345,15 +345,16 @@ static void check_sessions(struct exam *x, struct repo *r)
 /* A clock that went back makes the newest snapshot hard to find. */
 static void check_clock(struct exam *x, struct repo *r)
 {
-	struct pick k = { .open = false };
+	struct pick k = PICK_INIT;
 	char when[FMT_BYTES];
 	int64_t now = x->c->out.began_real;
 
-	if (pick_snapshot(&k, r, "latest", now, NULL) == BC_OK && k.time > now)
+	if (pick_snapshot(&k, r, "latest", now, NULL) == BC_OK &&
+	    k.snapshot->rec.time > now)
 		finding(x, HEALTH_WARN, "clock",
 			"set the clock; timedatectl says whether it is kept",
 			"the newest snapshot is of %s: in the future",
-			out_time(&x->c->out, k.time, when));
+			out_time(&x->c->out, k.snapshot->rec.time, when));
 	pick_close(&k);
 }
 

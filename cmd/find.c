@@ -184,7 +184,7 @@ static enum bc_err leave_dir(void *ctx, struct bytes path,
 static enum bc_err search_one(struct search *s, const struct digest *id,
 			      struct err *e)
 {
-	struct pick k = { .open = false };
+	struct pick k = PICK_INIT;
 	struct entries_walk w = { .entry = find_entry,
 				  .leave = leave_dir,
 				  .ctx = s,

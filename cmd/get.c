@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "cmd/cmd.h"
 #include "cmd/glob.h"
@@ -141,7 +142,7 @@ static void tell_item(void *ctx, const char *path, enum tree_type type,
  * contents go into a new folder of that name; all of a snapshot, here. */
 static char *default_dest(const struct pick *k)
 {
-	struct bytes p = buf_bytes(&k->path);
+	struct bytes p = k->path;
 	const uint8_t *slash = p.n == 0 ? NULL : memrchr(p.p, '/', p.n);
 
 	if (p.n == 0)
@@ -172,12 +173,32 @@ static void show(struct run *run, const char *dest,
 	show_get(&run->c->out, &run->c->msg, &s);
 }
 
+/*
+ * A root that stands for several paths was no directory anywhere: where it
+ * becomes one, that is made like any new folder.
+ */
+static struct tree_entry plain_root(const struct ctx *c, const struct pick *k)
+{
+	struct tree_entry root = *k->entry;
+	mode_t mask = umask(0);
+
+	(void)umask(mask);
+	root.mode = 0777 & ~mask;
+	root.uid = geteuid();
+	root.gid = getegid();
+	root.user = root.group = bytes_of("", 0);
+	root.mtime = c->out.began_real / NS_PER_SECOND;
+	root.mtime_nsec = (uint32_t)(c->out.began_real % NS_PER_SECOND);
+	return root;
+}
+
 static enum bc_err restore(struct ctx *c, const struct pick *k,
 			   const char *dest, struct err *e)
 {
 	const struct get_opts *o = c->opts;
 	struct run run = { .c = c, .total = size_of(k->entry) };
 	const struct progress_source src = { "get", sample, &run };
+	struct tree_entry root;
 	struct restore_options ro = {
 		.what = k->entry,
 		.dest = dest,
@@ -198,6 +219,11 @@ static enum bc_err restore(struct ctx *c, const struct pick *k,
 
 	if (ro.threads > RESTORE_THREADS_MAX)
 		ro.threads = RESTORE_THREADS_MAX;
+	if (k->path.n == 0 &&
+	    (k->snapshot->rec.flags & SNAPSHOT_MADE_UP) != 0) {
+		root = plain_root(c, k);
+		ro.what = &root;
+	}
 	bar = progress_start(&c->out, &c->msg, c->g.progress, &src);
 	rc = restore_run(c->repo, &ro, &r, e);
 	progress_stop(bar);
@@ -220,9 +246,9 @@ static enum bc_err pretend(struct ctx *c, const struct pick *k,
 	if (k->entry->type == TREE_FILE)
 		s.files = 1;
 	else if (k->path.n == 0) {
-		s.files = k->record.files;
-		s.dirs = k->record.dirs;
-		s.others = k->record.others;
+		s.files = k->snapshot->rec.files;
+		s.dirs = k->snapshot->rec.dirs;
+		s.others = k->snapshot->rec.others;
 	} else {
 		s.files =
 			k->entry->type == TREE_DIR ? k->entry->dir.entries : 0;
@@ -233,7 +259,7 @@ static enum bc_err pretend(struct ctx *c, const struct pick *k,
 
 static enum bc_err get_run(struct ctx *c, struct err *e)
 {
-	struct pick k = { .open = false };
+	struct pick k = PICK_INIT;
 	char *dest = NULL;
 	enum bc_err rc;
 

@@ -42,8 +42,9 @@ static void print_opt(FILE *to, const struct opt *o)
 
 	if (o->letter != 0)
 		snprintf(short_form, sizeof(short_form), "-%c, ", o->letter);
-	snprintf(left, sizeof(left), "  %s--%s%s%s", short_form, o->name,
-		 o->arg != NULL ? "=" : "", o->arg != NULL ? o->arg : "");
+	snprintf(left, sizeof(left), "  %s--%s%s%s%s%s", short_form, o->name,
+		 o->implied != NULL ? "[" : "", o->arg != NULL ? "=" : "",
+		 o->arg != NULL ? o->arg : "", o->implied != NULL ? "]" : "");
 	if (strlen(left) >= NAME_COLUMN)
 		fprintf(to, "%s\n%*s%s\n", left, NAME_COLUMN, "", o->help);
 	else

@@ -66,7 +66,7 @@ static const struct opt ls_opts[] = {
 struct held {
 	struct show_entry entry;       /* one of the two; their spans */
 	struct show_snapshot snapshot; /* lie in `text` */
-	char id[DIGEST_HEX_BYTES];
+	char id[DIGEST_HEX_BYTES], root[DIGEST_HEX_BYTES];
 	struct bytes name;
 	int64_t time;
 	uint64_t size;
@@ -154,6 +154,7 @@ static enum bc_err hold(struct list *l, const struct held *from, struct err *e)
 		if (copy_spans(h, spans, sizeof(spans) / sizeof(spans[0])) ==
 		    BC_OK) {
 			h->snapshot.id = h->id;
+			h->snapshot.root = h->root;
 			h->name = l->in == NULL ? h->snapshot.name
 						: h->entry.path;
 			l->rows[l->n++] = h;
@@ -218,7 +219,9 @@ static enum bc_err list_snapshot(void *ctx, const struct catalog_snapshot *s,
 	enum bc_err rc;
 
 	hex_encode(s->id.b, DIGEST_BYTES, h.id);
+	hex_encode(s->root.b, DIGEST_BYTES, h.root);
 	h.snapshot = (struct show_snapshot){ .id = h.id,
+					     .root = h.root,
 					     .time = s->time,
 					     .name = s->name,
 					     .host = s->host,
@@ -309,7 +312,7 @@ static enum bc_err list_entries(struct list *l, const struct show_style *st,
 				  .entry = list_entry,
 				  .ctx = l,
 				  .stop = l->c->stop };
-	struct bytes path = buf_bytes(&k->path);
+	struct bytes path = k->path;
 	bool enter;
 	enum bc_err rc = show_entries(&l->c->out, st, e);
 
@@ -330,7 +333,7 @@ static enum bc_err ls_run(struct ctx *c, struct err *e)
 	const struct show_style style = { .is_long = o->is_long,
 					  .zero = o->zero,
 					  .format = o->format };
-	struct pick k = { .open = false };
+	struct pick k = PICK_INIT;
 	struct list l;
 	enum bc_err rc = BC_OK;
 

@@ -376,7 +376,7 @@ static enum bc_err apply_long(const struct opt_parser *p, const struct opt *o,
 		return BC_OK;
 	}
 	if (value == NULL)
-		value = next_arg(at);
+		value = o->implied != NULL ? o->implied : next_arg(at);
 	if (value == NULL)
 		return needs_value(o, e);
 	snprintf(from.name, sizeof(from.name), "--%s", o->name);

@@ -58,6 +58,9 @@ struct opt {
 	const char *help;	  /* one line, without a full stop */
 	uint64_t min, max;	  /* OPT_UINT, OPT_SIZE; max 0: no bound */
 	const char *const *words; /* OPT_WORD: the values, NULL at the end */
+	/* The value of the bare option; then only `=` gives another. Long
+	 * form only. */
+	const char *implied;
 	enum bc_err (*check)(const char *text, struct err *e); /* TEXT, LIST */
 	enum bc_err (*read)(const char *text, void *at, struct err *e);
 };

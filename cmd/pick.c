@@ -1,149 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/pick.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 
 #include "cmd/show.h"
 #include "repo/internal.h"
 #include "util/hex.h"
 
-enum { PATH_MAX_BYTES = 1 << 20, CANDIDATES = 4 };
-
 void pick_close(struct pick *k)
 {
-	if (!k->open)
-		return;
-	snapshot_record_fini(&k->record);
-	tree_reader_fini(&k->reader);
+	resolved_fini(&k->at);
 	chunk_reader_free(k->chunks);
-	buf_fini(&k->raw);
-	buf_fini(&k->name);
-	buf_fini(&k->path);
-	k->open = false;
+	snapshot_free(k->snapshot);
+	*k = (struct pick)PICK_INIT;
 }
 
-static void init(struct pick *k, struct repo *r)
+static enum bc_err find(struct pick *k, struct repo *r,
+			const struct snap_key *key, struct err *e)
 {
-	*k = (struct pick){ .repo = r, .open = true };
-	buf_init(&k->name, SNAPSHOT_TEXT_MAX_BYTES);
-	buf_init(&k->path, PATH_MAX_BYTES);
-	buf_init(&k->raw, SNAPSHOT_MAX_BYTES);
-}
+	enum bc_err rc = snapshots_find(r, key, &k->snapshot, e);
 
-/* ---- the snapshot ----------------------------------------------------------
- */
-
-static enum bc_err take_row(struct pick *k, const struct catalog_snapshot *s,
-			    struct err *e)
-{
-	k->id = s->id;
-	k->time = s->time;
-	hex_encode(s->id.b, DIGEST_BYTES, k->hex);
-	buf_clear(&k->name);
-	return buf_add(&k->name, s->name.p, s->name.n) == BC_OK
-		       ? BC_OK
-		       : err_set(e, BC_ENOMEM, "no memory for a name");
-}
-
-struct candidates {
-	struct pick *k;
-	size_t n;
-	char list[ERR_HINT_BYTES];
-};
-
-static enum bc_err take_candidate(void *ctx, const struct catalog_snapshot *s,
-				  struct err *e)
-{
-	struct candidates *c = ctx;
-	size_t at = strlen(c->list);
-	enum bc_err rc = take_row(c->k, s, e);
-
-	if (c->n++ < CANDIDATES)
-		snprintf(c->list + at, sizeof(c->list) - at, "%s%.16s",
-			 at > 0 ? ", " : "", c->k->hex);
-	else if (c->n == CANDIDATES + 1)
-		snprintf(c->list + at, sizeof(c->list) - at, ", ...");
-	return rc;
-}
-
-static enum bc_err by_prefix(struct pick *k, const char *hex, struct err *e)
-{
-	struct candidates c = { .k = k };
-	enum bc_err rc = catalog_walk_prefix(
-		k->repo->catalog, hex, CANDIDATES + 1, take_candidate, &c, e);
-
-	if (rc != BC_OK)
-		return rc;
-	if (c.n == 0)
-		return BC_ENOTFOUND;
-	if (c.n == 1)
-		return BC_OK;
-	(void)err_set(e, BC_EAMBIGUOUS,
-		      "several snapshots have an id that begins with %s", hex);
-	err_hint(e, "they are %s", c.list);
-	return BC_EAMBIGUOUS;
-}
-
-static enum bc_err by_selector(struct pick *k, const struct snap_key *key,
-			       struct err *e)
-{
-	struct bytes name = bytes_str(key->name);
-	struct catalog_tag tag = { bytes_str(key->tag_key),
-				   bytes_str(key->tag_value) };
-	int64_t until = key->when.to - 1;
-	struct catalog_select q = { .name = key->latest ? NULL : &name,
-				    .tags = &tag,
-				    .tag_count = tag.key.n > 0,
-				    .until = key->has_when ? &until : NULL,
-				    .skip = key->nth };
-	struct catalog_snapshot row;
-	enum bc_err rc = catalog_find(k->repo->catalog, &q, &row, e);
-
-	return rc == BC_OK ? take_row(k, &row, e) : rc;
-}
-
-static enum bc_err find(struct pick *k, const struct snap_key *key,
-			struct err *e)
-{
-	enum bc_err rc = BC_ENOTFOUND;
-
-	/* A full id, then a name, then the beginning of an id. */
-	if (key->maybe_id && strlen(key->name) == KEY_HEX_MAX)
-		rc = by_prefix(k, key->name, e);
-	if (rc == BC_ENOTFOUND)
-		rc = by_selector(k, key, e);
-	if (rc == BC_ENOTFOUND && key->maybe_id)
-		rc = by_prefix(k, key->name, e);
-	return rc;
-}
-
-/* `text` up to where its path begins. */
-static int snap_length(const char *text, const struct snap_key *key)
-{
-	return (int)(key->path == NULL ? strlen(text)
-				       : (size_t)(key->path - text) - 1);
-}
-
-static enum bc_err find_snapshot(struct pick *k, const char *text,
-				 const struct snap_key *key, struct err *e)
-{
-	uint64_t count = 0;
-	enum bc_err rc;
-
-	pthread_mutex_lock(&k->repo->mutex);
-	rc = find(k, key, e);
-	if (rc == BC_ENOTFOUND &&
-	    catalog_count(k->repo->catalog, &count, NULL) != BC_OK)
-		count = 1;
-	pthread_mutex_unlock(&k->repo->mutex);
-	if (rc != BC_ENOTFOUND)
-		return rc;
-	(void)err_set(e, rc, "there is no snapshot '%.*s'",
-		      snap_length(text, key), text);
-	err_hint(e, count == 0 ? "blobctl put PATH   makes the first one"
-			       : "blobctl ls");
+	if (rc == BC_OK)
+		hex_encode(k->snapshot->id.b, DIGEST_BYTES, k->hex);
 	return rc;
 }
 
@@ -151,188 +29,61 @@ enum bc_err pick_snapshot(struct pick *k, struct repo *r, const char *text,
 			  int64_t now, struct err *e)
 {
 	struct snap_key key;
-	enum bc_err rc;
+	enum bc_err rc = parse_key(text, now, &key, e);
 
-	init(k, r);
-	rc = parse_key(text, now, &key, e);
-	return rc == BC_OK ? find_snapshot(k, text, &key, e) : rc;
+	if (rc == BC_OK && key.path != NULL)
+		rc = err_set(e, BC_EUSAGE,
+			     "'%.256s' names something in a snapshot, not a "
+			     "whole one",
+			     text);
+	return rc == BC_OK ? find(k, r, &key, e) : rc;
 }
 
-/* ---- what is in it ---------------------------------------------------------
- */
-
-static enum bc_err load_record(struct pick *k, struct err *e)
+/* Ready to read trees, at the root. */
+static enum bc_err open_tree(struct pick *k, struct repo *r, struct err *e)
 {
-	struct bytes raw;
-	enum bc_err rc = chunk_reader_new(k->repo, &k->chunks, e);
+	enum bc_err rc = chunk_reader_new(r, &k->chunks, e);
 
 	if (rc != BC_OK)
 		return rc;
 	k->source = chunk_node_source(k->chunks);
-	tree_reader_init(&k->reader, &k->source);
-	rc = chunk_read(k->chunks, &k->id, &raw, e);
-	if (rc == BC_OK && buf_add(&k->raw, raw.p, raw.n) != BC_OK)
-		rc = err_set(e, BC_ENOMEM, "no memory for a snapshot");
-	if (rc == BC_OK)
-		rc = snapshot_record_decode(buf_bytes(&k->raw), &k->record, e);
-	if (rc == BC_EDAMAGE)
-		(void)err_wrap(e, "snapshot %.16s", k->hex);
-	k->entry = &k->record.root;
-	return rc;
-}
-
-/* The next component of a path; false at its end. */
-static bool next_name(struct bytes *path, struct bytes *name)
-{
-	const uint8_t *slash;
-
-	while (path->n > 0 && path->p[0] == '/')
-		*path = bytes_of(path->p + 1, path->n - 1);
-	if (path->n == 0)
-		return false;
-	slash = memchr(path->p, '/', path->n);
-	*name = bytes_of(path->p,
-			 slash == NULL ? path->n : (size_t)(slash - path->p));
-	*path = bytes_of(path->p + name->n, path->n - name->n);
-	return true;
-}
-
-/* Does `path` go through `base`, component by component? What is left of it
- * is then in *rest. */
-static bool goes_through(struct bytes path, struct bytes base,
-			 struct bytes *rest)
-{
-	struct bytes a, b;
-
-	while (next_name(&base, &b))
-		if (!next_name(&path, &a) || !bytes_eq(a, b))
-			return false;
-	*rest = path;
-	return true;
-}
-
-/* A root's name and the rest of the path, without doubled slashes. */
-static enum bc_err join(struct buf *out, struct bytes name, struct bytes rest,
-			struct err *e)
-{
-	struct bytes part = name;
-	enum bc_err rc = BC_OK;
-
-	buf_clear(out);
-	while (rc == BC_OK && (part.n > 0 || next_name(&rest, &part))) {
-		if (out->n > 0)
-			rc = buf_add(out, "/", 1);
-		if (rc == BC_OK)
-			rc = buf_add(out, part.p, part.n);
-		part.n = 0;
-	}
-	return rc == BC_OK ? BC_OK
-			   : err_set(e, BC_EINVAL, "the path is too long");
-}
-
-/* Follow k->path from the root of the snapshot. */
-static enum bc_err follow(struct pick *k, struct err *e)
-{
-	struct bytes path = buf_bytes(&k->path), *names = NULL, name;
-	size_t n = 0, cap = 0;
-	enum bc_err rc;
-
-	while (next_name(&path, &name)) {
-		if (n == cap) {
-			struct bytes *more;
-
-			cap = cap == 0 ? 16 : 2 * cap;
-			more = realloc(names, cap * sizeof(*names));
-			if (more == NULL) {
-				free(names);
-				return err_set(e, BC_ENOMEM,
-					       "no memory for a path");
-			}
-			names = more;
-		}
-		names[n++] = name;
-	}
-	if (n == 0) {
-		free(names);
-		k->entry = &k->record.root;
-		return BC_OK;
-	}
-	rc = tree_walk_path(&k->reader, &k->record.root.dir.id, names, n,
-			    &k->entry, NULL, e);
-	free(names);
-	return rc;
-}
-
-/* An absolute path goes through the root that it was put from. */
-static enum bc_err follow_absolute(struct pick *k, struct bytes path,
-				   struct err *e)
-{
-	struct bytes rest;
-	enum bc_err rc = BC_ENOTFOUND;
-
-	for (size_t i = 0; i < k->record.root_count && rc == BC_ENOTFOUND;
-	     i++) {
-		const struct snapshot_root *r = &k->record.roots[i];
-
-		if (r->how == SNAPSHOT_STDIN ||
-		    !goes_through(path, r->path, &rest))
-			continue;
-		rc = join(&k->path,
-			  r->how == SNAPSHOT_NAMED ? r->name : bytes_of("", 0),
-			  rest, e);
-		if (rc == BC_OK)
-			rc = follow(k, e);
-	}
-	return rc;
-}
-
-static enum bc_err open_path(struct pick *k, const char *path, struct err *e)
-{
-	struct bytes p = bytes_str(path);
-	enum bc_err rc = join(&k->path, bytes_of("", 0), p, e);
-
-	if (rc == BC_OK)
-		rc = follow(k, e);
-	if (rc == BC_ENOTFOUND && path[0] == '/')
-		rc = follow_absolute(k, p, e);
-	if (rc == BC_ENOTFOUND) {
-		(void)err_set(e, rc, "there is no '%.512s' in snapshot %.8s",
-			      path, k->hex);
-		err_hint(e, "blobctl ls %.8s   shows what there is", k->hex);
-	}
-	return rc;
+	k->entry = &k->snapshot->rec.root;
+	k->path = bytes_of("", 0);
+	return BC_OK;
 }
 
 enum bc_err pick_open(struct pick *k, struct repo *r, const char *text,
 		      int64_t now, struct err *e)
 {
 	struct snap_key key;
-	enum bc_err rc;
+	enum bc_err rc = parse_key(text, now, &key, e);
 
-	init(k, r);
-	rc = parse_key(text, now, &key, e);
 	if (rc == BC_OK)
-		rc = find_snapshot(k, text, &key, e);
+		rc = find(k, r, &key, e);
 	if (rc == BC_OK)
-		rc = load_record(k, e);
-	if (rc == BC_OK && key.path != NULL)
-		rc = open_path(k, key.path, e);
+		rc = open_tree(k, r, e);
+	if (rc != BC_OK || key.path == NULL)
+		return rc;
+	rc = resolve_path(k->chunks, k->snapshot, key.path, &k->at, e);
+	if (rc == BC_ENOTFOUND && e != NULL && e->hint[0] == '\0')
+		err_hint(e, "blobctl ls %.*s   shows what there is",
+			 PICK_KEY_DIGITS, k->hex);
+	if (rc == BC_OK && k->at.path[0] != '\0') {
+		k->entry = &k->at.entry;
+		k->path = bytes_str(k->at.path);
+	}
 	return rc;
 }
 
 enum bc_err pick_open_id(struct pick *k, struct repo *r,
 			 const struct digest *id, struct err *e)
 {
-	struct catalog_snapshot row;
-	enum bc_err rc;
+	enum bc_err rc = snapshots_get(r, id, &k->snapshot, e);
 
-	init(k, r);
-	pthread_mutex_lock(&r->mutex);
-	rc = catalog_get_snapshot(r->catalog, id, &row, e);
-	if (rc == BC_OK)
-		rc = take_row(k, &row, e);
-	pthread_mutex_unlock(&r->mutex);
-	return rc == BC_OK ? load_record(k, e) : rc;
+	if (rc != BC_OK)
+		return rc;
+	hex_encode(id->b, DIGEST_BYTES, k->hex);
+	return open_tree(k, r, e);
 }
 
 /* ---- many snapshots --------------------------------------------------------

@@ -8,6 +8,7 @@
 #include "cmd/pick.h"
 #include "cmd/show.h"
 #include "repo/session.h"
+#include "repo/usage.h"
 
 /* A snapshot that is to go. */
 struct victim {
@@ -39,17 +40,18 @@ static enum bc_err find_victims(struct ctx *c, struct victims *v, struct err *e)
 	if (v->at == NULL)
 		return err_set(e, BC_ENOMEM, "no memory");
 	for (size_t i = 0; i < c->n_args && rc == BC_OK; i++) {
-		struct pick k = { .open = false };
+		struct pick k = PICK_INIT;
 		struct victim *to = &v->at[v->n];
 
 		rc = pick_snapshot(&k, c->repo, c->args[i], c->out.began_real,
 				   e);
-		if (rc == BC_OK && !named_already(v, &k.id)) {
-			to->id = k.id;
-			to->time = k.time;
+		if (rc == BC_OK && !named_already(v, &k.snapshot->id)) {
+			to->id = k.snapshot->id;
+			to->time = k.snapshot->rec.time;
 			memcpy(to->hex, k.hex, sizeof(to->hex));
 			snprintf(to->name, sizeof(to->name), "%.*s",
-				 (int)k.name.n, (const char *)k.name.p);
+				 (int)k.snapshot->rec.name.n,
+				 (const char *)k.snapshot->rec.name.p);
 			v->n++;
 		}
 		pick_close(&k);
@@ -89,6 +91,45 @@ static enum bc_err commit(struct ctx *c, const struct victims *v, struct err *e)
 	return rc;
 }
 
+/*
+ * What could be given back once they are gone, with what could be already.
+ * Takes a walk over all trees, so not where nobody hears of it; where a tree
+ * is damaged nobody can tell, which is no reason to keep the snapshots.
+ */
+static enum bc_err count_reclaimable(struct ctx *c, const struct victims *v,
+				     uint64_t *out, struct err *e)
+{
+	struct digest *ids;
+	struct usage_options o = { .n_remove = v->n, .stop = c->stop };
+	struct err why = ERR_INIT;
+	struct usage u;
+	enum bc_err rc;
+
+	*out = SHOW_UNKNOWN;
+	if (c->g.quiet && !out_events(&c->out))
+		return BC_OK;
+	ids = calloc(v->n, sizeof(*ids));
+	if (ids == NULL)
+		return err_set(e, BC_ENOMEM, "no memory");
+	for (size_t i = 0; i < v->n; i++)
+		ids[i] = v->at[i].id;
+	o.remove = ids;
+	rc = repo_usage(c->repo, &o, &u, &why);
+	free(ids);
+	if (rc == BC_OK)
+		*out = u.removed.stored + u.garbage.stored;
+	if (rc == BC_OK || rc == BC_ENOTFOUND)
+		return BC_OK; /* the removal itself will say so */
+	if (rc == BC_EDAMAGE) {
+		msg_warn(&c->msg, "usage_unknown",
+			 "how much becomes reclaimable is not known: %s",
+			 why.text);
+		return BC_OK;
+	}
+	*e = why;
+	return rc;
+}
+
 static void show_all(struct ctx *c, const struct victims *v,
 		     uint64_t reclaimable)
 {
@@ -109,6 +150,7 @@ static enum bc_err rm_run(struct ctx *c, struct err *e)
 {
 	struct victims v = { .n = 0 };
 	struct snap_key key;
+	uint64_t reclaimable = SHOW_UNKNOWN;
 	enum bc_err rc = BC_OK;
 
 	for (size_t i = 0; i < c->n_args && rc == BC_OK; i++) {
@@ -123,10 +165,12 @@ static enum bc_err rm_run(struct ctx *c, struct err *e)
 		rc = find_victims(c, &v, e);
 	if (rc == BC_OK)
 		rc = ask(c, &v, e);
+	if (rc == BC_OK)
+		rc = count_reclaimable(c, &v, &reclaimable, e);
 	if (rc == BC_OK && !c->g.dry_run)
 		rc = commit(c, &v, e);
 	if (rc == BC_OK)
-		show_all(c, &v, SHOW_UNKNOWN);
+		show_all(c, &v, reclaimable);
 	free(v.at);
 	return rc;
 }

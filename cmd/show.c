@@ -39,6 +39,7 @@ static const struct out_column SNAPSHOT_COLUMNS[] = {
 	{ "user", "USER", OUT_TEXT, OUT_LONG, false },
 	{ "tags", "TAGS", OUT_TEXT, OUT_ALWAYS, false },
 	{ "dirs", "DIRS", OUT_COUNT, OUT_JSON_ONLY, false },
+	{ "root_id", "ROOT", OUT_ID, OUT_JSON_ONLY, false },
 	{ NULL, NULL, OUT_TEXT, OUT_ALWAYS, false },
 };
 
@@ -54,7 +55,7 @@ void show_snapshot(struct out *o, const struct show_snapshot *r)
 		out_s(r->id),	 out_t(r->time),  out_b(r->name),
 		out_n(r->bytes), out_n(r->files), out_n(r->new_bytes),
 		out_b(r->host),	 out_b(r->user),  out_b(r->tags),
-		out_n(r->dirs),
+		out_n(r->dirs),	 out_s(r->root),
 	};
 
 	out_row(o, v);
@@ -341,35 +342,78 @@ void show_damage(struct out *o, const struct show_damage *r)
 	struct json j;
 
 	if (out_events(o)) {
-		json_begin(&j, "damage");
+		json_begin(&j, r->note ? "note" : "damage");
 		json_text(&j, "what", r->what);
 		json_path(&j, "object", r->object);
+		if (r->offset != NULL)
+			json_u64(&j, "offset_bytes", *r->offset);
+		else
+			json_null(&j, "offset_bytes");
+		json_bytes(&j, "detail", r->detail);
+		json_text(&j, "hint", r->next);
+		out_emit(o, &j);
+	}
+	if (o->opt.json || (r->note && o->opt.quiet))
+		return;
+	if (!o->tty) {
+		out_print(o, "%s\t%s\t", r->note ? "note" : "damage", r->what);
+		out_name(o, r->object);
+		out_print(o, "\t");
+		if (r->offset != NULL)
+			out_print(o, "%" PRIu64, *r->offset);
+		out_print(o, "\t");
+		out_name(o, r->detail);
+		out_print(o, "\t%s\n", r->next == NULL ? "" : r->next);
+		return;
+	}
+	out_print(o, "%s%s%s ",
+		  out_paint(o, false, r->note ? COLOUR_YELLOW : COLOUR_RED),
+		  r->note ? "note" : "DAMAGE",
+		  out_paint(o, false, COLOUR_NONE));
+	if (r->object.n > 0) {
+		out_name(o, r->object);
+		if (r->offset != NULL)
+			out_print(o, " at byte %" PRIu64, *r->offset);
+		out_print(o, ": ");
+	}
+	out_name(o, r->detail);
+	if (r->next != NULL)
+		out_print(o, "\n  %s", r->next);
+	out_print(o, "\n");
+}
+
+void show_affected(struct out *o, const struct show_affected *r)
+{
+	char lost[FMT_BYTES];
+	struct json j;
+
+	if (out_events(o)) {
+		json_begin(&j, "affected");
 		json_text(&j, "snapshot_id", r->snapshot_id);
 		json_path(&j, "key", r->key);
+		json_text(&j, "entry_type", r->type);
+		if (r->lost_bytes > 0)
+			json_u64(&j, "lost_bytes", r->lost_bytes);
+		else
+			json_null(&j, "lost_bytes");
 		json_bytes(&j, "detail", r->detail);
 		out_emit(o, &j);
 	}
 	if (o->opt.json)
 		return;
 	if (!o->tty) {
-		out_print(o, "%s\t", r->what);
-		out_name(o, r->object);
-		out_print(o, "\t");
-		out_name(o, r->key.p == NULL ? bytes_of("", 0) : r->key);
-		out_print(o, "\t");
+		out_print(o, "affected\t%s\t", r->type);
+		out_name(o, r->key);
+		out_print(o, "\t%" PRIu64 "\t", r->lost_bytes);
 		out_name(o, r->detail);
-		out_print(o, "\n");
+		out_print(o, "\t\n");
 		return;
 	}
-	out_print(o, "%sdamaged%s %s ", out_paint(o, false, COLOUR_RED),
-		  out_paint(o, false, COLOUR_NONE), r->what);
-	out_name(o, r->object);
-	out_print(o, ": ");
-	out_name(o, r->detail);
-	if (r->key.p != NULL) {
-		out_print(o, "\n  hurts ");
-		out_name(o, r->key);
-	}
+	out_print(o, "%shurts%s ", out_paint(o, false, COLOUR_RED),
+		  out_paint(o, false, COLOUR_NONE));
+	out_name(o, r->key);
+	if (r->lost_bytes > 0)
+		out_print(o, " (%s)", out_size(o, r->lost_bytes, lost));
 	out_print(o, "\n");
 }
 
@@ -385,12 +429,26 @@ void show_check_total(struct out *o, struct msg *m,
 	out_count_u64(o, "chunks", r->chunks);
 	out_count_u64(o, "read_bytes", r->bytes_read);
 	out_count_u64(o, "damages", r->damages);
-	msg_note(m, "%s snapshots, %s packs, %s chunks checked%s; %s; %s",
+	out_count_u64(o, "notes", r->notes);
+	out_count_u64(o, "affected_paths", r->affected_paths);
+	out_count_u64(o, "affected_snapshots", r->affected_snapshots);
+	out_count_text(o, "skipped", r->skipped);
+	msg_note(m, "%s snapshots, %s packs, %s chunks checked; %s; %s",
 		 fmt_count(r->snapshots, a), fmt_count(r->packs, b),
 		 fmt_count(r->chunks, c),
-		 r->read_data ? ", every byte read" : "",
 		 r->damages == 0 ? "no damage" : "DAMAGE FOUND",
 		 fmt_seconds(ns, took));
+	if (r->read_data > 0)
+		msg_note(m, "%u %% of the packs read, %s", r->read_data,
+			 out_size(o, r->bytes_read, a));
+	if (r->skipped != NULL)
+		msg_note(m, "not checked: %s", r->skipped);
+	if (r->affected_paths > 0)
+		msg_note(m,
+			 "%s paths in %s snapshots are hurt; all others "
+			 "can still be restored",
+			 fmt_count(r->affected_paths, a),
+			 fmt_count(r->affected_snapshots, b));
 }
 
 /* ---- stats ----------------------------------------------------------------
@@ -424,19 +482,25 @@ void show_stats(struct out *o, const struct show_stats *r)
 
 	if (out_events(o)) {
 		json_begin(&j, "stats");
-		for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
-			json_u64(&j, lines[i].key, lines[i].value);
+		for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+			if (lines[i].value == SHOW_UNKNOWN)
+				json_null(&j, lines[i].key);
+			else
+				json_u64(&j, lines[i].key, lines[i].value);
+		}
 		out_emit(o, &j);
 	}
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		const struct stat_line *l = &lines[i];
+
+		if (l->value == SHOW_UNKNOWN)
+			continue;
 		if (!o->tty)
-			out_print(o, "%s\t%" PRIu64 "\n", lines[i].key,
-				  lines[i].value);
+			out_print(o, "%s\t%" PRIu64 "\n", l->key, l->value);
 		else
-			out_print(o, "%-20s %14s\n", lines[i].label,
-				  lines[i].bytes
-					  ? out_size(o, lines[i].value, text)
-					  : fmt_count(lines[i].value, text));
+			out_print(o, "%-20s %14s\n", l->label,
+				  l->bytes ? out_size(o, l->value, text)
+					   : fmt_count(l->value, text));
 	}
 	if (o->tty && r->stored_bytes > 0)
 		out_print(o, "%-20s %13sx\n", "size / stored",

@@ -27,8 +27,9 @@ struct show_style {
  */
 
 struct show_snapshot {
-	const char *id; /* all hex digits */
-	int64_t time;	/* nanoseconds since 1970 */
+	const char *id;	  /* all hex digits */
+	const char *root; /* of its root tree: equal for equal content */
+	int64_t time;	  /* nanoseconds since 1970 */
 	struct bytes name, host, user;
 	struct bytes tags; /* "k=v k=v" */
 	uint64_t files, dirs;
@@ -146,20 +147,35 @@ void show_repo(struct out *o, const char *path, const char *id, bool made);
 /* ---- check ----------------------------------------------------------------
  */
 
+/* Something that is wrong, or with `note` only worth knowing. */
 struct show_damage {
-	const char *what;	 /* "pack", "log", "tree", "superblock", ... */
-	struct bytes object;	 /* its name below the repository */
-	const char *snapshot_id; /* that it hurts; NULL: not known */
-	struct bytes key;	 /* SNAP:PATH that it hurts; p NULL: none */
+	const char *what;    /* "log", "pack", "tree", ...: what was checked */
+	struct bytes object; /* a file below the repository; p NULL: none */
+	const uint64_t *offset; /* in it; NULL: none */
+	struct bytes detail;
+	const char *next; /* what to do; NULL: nothing */
+	bool note;
+};
+
+/* What a snapshot has lost by it. */
+struct show_affected {
+	const char *snapshot_id;
+	struct bytes key;    /* SNAP:PATH */
+	const char *type;    /* as in struct show_entry; of a directory all that
+				lies below it is lost, too */
+	uint64_t lost_bytes; /* of a file; 0: not known */
 	struct bytes detail;
 };
 
 struct show_check_total {
-	uint64_t packs, logs, snapshots, chunks, bytes_read, damages;
-	bool read_data;
+	uint64_t packs, logs, snapshots, chunks, bytes_read, damages, notes;
+	uint64_t affected_paths, affected_snapshots;
+	unsigned read_data;  /* per cent of the packs */
+	const char *skipped; /* what could not be checked; NULL: nothing */
 };
 
 void show_damage(struct out *o, const struct show_damage *r);
+void show_affected(struct out *o, const struct show_affected *r);
 void show_check_total(struct out *o, struct msg *m,
 		      const struct show_check_total *r);
 

@@ -67,7 +67,7 @@ static enum bc_err commit(struct ctx *c, const struct pick *k,
 	enum bc_err rc = session_begin(c->repo, "tag", &s, e);
 
 	if (rc == BC_OK)
-		rc = session_tag(s, &k->id, g->set, g->n_set, g->drop,
+		rc = session_tag(s, &k->snapshot->id, g->set, g->n_set, g->drop,
 				 g->n_drop, e);
 	session_end(s);
 	return rc;
@@ -75,7 +75,7 @@ static enum bc_err commit(struct ctx *c, const struct pick *k,
 
 static enum bc_err change(struct ctx *c, struct err *e)
 {
-	struct pick k = { .open = false };
+	struct pick k = PICK_INIT;
 	struct changes g = { .n_set = 0 };
 	enum bc_err rc;
 
