@@ -61,7 +61,8 @@ $(BUILD)/blobctl: $(CMD_OBJ) $(LIB_A)
 	$(call step,LINK,$@) $(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 # The same program, with the seam at which tests make operations fail.
-$(BUILD)/blobctl-testing: $(CMD_OBJ:%/ctx.o=%/ctx-testing.o) $(LIB_A)
+$(BUILD)/blobctl-testing: $(CMD_OBJ:%/ctx.o=%/ctx-testing.o) \
+		$(BUILD)/tests/testing/seam.o $(LIB_A)
 	$(call step,LINK,$@) $(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 $(BUILD)/cmd/ctx-testing.o: cmd/ctx.c Makefile VERSION
 	@mkdir -p $(@D)

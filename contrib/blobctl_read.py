@@ -217,12 +217,13 @@ class Repo:
         """{SEQ: [header]} of all logs that are whole."""
         logs = {}
         for name in sorted(os.listdir(os.path.join(self.path, 'log'))):
-            raw = self.read('log/' + name, 0, 4096)
-            if (len(name) != 49 or len(raw) < 4096 or raw[128:136] != b'BLOBLOG1' or
-                    u(raw, 4092, 4) != crc32c(raw[:4092])):
-                continue
-            if name == '%016x-%s' % (u(raw, 136, 8), raw[16:32].hex()) and raw[32:48] == self.id:
+            raw = self.read('log/' + name, 0, 4097)
+            whole = raw[128:136] == b'BLOBLOG1' and u(raw, 4092, 4) == crc32c(raw[:4092])
+            if (whole and raw[32:48] == self.id and
+                    name == '%016x-%s' % (u(raw, 136, 8), raw[16:32].hex())):
                 logs.setdefault(u(raw, 136, 8), []).append(raw)
+            elif len(raw) > 4096:  # else its maker died before the first group
+                report('header of log/' + name)
         return logs
 
     def replay_all(self):

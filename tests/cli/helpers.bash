@@ -18,7 +18,7 @@ common_setup() {
 	unset NO_COLOR FORCE_COLOR COLUMNS PAGER CI XDG_RUNTIME_DIR \
 		NOTIFY_SOCKET JOURNAL_STREAM SOURCE_DATE_EPOCH
 	T=$(mktemp -d "${BATS_TEST_TMPDIR:-${TMPDIR:-/tmp}}/blobctl.XXXXXX")
-	export HOME=$T/home
+	export T HOME=$T/home
 	export XDG_CONFIG_HOME=$HOME/.config XDG_STATE_HOME=$HOME/.state \
 		XDG_CACHE_HOME=$HOME/.cache
 	export TZ=UTC0 TERM=xterm LC_ALL=C
@@ -171,6 +171,16 @@ is_root() { [ "$(id -u)" = 0 ]; }
 
 # root_only WHY - skip where the test is not run by root.
 root_only() { is_root || skip "needs root: $1"; }
+
+# let_in - everybody may come as far as $T.
+let_in() {
+	local dir=$T
+
+	while [ "$dir" != / ]; do
+		chmod a+x "$dir"
+		dir=$(dirname "$dir")
+	done
+}
 
 # as_nobody COMMAND... - without the rights that root has.
 as_nobody() {

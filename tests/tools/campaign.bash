@@ -153,11 +153,16 @@ verify_rebuilt() {
 }
 
 # sound WORDS...: what must not be left in a repository at rest: leases of the
-# dead, unfinished files.
+# dead, unfinished files. What the last session could not remove the next does.
 sound() {
 	local left
 
 	left=$(find "$R" -path '*/leases/*' -o -name '.tmp-*')
+	if [ -n "$left" ]; then
+		mkdir -p "$T/sweep"
+		b put -q --print-id "$T/sweep/" && promised full "$T/sweep"
+		left=$(find "$R" -path '*/leases/*' -o -name '.tmp-*')
+	fi
 	if [ -n "$left" ]; then
 		echo "$left" >"$T/said"
 		fail "$*: left behind"

@@ -214,7 +214,7 @@ static inline void kit_bytes(const struct kit_spec *sp, unsigned dir,
 
 	if (sp->text)
 		for (size_t i = 0; i < n; i++)
-			p[i] = (uint8_t)('a' + (i % 61 == 0 ? t_rng(&s) % 26 :
+			p[i] = (uint8_t)('a' + (i % 61 < 12 ? t_rng(&s) % 26 :
 							      i % 26));
 	else
 		for (size_t i = 0; i < n; i += 8) {

@@ -74,7 +74,8 @@ static void make_files(const char *dir)
 	CHECK(link(bed_at(dir, "empty linked", path),
 		   bed_at(dir, "sub/empty too", two)) == 0);
 	bed_file(dir, "none", 10, 7, false);
-	CHECK(chmod(bed_at(dir, "none", path), 0) == 0);
+	/* Only root can read it to store it. */
+	CHECK(chmod(bed_at(dir, "none", path), is_root() ? 0 : 0400) == 0);
 	bed_file(dir, "suid", 10, 8, false);
 	CHECK(chmod(bed_at(dir, "suid", path), 06755) == 0);
 	bed_file(dir, "public", 300000, 8, false);
@@ -115,8 +116,9 @@ static bool make_attrs(const char *dir)
 		return false;
 	memset(big, 'v', sizeof(big));
 	CHECK(setxattr(path, "user.empty", "", 0, 0) == 0);
-	CHECK(setxattr(bed_at(dir, "read only", path), "user.y", "2", 1, 0) ==
-	      0);
+	CHECK(chmod(bed_at(dir, "read only", path), 0644) == 0);
+	CHECK(setxattr(path, "user.y", "2", 1, 0) == 0);
+	CHECK(chmod(path, 0444) == 0);
 	CHECK(setxattr(bed_at(dir, "chunks", path), "user.big", big,
 		       sizeof(big), 0) == 0);
 	CHECK(setxattr(bed_at(dir, "sub", path), "user.dir", "3", 1, 0) == 0);

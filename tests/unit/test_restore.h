@@ -117,8 +117,9 @@ static inline void bed_fini(struct bed *b)
 {
 	bed_shut(b);
 	/* Deep trees and immutable files are too much for kit_rm(). */
-	kit_sh("chattr -R -i -a '%s' 2>/dev/null; rm -rf '%s/src' '%s/out'",
-	       b->k.dir, b->k.dir, b->k.dir);
+	kit_sh("cd '%s'; chattr -R -i -a . 2>/dev/null; "
+	       "chmod -R u+rwX src out 2>/dev/null; rm -rf src out",
+	       b->k.dir);
 	kit_close(&b->k);
 }
 
@@ -216,7 +217,8 @@ static inline void bed_find(struct bed *b, struct chunk_reader *c,
 static inline const char *bed_at(const char *dir, const char *name,
 				 char out[3 * KIT_PATH_BYTES])
 {
-	snprintf(out, 3 * KIT_PATH_BYTES, "%s/%s", dir, name);
+	CHECK(snprintf(out, 3 * KIT_PATH_BYTES, "%s/%s", dir, name) <
+	      3 * KIT_PATH_BYTES);
 	return out;
 }
 

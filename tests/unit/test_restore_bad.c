@@ -274,38 +274,318 @@ static void missing_pack(void)
 	bed_fini(&b);
 }
 
-/* Two sessions store the same; one copy is damaged. */
+/* Two sessions store the same at once: a second copy. Whichever is damaged,
+ * the other one serves. */
 static void second_copy(void)
 {
-	struct kit_spec sp = { .name = "two",
-			       .seed = 1,
-			       .files = 100,
-			       .bytes = 100000,
-			       .chunk = 50000 };
-	char path[8][3 * KIT_PATH_BYTES];
-	struct session *one, *two;
-	struct repo *r;
-	struct digest id;
-	struct stat st;
-	struct bed b;
-	unsigned n, k, hits = 0;
+	static const struct kit_spec sp = { .name = "two",
+					    .seed = 1,
+					    .files = 100,
+					    .bytes = 100000,
+					    .chunk = 50000 };
 
 	for (unsigned hurt = 0; hurt < 2; hurt++) {
+		char path[8][3 * KIT_PATH_BYTES];
+		struct session *s[2];
+		struct repo *r[2];
+		struct digest id;
+		struct stat st;
+		struct bed b;
+		unsigned n, large = 0;
+
 		bed_init(&b, IO_ENGINE_AUTO);
-		r = kit_repo(&b.k, true);
-		one = kit_session(&b.k, r);
-		two = kit_session(&b.k, r);
-		kit_put(&b.k, one, &sp, &id);
-		session_end(one);
-		repo_close(r);
-		(void)two;
+		for (int i = 0; i < 2; i++) {
+			r[i] = kit_repo(&b.k, true);
+			s[i] = kit_session(&b.k, r[i]);
+		}
+		for (int i = 0; i < 2; i++) {
+			CHECK_EQ(kit_put(&b.k, s[i], &sp, &id), 200);
+			session_end(s[i]);
+			repo_close(r[i]);
+		}
+		n = packs(&b, path, 8);
+		for (unsigned k = 0; k < n; k++) {
+			CHECK(stat(path[k], &st) == 0);
+			if (st.st_size < 4 << 20)
+				continue;
+			if (large++ == hurt)
+				for (off_t at = 4096; at < st.st_size - 65536;
+				     at += 40960)
+					flip(path[k], at, 16);
+		}
+		CHECK_EQ(large, 2);
+		bed_open(&b);
+		bed_restore(&b);
+		CHECK_EQ(b.res.files, 100);
+		CHECK_EQ(b.res.bytes, 100 * 100000);
+		for (unsigned f = 0; f < 100; f++) {
+			static uint8_t want[100000], got[100001];
+			char name[32];
+			int fd;
+
+			snprintf(name, sizeof(name), "f%05u", f);
+			fd = open(bed_at(b.out, name, path[0]), O_RDONLY);
+			CHECK(fd >= 0);
+			CHECK_EQ(read(fd, got, sizeof(got)), 100000);
+			for (size_t at = 0; at < 100000; at += sp.chunk)
+				kit_bytes(&sp, 0, f, at, want + at, sp.chunk);
+			CHECK(memcmp(got, want, sizeof(want)) == 0);
+			close(fd);
+		}
 		bed_fini(&b);
 	}
+}
+
+/* ---- bounds of the system -------------------------------------------------
+ */
+
+static void with_64_files(struct bed *b)
+{
+	struct rlimit lim = { 64, 64 };
+	struct restore_options o;
+
+	CHECK(setrlimit(RLIMIT_NOFILE, &lim) == 0);
+	bed_open(b);
+	o = bed_options(b);
+	o.threads = 16;
+	CHECK_OK(bed_run(b, &o), &b->e);
+	CHECK_EQ(b->n_told, 0);
+}
+
+/* More files of several chunks than may be open at a time, whose chunks lie
+ * anywhere. */
+static void few_descriptors(void)
+{
+	char name[64], path[3 * KIT_PATH_BYTES];
+
+	FOR_ENGINES(i)
+	{
+		struct bed b;
+
+		bed_init(&b, ENGINES[i]);
+		make_tree(b.src, 30, 20, 60000, 4);
+		/* Beginnings first, so that the ends lie far behind them. */
+		for (int round = 0; round < 2; round++) {
+			for (int f = 0; f < 150; f++) {
+				uint64_t seed = (uint64_t)f;
+				static uint8_t p[300000];
+				int fd;
+
+				snprintf(name, sizeof(name), "m%d", f);
+				fd = open(bed_at(b.src, name, path),
+					  O_WRONLY | O_CREAT | O_APPEND, 0644);
+				seed += (uint64_t)round * 1000;
+				t_fill(&seed, p, sizeof(p));
+				CHECK(fd >= 0 &&
+				      write(fd, p, sizeof(p)) == sizeof(p));
+				close(fd);
+			}
+			bed_put(&b);
+		}
+		in_child(with_64_files, &b);
+		same_tree(b.src, b.out, true);
+		bed_fini(&b);
+	}
+}
+
+static void on_small_disk(struct bed *b)
+{
+	struct restore_options o;
+	char *path = b->out;
+
+	CHECK(unshare(CLONE_NEWNS) == 0);
+	CHECK(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+	CHECK(mount("none", path, "tmpfs", 0, "size=3m") == 0);
+	bed_open(b);
+	o = bed_options(b);
+	CHECK_EQ(bed_run(b, &o), BC_ENOSPC);
+	CHECK(strstr(b->e.text, "No space left") != NULL);
+	CHECK(strchr(b->e.text, '/') != NULL); /* a path */
+	CHECK(b->e.hint[0] != '\0');
+	for (int d = 0; d < 10; d++) {
+		char name[64], at[3 * KIT_PATH_BYTES];
+		int in, out;
+
+		snprintf(name, sizeof(name), "d%d", d);
+		in = open(bed_at(b->src, name, at), O_RDONLY);
+		out = open(bed_at(path, name, at), O_RDONLY);
+		for (int f = 0; f < 20 && out >= 0; f++) {
+			snprintf(name, sizeof(name), "f%d", f);
+			if (faccessat(out, name, F_OK, 0) == 0)
+				same_entry(in, out, name, true);
+		}
+		close(in);
+		close(out);
+	}
+}
+
+static void full_disk(void)
+{
+	struct bed b;
+
+	if (geteuid() != 0)
+		return;
+	bed_init(&b, IO_ENGINE_AUTO);
+	make_tree(b.src, 10, 20, 100000, 5);
+	bed_put(&b);
+	CHECK(mkdir(b.out, 0755) == 0);
+	in_child(on_small_disk, &b);
+	bed_fini(&b);
+}
+
+static void as_nobody(struct bed *b)
+{
+	struct restore_options o;
+	char path[3 * KIT_PATH_BYTES];
+	struct stat st;
+
+	CHECK(setgid(NOBODY) == 0 && setuid(NOBODY) == 0);
+	bed_open(b);
+	o = bed_options(b);
+	o.dest = bed_at(b->out, "mine", path);
+	CHECK_EQ(bed_run(b, &o), BC_EPARTIAL);
+	/* Owners are not told; the device is, and the other's set-id bits. */
+	CHECK_EQ(b->n_told, 2);
+	CHECK_EQ(bed_told(b, "null"), BC_EPARTIAL);
+	CHECK_EQ(bed_told(b, "suid"), BC_EPARTIAL);
+	CHECK(!bed_exists(o.dest, "null"));
+	CHECK(stat(o.dest, &st) == 0);
+	CHECK_EQ(st.st_uid, NOBODY);
+	CHECK_EQ(st.st_mode & 07777, 0755);
+}
+
+static void another_user(void)
+{
+	char path[3 * KIT_PATH_BYTES], two[3 * KIT_PATH_BYTES];
+	char mine[3 * KIT_PATH_BYTES];
+	struct stat st;
+	struct bed b;
+
+	if (geteuid() != 0)
+		return;
+	bed_init(&b, IO_ENGINE_AUTO);
+	make_tree(b.src, 3, 10, 100000, 6);
+	CHECK(mkdir(bed_at(b.src, "locked", path), 0755) == 0);
+	bed_file(b.src, "locked/first", 300000, 1, false);
+	CHECK(link(bed_at(b.src, "locked/first", path),
+		   bed_at(b.src, "second", two)) == 0);
+	CHECK(chmod(bed_at(b.src, "locked", path), 0) == 0);
+	bed_file(b.src, "read only", 400000, 7, false);
+	CHECK(chmod(bed_at(b.src, "read only", path), 0444) == 0);
+	(void)!setxattr(path, "user.x", "1", 1, 0);
+	bed_file(b.src, "suid", 4, 7, false);
+	CHECK(chmod(bed_at(b.src, "suid", path), 04755) == 0);
+	CHECK(mknod(bed_at(b.src, "null", path), S_IFCHR | 0666, 0x103) == 0);
+	bed_put(&b);
+	kit_sh("chmod -R a+rX '%s'", b.k.path);
+	CHECK(mkdir(b.out, 0777) == 0 && chmod(b.out, 0777) == 0);
+	in_child(as_nobody, &b);
+	bed_at(b.out, "mine", mine);
+	CHECK(unlink(bed_at(b.src, "null", path)) == 0);
+	CHECK(chmod(bed_at(b.src, "suid", path), 0755) == 0);
+	CHECK(stat(bed_at(mine, "second", path), &st) == 0);
+	CHECK_EQ(st.st_nlink, 2);
+	kit_sh("touch -r '%s' '%s'", mine, b.src);
+	same_tree(b.src, mine, false);
+	bed_fini(&b);
+}
+
+static void without_openat2(struct bed *b)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog prog = { sizeof(code) / sizeof(code[0]), code };
+
+	CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+	CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) == 0);
+	bed_open(b);
+	bed_restore(b);
+}
+
+static void forbidden_openat2(void)
+{
+	char path[3 * KIT_PATH_BYTES], name[64] = "d0";
+	struct bed b;
+
+	bed_init(&b, IO_ENGINE_AUTO);
+	make_tree(b.src, 12, 12, 100000, 8);
+	for (int i = 0; i < 10; i++) {
+		snprintf(name + strlen(name), sizeof(name) - strlen(name),
+			 "/a%d", i);
+		CHECK(mkdir(bed_at(b.src, name, path), 0755) == 0);
+	}
+	snprintf(path, sizeof(path), "%s/f", name);
+	bed_file(b.src, path, 1000, 1, false);
+	bed_put(&b);
+	in_child(without_openat2, &b);
+	same_tree(b.src, b.out, true);
+	bed_fini(&b);
+}
+
+/* ---- stopped --------------------------------------------------------------
+ */
+
+struct stopper {
+	struct bed *b;
+	atomic_int stop;
+	int after;
+};
+
+static void stop_after(void *ctx, const char *path, enum tree_type type,
+		       uint64_t size)
+{
+	struct stopper *s = ctx;
+
 	(void)path;
-	(void)st;
-	(void)n;
-	(void)k;
-	(void)hits;
+	(void)type;
+	(void)size;
+	if (--s->after == 0)
+		atomic_store(&s->stop, 1);
+}
+
+static void stopped(void)
+{
+	static const int after[] = { 1, 5, 60, 200 };
+
+	for (size_t i = 0; i < sizeof(after) / sizeof(after[0]); i++) {
+		struct restore_options o;
+		struct stopper s = { .after = after[i] };
+		struct bed b;
+
+		bed_init(&b, IO_ENGINE_AUTO);
+		make_tree(b.src, 10, 40, 100000, 9);
+		bed_put(&b);
+		bed_open(&b);
+		s.b = &b;
+		o = bed_options(&b);
+		o.error = NULL;
+		o.item = stop_after;
+		o.ctx = &s;
+		o.stop = &s.stop;
+		CHECK_EQ(bed_run(&b, &o), BC_ECANCEL);
+		CHECK_EQ(b.res.errors, 0);
+		for (int d = 0; d < 10; d++) {
+			char name[64], path[3 * KIT_PATH_BYTES];
+			int in, out;
+
+			snprintf(name, sizeof(name), "d%d", d);
+			in = open(bed_at(b.src, name, path), O_RDONLY);
+			out = open(bed_at(b.out, name, path), O_RDONLY);
+			for (int f = 0; f < 40 && out >= 0; f++) {
+				snprintf(name, sizeof(name), "f%d", f);
+				if (faccessat(out, name, F_OK, 0) == 0)
+					same_entry(in, out, name, true);
+			}
+			close(in);
+			close(out);
+		}
+		bed_fini(&b);
+	}
 }
 
 int main(void)
@@ -314,6 +594,11 @@ int main(void)
 	RUN(swapped_for_a_link);
 	RUN(damaged_block);
 	RUN(missing_pack);
-	(void)second_copy;
+	RUN(second_copy);
+	RUN(few_descriptors);
+	RUN(full_disk);
+	RUN(another_user);
+	RUN(forbidden_openat2);
+	RUN(stopped);
 	return 0;
 }

@@ -1,0 +1,92 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2154
+#
+# cat: whole files and ranges, what is no file, a closed pipe.
+
+load helpers
+
+setup() {
+	common_setup
+	new_repo
+	mkdir src
+	random_bytes 3000000 1 >src/r
+	printf 0123456789 >src/d
+	: >src/empty
+	ln -s d src/link
+	blobctl -q put src
+}
+
+@test "the bytes, and nothing else" {
+	blobctl cat latest:src/r | cmp - src/r
+	[ "$(blobctl cat latest:src/d)" = 0123456789 ]
+	[ "$(blobctl cat "latest:$T/src/d")" = 0123456789 ]
+	[ -z "$(blobctl cat latest:src/empty)" ]
+}
+
+@test "ranges" {
+	[ "$(blobctl cat latest:src/d --range=2-4)" = 234 ]
+	[ "$(blobctl cat latest:src/d --range=0-0)" = 0 ]
+	[ "$(blobctl cat latest:src/d --range=7-)" = 789 ]
+	[ "$(blobctl cat latest:src/d --range=-3)" = 789 ]
+	[ "$(blobctl cat latest:src/d --range=-30)" = 0123456789 ]
+	[ "$(blobctl cat latest:src/d --range=8-30)" = 89 ]
+	[ -z "$(blobctl cat latest:src/d --range=10-)" ]
+	[ -z "$(blobctl cat latest:src/empty --range=0-)" ]
+	for r in 0-65535 65535-65536 1000000-1999999 2999999- -65537; do
+		blobctl cat latest:src/r --range=$r >got
+		python3 - "$r" <<-'PY'
+		import sys
+		a, b = sys.argv[1].split("-")
+		d = open("src/r", "rb").read()
+		want = d[-int(b):] if a == "" else d[int(a):int(b) + 1 if b else None]
+		assert open("got", "rb").read() == want, sys.argv[1]
+		PY
+	done
+}
+
+@test "what is no file is refused" {
+	run --separate-stderr blobctl cat latest:src
+	status_is 2
+	err_has "is a dir"
+	run --separate-stderr blobctl cat latest:src/link
+	status_is 2
+	run --separate-stderr blobctl cat latest:src/nonesuch
+	status_is 4
+	run --separate-stderr blobctl cat latest
+	status_is 2
+}
+
+@test "a reader that has seen enough is no failure to talk about" {
+	run --separate-stderr bash -c \
+		'"$0" cat latest:src/r | head -c 10 >/dev/null; exit "${PIPESTATUS[0]}"' \
+		"$BLOBCTL"
+	[ "$status" -eq 0 ] || [ "$status" -eq 141 ]
+	[ -z "$stderr" ]
+}
+
+@test "a full device is status 1 or 14, and said" {
+	run --separate-stderr bash -c '"$0" cat latest:src/r >/dev/full' "$BLOBCTL"
+	[ "$status" -eq 1 ] || [ "$status" -eq 14 ]
+	err_has "cannot write standard output"
+}
+
+@test "events go beside the payload with --status-fd" {
+	blobctl cat latest:src/d --status-fd=3 3>events >got
+	[ "$(cat got)" = 0123456789 ]
+	grep -q '"type":"summary".*"written_bytes":10' events
+}
+
+@test "a damaged chunk: what was right is given, then status 13" {
+	rm -rf repo
+	new_repo --compression=none
+	blobctl -q put src
+	pack=$(find repo/packs -type f -size +2M)
+	flip "$pack" 2000000
+	run --separate-stderr bash -c '"$0" cat latest:src/r >got' "$BLOBCTL"
+	status_is 13
+	[ "$(stat -c %s got)" -lt 3000000 ]
+	cmp -n "$(stat -c %s got)" got src/r
+	[ "$(blobctl cat latest:src/r --range=0-9 | md5sum)" = \
+		"$(head -c 10 src/r | md5sum)" ]
+}

@@ -1,0 +1,308 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2154,SC2016
+#
+# check, and what every command makes of a repository that is damaged: the
+# damaged file is named with the snapshots and paths it hurts, the status is
+# 13, all else can still be listed and restored, and nothing is made worse.
+
+load helpers
+
+setup() {
+	common_setup
+	requires python3
+	new_repo --compression=none
+}
+
+# two_snapshots - good and bad, with nothing in common; each with its pack.
+two_snapshots() {
+	mkdir good bad
+	random_bytes 6000000 1 >good/data
+	echo small >good/small
+	random_bytes 6000000 2 >bad/data
+	echo little >bad/little
+	blobctl -q put good
+	ls repo/packs/* >before
+	blobctl -q put bad
+	bad_pack=$(ls repo/packs/* | comm -13 before - | xargs ls -S | head -1)
+}
+
+good_is_whole() {
+	rm -rf out
+	blobctl -q get good out
+	same_tree good out/good
+}
+
+@test "an empty and a sound repository" {
+	run --separate-stderr blobctl check
+	status_is 0
+	[ -z "$output" ]
+	err_has "no damage"
+	two_snapshots
+	run --separate-stderr blobctl check
+	status_is 0
+	err_has "2 snapshots"
+	for share in "" =5% =all; do
+		run --separate-stderr blobctl check --read-data$share
+		status_is 0
+	done
+	run --separate-stderr blobctl -q check --read-data
+	[ -z "$output$stderr" ]
+	run --separate-stderr blobctl --json check --read-data
+	status_is 0
+	json_ok
+	has '"damages":0'
+	run blobctl check --read-data=0%
+	status_is 2
+	run blobctl check --read-data=some
+	status_is 2
+}
+
+@test "a damaged block of data: named with what it hurts" {
+	two_snapshots
+	flip "$bad_pack" 3000000
+	# Structure alone cannot see it.
+	run blobctl check
+	status_is 0
+	run --separate-stderr blobctl check --read-data
+	status_is 13
+	has "${bad_pack##*/}"
+	has "bad/data"
+	[[ $output != *"bad/little"* ]]
+	[[ $output != *"good/"* ]]
+	err_has "DAMAGE FOUND"
+	run --separate-stderr blobctl --json check --read-data
+	status_is 13
+	json_ok
+	has '"type":"damage"'
+	has '"type":"affected"'
+	run --separate-stderr blobctl get bad out2
+	status_is 13
+	err_has "bad/data"
+	[ ! -e out2/bad/data ]
+	[ "$(cat out2/bad/little)" = little ]
+	good_is_whole
+}
+
+@test "a pack that is gone" {
+	two_snapshots
+	mv "$bad_pack" away
+	run --separate-stderr blobctl check
+	status_is 13
+	has "${bad_pack##*/}"
+	has "bad/data"
+	run --separate-stderr blobctl get bad out2
+	status_is 13
+	good_is_whole
+	run blobctl ls
+	status_is 0
+	# What is put back is whole again.
+	mv away "$bad_pack"
+	run blobctl check --read-data
+	status_is 0
+}
+
+@test "a pack cut short, emptied, with a damaged header, directory or footer" {
+	two_snapshots
+	cp "$bad_pack" keep
+	for harm in 'truncate -s 1000000' 'truncate -s 0' 'flip_at 9' \
+		'flip_at -20' 'flip_at -5000' 'flip_at -100000'; do
+		cp keep "$bad_pack"
+		case $harm in
+		flip_at*) flip "$bad_pack" "${harm#* }" ;;
+		*) $harm "$bad_pack" ;;
+		esac
+		run --separate-stderr blobctl check --read-data
+		[ "$status" -eq 13 ] || [ "$status" -eq 0 ]
+		if [ "$status" -eq 0 ]; then
+			# Padding that belongs to nothing.
+			rm -rf out2
+			blobctl -q get bad out2
+			same_tree bad out2/bad
+		else
+			has "${bad_pack##*/}"
+		fi
+		good_is_whole
+		# A new index has to read the directories.
+		rm -rf repo/index repo/catalog.db*
+		good_is_whole
+		rm -rf repo/index repo/catalog.db*
+	done
+	cp keep "$bad_pack"
+	run blobctl check --read-data
+	status_is 0
+}
+
+@test "damaged and missing views are made anew" {
+	two_snapshots
+	for harm in 'rm -rf repo/catalog.db repo/catalog.db-wal repo/catalog.db-shm' \
+		'truncate -s 100 repo/catalog.db' 'flip repo/catalog.db 5000' \
+		'flip repo/catalog.db 30' 'rm -rf repo/index' \
+		'rm -rf repo/cache' 'rm -rf repo/leases'; do
+		eval "$harm"
+		[ "$(blobctl ls --format='{name}' | sort | xargs)" = "bad good" ]
+		good_is_whole
+	done
+	for f in repo/index/*; do
+		flip "$f" 100
+		good_is_whole
+		[ -e "$f" ] || continue
+		flip "$f" 5000
+		good_is_whole
+	done
+	run blobctl check --read-data
+	status_is 0
+	blobctl -q put bad --name=third
+	[ "$(blobctl ls | wc -l)" -eq 3 ]
+}
+
+@test "one superblock is enough; none is not" {
+	two_snapshots
+	flip repo/superblock 20
+	run --separate-stderr blobctl ls
+	status_is 0
+	err_has "superblock"
+	[ "${#lines[@]}" -eq 2 ]
+	good_is_whole
+	run blobctl check
+	has "superblock"
+	flip repo/superblock.copy 20
+	run --separate-stderr blobctl ls
+	status_is 13
+	err_has "superblock"
+	[ "${#stderr_lines[@]}" -ge 2 ]
+	run --separate-stderr blobctl check
+	status_is 13
+}
+
+# patch_superblock OFFSET VALUE - set a u32 in both copies, with a good sum.
+patch_superblock() {
+	python3 - "$@" <<-'PY'
+	import hashlib, struct, sys
+	for name in "superblock", "superblock.copy":
+	    b = bytearray(open("repo/" + name, "rb").read())
+	    struct.pack_into("<I", b, int(sys.argv[1]), int(sys.argv[2]))
+	    b[-32:] = hashlib.sha256(b[:-32]).digest()
+	    open("repo/" + name, "wb").write(b)
+	PY
+}
+
+@test "a newer format is status 15, and told apart from damage" {
+	two_snapshots
+	patch_superblock 8 2
+	for args in ls stats "get good out" "put good" "rm -y good" check; do
+		# shellcheck disable=SC2086
+		run --separate-stderr blobctl $args
+		status_is 15
+		err_has "format"
+		[ "${#stderr_lines[@]}" -ge 1 ]
+	done
+	run --separate-stderr blobctl --json ls
+	status_is 15
+	json_ok
+	has '"code":"newer_format"'
+	patch_superblock 8 1
+	good_is_whole
+}
+
+@test "unknown features forbid what they say, no more" {
+	two_snapshots
+	# Write features: reading goes on.
+	patch_superblock 24 1
+	good_is_whole
+	run --separate-stderr blobctl put good
+	status_is 15
+	err_has "write"
+	patch_superblock 24 0
+	patch_superblock 16 1
+	run blobctl ls
+	status_is 15
+}
+
+@test "a log that is damaged in the middle" {
+	two_snapshots
+	for i in 1 2 3 4 5; do
+		echo "$i" >f
+		blobctl -q put f --name=n$i
+	done
+	log=$(ls repo/log/*)
+	size=$(stat -c %s "$log")
+	cp -a repo keep
+	for at in 4100 9000 $((size / 2)) $((size - 3000)); do
+		rm -rf repo
+		cp -a keep repo
+		flip "$log" "$at"
+		sum=$(sha256sum <"$log")
+		run --separate-stderr blobctl check
+		[ "$status" -eq 13 ] || [ "$status" -eq 0 ]
+		rm -rf repo/catalog.db* repo/index
+		run --separate-stderr blobctl ls
+		[ "$status" -eq 13 ] || [ "$status" -eq 0 ]
+		[ "$status" -eq 0 ] || [ -n "$stderr" ]
+		# Nobody "repairs" it by cutting off what is good.
+		run blobctl put f
+		[ "$status" -eq 13 ] || [ "$status" -eq 0 ]
+		[ "$status" -eq 0 ] || [ "$(sha256sum <"$log")" = "$sum" ]
+	done
+}
+
+@test "a torn end of the log is cut off and nothing is lost" {
+	two_snapshots
+	log=$(ls repo/log/*)
+	random_bytes 5000 9 >>"$log"
+	run --separate-stderr blobctl ls
+	status_is 0
+	[ "${#lines[@]}" -eq 2 ]
+	good_is_whole
+	blobctl -q put good --name=third
+	[ "$(blobctl ls | wc -l)" -eq 3 ]
+	run blobctl check --read-data
+	status_is 0
+}
+
+@test "a folder of the repository is gone" {
+	two_snapshots
+	mv repo/packs away
+	run --separate-stderr blobctl get good out
+	status_is 13
+	run --separate-stderr blobctl check
+	status_is 13
+	mv away repo/packs
+	mv repo/log away
+	run --separate-stderr blobctl ls
+	status_is 13
+	err_has "folder"
+	mv away repo/log
+	good_is_whole
+}
+
+@test "a damaged tree: the paths below it are named, the rest restores" {
+	mkdir -p src/a src/b
+	for d in a b; do
+		(cd src/$d && seq -f "$d-%04g" 3000 | xargs touch)
+	done
+	random_bytes 100000 3 >src/b/data
+	blobctl -q put src
+	python3 - <<-'PY'
+	# The stored bytes of directory "a" begin where its first names do.
+	import glob
+	for f in sorted(glob.glob("repo/packs/*") + glob.glob("repo/log/*")):
+	    raw = bytearray(open(f, "rb").read())
+	    at = raw.find(b"a-1500")
+	    if at >= 0:
+	        raw[at + 3] ^= 1
+	        open(f, "wb").write(raw)
+	        break
+	else:
+	    raise SystemExit("the name is not stored in the clear")
+	PY
+	run --separate-stderr blobctl check --read-data
+	status_is 13
+	has "src/a"
+	run --separate-stderr blobctl get latest out
+	status_is 13
+	cmp src/b/data out/src/b/data
+	[ "$(ls out/src/b | wc -l)" -eq 3001 ]
+	run --separate-stderr blobctl find 'b-0001'
+	status_is 13
+}

@@ -1,0 +1,92 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2154,SC2016
+#
+# doctor: what it finds on a good machine, and on one that lacks something.
+
+load helpers
+
+state() { blobctl doctor 2>/dev/null | awk -F'\t' -v c="$1" '$2 == c { print $1 }'; }
+
+@test "without a repository" {
+	run --separate-stderr blobctl doctor
+	status_is 0
+	[ -z "$stderr" ]
+	has "warning	repository	no repository is set	blobctl init DIR"
+	has "good	hash_kernel"
+}
+
+@test "with one" {
+	new_repo
+	echo x >f
+	blobctl -q put f
+	run --separate-stderr blobctl doctor
+	status_is 0
+	for c in repository superblock locks catalog index reserve; do
+		has "good	$c	"
+	done
+	[[ $output != *bad* ]]
+	[ -z "$(find repo -name '.tmp*')" ]
+	run --separate-stderr blobctl --json doctor
+	status_is 0
+	json_ok
+	has '"type":"check","code":"locks","state":"good"'
+}
+
+@test "the engine that was asked for" {
+	BLOBCTL_IO=psync run blobctl doctor
+	has "I/O by threads, as BLOBCTL_IO asks"
+	BLOBCTL_IO=nonsense run --separate-stderr blobctl doctor
+	status_is 2
+	err_has "auto, psync or uring"
+}
+
+@test "too few open files" {
+	run bash -c 'ulimit -n 64; "$0" doctor' "$BLOBCTL"
+	status_is 0
+	has "warning	open_files	only 64 files"
+}
+
+@test "a repository that is not there or cannot be opened" {
+	run --separate-stderr blobctl -R nonesuch doctor
+	status_is 10
+	has "bad	repository"
+	new_repo
+	: >repo/superblock
+	: >repo/superblock.copy
+	run --separate-stderr blobctl doctor
+	status_is 13
+	has "bad	repository"
+}
+
+@test "one superblock is missing" {
+	new_repo
+	rm repo/superblock.copy
+	[ "$(state superblock)" = warning ]
+}
+
+@test "a file system without direct I/O" {
+	mounts_or_skip
+	run on_tmpfs 64m '"$BLOBCTL" -q init --no-remember "$T/mnt/r" --reserve=0 &&
+		"$BLOBCTL" -R "$T/mnt/r" doctor'
+	status_is 0
+	has "	direct_io	"
+}
+
+@test "sessions that are at work" {
+	new_repo
+	mkfifo pipe
+	blobctl -q put - <pipe &
+	pid=$!
+	exec 9>pipe
+	# It has its lease when the folder has a file.
+	for _ in $(seq 200); do
+		[ -z "$(ls repo/leases)" ] || break
+		read -r -t 0.05 <> <(:) || true
+	done
+	run blobctl doctor
+	exec 9>&-
+	wait $pid
+	status_is 0
+	has "'put' is at work"
+}

@@ -1,0 +1,268 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2154,SC2016
+#
+# get: all that a Linux file is comes back equal; destinations; what is in the
+# way; parts of snapshots; what is left out.
+
+load helpers
+
+setup() {
+	common_setup
+	new_repo
+}
+
+@test "a tree comes back as it was" {
+	small_tree src
+	blobctl -q put src
+	run --separate-stderr blobctl get latest out
+	status_is 0
+	[ -z "$output" ]
+	err_has "restored 5 files"
+	same_tree src out/src
+}
+
+@test "without DEST it goes here, under its own name" {
+	small_tree src
+	blobctl -q put src
+	mkdir here
+	cd here
+	blobctl -q get latest
+	same_tree ../src src
+	rm -r src
+	blobctl -q get latest:src/sub
+	same_tree ../src/sub sub
+	blobctl -q get latest:src/a.txt
+	cmp ../src/a.txt a.txt
+}
+
+@test "a file goes to a name or into a folder" {
+	small_tree src
+	blobctl -q put src
+	blobctl -q get latest:src/a.txt one
+	cmp src/a.txt one
+	[ "$(stat -c %Y one)" = "$(stat -c %Y src/a.txt)" ]
+	mkdir folder
+	blobctl -q get latest:src/a.txt folder
+	cmp src/a.txt folder/a.txt
+}
+
+@test "paths: relative, absolute, with a slash too many" {
+	small_tree src
+	blobctl -q put src
+	for p in src/sub/deep src/sub/deep/ src//sub/./deep "$T/src/sub/deep"; do
+		rm -rf out
+		blobctl -q get "latest:$p" out
+		same_tree src/sub/deep out
+	done
+}
+
+@test "what exists is never overwritten" {
+	small_tree src
+	blobctl -q put src
+	mkdir out
+	echo mine >out/a.txt
+	run --separate-stderr blobctl get latest:src out
+	status_is 3
+	err_has "a.txt"
+	[ "$(cat out/a.txt)" = mine ]
+	cmp src/b.c out/b.c
+	echo mine >one
+	run --separate-stderr blobctl get latest:src/a.txt one
+	[ "$status" -ne 0 ]
+	err_has one
+	[ "$(cat one)" = mine ]
+	echo file >dest
+	run blobctl get latest:src dest
+	[ "$status" -ne 0 ]
+	[ "$(cat dest)" = file ]
+}
+
+@test "a link in the way is not followed" {
+	small_tree src
+	blobctl -q put src
+	mkdir -p out/src elsewhere
+	ln -s ../../elsewhere out/src/sub
+	run blobctl get latest out
+	status_is 3
+	[ -z "$(ls elsewhere)" ]
+	[ -L out/src/sub ]
+}
+
+@test "--include and --exclude" {
+	small_tree src
+	echo c >src/sub/deep/x.c
+	blobctl -q put src
+	blobctl -q get latest out --include='*.c'
+	[ "$(cd out && find . -type f | sort | xargs)" = \
+		"./src/b.c ./src/sub/deep/file.c ./src/sub/deep/x.c" ]
+	blobctl -q get latest out2 --exclude=sub/ --exclude='*.txt'
+	[ "$(cd out2 && find . -type f | sort | xargs)" = "./src/b.c" ]
+}
+
+@test "-n restores nothing" {
+	small_tree src
+	blobctl -q put src
+	run --separate-stderr blobctl -n get latest out
+	status_is 0
+	err_has "would restore 5 files"
+	[ ! -e out ]
+}
+
+@test "--json: files with -v, counts in the summary" {
+	small_tree src
+	blobctl -q put src
+	run --separate-stderr blobctl --json -v get latest out
+	status_is 0
+	json_ok
+	[ "$(grep -c '"type":"file"' <<<"$output")" -ge 5 ]
+	has '"restored_bytes":300013'
+}
+
+@test "what is not there is status 4" {
+	run --separate-stderr blobctl get latest out
+	status_is 4
+	echo x >f
+	blobctl -q put f
+	run --separate-stderr blobctl get latest:nonesuch out
+	status_is 4
+	err_has nonesuch
+	run --separate-stderr blobctl get nonesuch out
+	status_is 4
+	run --separate-stderr blobctl get ff out
+	status_is 4
+	[ ! -e out ]
+}
+
+@test "modes, times, hard links, holes, names of all kinds" {
+	mkdir src
+	cd src
+	for m in 000 400 755 4755 2711 1777; do
+		echo "$m" >m$m
+		chmod "$m" m$m
+	done
+	mkdir -m 0500 locked
+	mkdir -m 3771 sticky
+	echo old >old
+	touch -d '1969-12-31T23:59:58.123456789Z' old
+	touch -d '2262-01-01T00:00:00.999999999Z' late || touch late
+	echo h >h1
+	ln h1 h2
+	ln h1 sticky/h3
+	ln -s 'dangling to nowhere' broken
+	ln -s "$(printf 'odd\nname\xff')" odd
+	truncate -s 10M hole
+	echo end >>hole
+	python3 -c '
+import os
+f = os.open("middle", os.O_CREAT | os.O_WRONLY, 0o644)
+os.pwrite(f, b"a" * 70000, 0)
+os.pwrite(f, b"b" * 70000, 5000000)
+os.ftruncate(f, 9000000)'
+	mkfifo pipe
+	python3 -c '
+import socket
+socket.socket(socket.AF_UNIX).bind("socket")'
+	printf n >"$(printf 'new\nline')"
+	printf r >"$(printf '\xc3\x28 raw \x80')"
+	printf l >"$(printf 'n%.0s' $(seq 255))"
+	: >empty
+	cd ..
+	blobctl -q put src
+	blobctl -q get latest out
+	same_tree src out/src
+	[ "$(stat -c %i out/src/h1)" = "$(stat -c %i out/src/sticky/h3)" ]
+	[ "$(stat -c %b out/src/hole)" -le "$(stat -c %b src/hole)" ]
+	[ "$(stat -c %b out/src/middle)" -le "$(stat -c %b src/middle)" ]
+	[ -p out/src/pipe ]
+	[ -S out/src/socket ]
+	[ "$(stat -c %y out/src/old)" = "$(stat -c %y src/old)" ]
+	chmod 700 src/locked out/src/locked
+}
+
+@test "extended attributes and access control lists" {
+	requires setfattr setfacl getfacl
+	mkdir src
+	echo x >src/f
+	setfattr -n user.note -v 'some text' src/f 2>/dev/null ||
+		skip "this file system has no extended attributes"
+	setfattr -n user.big -v "$(printf 'v%.0s' $(seq 2000))" src/f
+	setfattr -n user.dir -v d src
+	setfacl -m u:1234:rwx,g:4321:r src/f 2>/dev/null ||
+		skip "this file system has no access control lists"
+	setfacl -d -m u:1234:rx src
+	blobctl -q put src
+	blobctl -q get latest out
+	same_tree src out/src
+	[ "$(getfattr -d -m - src/f | tail -n +2)" = "$(getfattr -d -m - out/src/f | tail -n +2)" ]
+	[ "$(getfacl -cn src)" = "$(getfacl -cn out/src)" ]
+}
+
+@test "owners, devices and capabilities, as root" {
+	root_only "changes owners and makes devices"
+	mkdir src
+	echo a >src/a
+	chown 1234:4321 src/a
+	chmod 6755 src/a
+	echo b >src/b
+	chown nobody src/b
+	ln -s a src/l
+	chown -h 77:88 src/l
+	mknod src/null c 1 3 2>/dev/null || skip "no devices can be made here"
+	mknod src/block b 259 70000
+	if command -v setcap >/dev/null; then
+		cp /bin/true src/cap
+		setcap cap_net_raw+ep src/cap || rm src/cap
+	fi
+	blobctl -q put src
+	blobctl -q get latest out
+	same_tree src out/src
+	[ ! -e src/cap ] || [ "$(getcap out/src/cap | cut -d' ' -f2-)" = \
+		"$(getcap src/cap | cut -d' ' -f2-)" ]
+	# A set-id bit is not given to another owner, which is said.
+	run blobctl -q get latest mine --owner=none
+	status_is 3
+	[ "$(stat -c '%u %a' mine/src/a)" = "0 755" ]
+}
+
+@test "a destination that fills up is status 14, and nothing half is left" {
+	mounts_or_skip
+	mkdir src
+	for i in 1 2 3 4 5 6; do
+		random_bytes 700000 "$i" >src/f$i
+	done
+	blobctl -q put src
+	run on_tmpfs 2m '"$BLOBCTL" get latest "$T/mnt/out"; s=$?
+		for f in "$T"/mnt/out/src/*; do
+			[ -e "$f" ] || continue
+			cmp "$f" "$T/src/${f##*/}" || s=99
+		done
+		exit $s'
+	status_is 14
+	has "space"
+}
+
+@test "a destination that is read-only" {
+	mounts_or_skip
+	echo x >f
+	blobctl -q put f
+	run on_tmpfs 1m 'mount -o remount,ro "$T/mnt"; "$BLOBCTL" get latest "$T/mnt/out"'
+	status_is 1
+	has "Read-only file system"
+}
+
+@test "a big file, a big directory, deep directories" {
+	mkdir src
+	random_bytes 20000000 5 >src/big
+	mkdir src/many
+	(cd src/many && seq -f 'file-%05g' 5000 | xargs touch)
+	path=src
+	for i in $(seq 60); do
+		path+=/level$i
+	done
+	mkdir -p "$path"
+	echo bottom >"$path/f"
+	blobctl -q put src
+	blobctl -q get latest out
+	same_tree src out/src
+}

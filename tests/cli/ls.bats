@@ -1,0 +1,159 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2154,SC2016
+#
+# ls: snapshots and what is in them; columns, order, formats; keys of all forms.
+
+load helpers
+
+setup() {
+	common_setup
+	new_repo
+}
+
+# three - snapshots called a, b, a of three days; their ids in $a1 $b $a2.
+three() {
+	echo 1 >f
+	put_quietly f --name=a --time=2026-01-01T00:00:00Z --tag=k=1
+	a1=$id
+	echo 22 >f
+	put_quietly f --name=b --time=2026-01-02T00:00:00Z --tag=k=2 --tag=x=y
+	b=$id
+	echo 333 >f
+	put_quietly f --name=a --time=2026-01-03T00:00:00Z
+	a2=$id
+}
+
+@test "an empty repository has no snapshots" {
+	run --separate-stderr blobctl ls
+	status_is 0
+	[ -z "$output$stderr" ]
+}
+
+@test "on a pipe: tab-separated, no header, newest first" {
+	three
+	run --separate-stderr blobctl ls
+	status_is 0
+	[ "$output" = "$a2	2026-01-03T00:00:00Z	a	4	1	
+$b	2026-01-02T00:00:00Z	b	3	1	k=2 x=y
+$a1	2026-01-01T00:00:00Z	a	2	1	k=1" ]
+}
+
+@test "on a terminal: a header, short ids, sizes for people" {
+	three
+	on_terminal "NO_COLOR=1 '$BLOBCTL' --no-pager ls"
+	[[ ${lines[0]} == ID*TIME*NAME*SIZE*FILES*TAGS* ]]
+	has "${a2:0:8}  2026-01-03 00:00:00"
+	has "4 B"
+	[[ $output != *"${a2:0:12}"* ]]
+}
+
+@test "--tag chooses, --sort orders, --format shapes" {
+	three
+	[ "$(blobctl ls --tag=k=2 --format='{name}')" = b ]
+	[ "$(blobctl ls --tag=k=2 --tag=x=y --format='{name}')" = b ]
+	[ -z "$(blobctl ls --tag=k=2 --tag=x=n)" ]
+	[ "$(blobctl ls --sort=name --format='{name}{logical_bytes}' | xargs)" = "a4 a2 b3" ] ||
+		[ "$(blobctl ls --sort=name --format='{name}{logical_bytes}' | xargs)" = "a2 a4 b3" ]
+	[ "$(blobctl ls --sort=size --format='{logical_bytes}' | xargs)" = "4 3 2" ]
+	[ "$(blobctl ls --sort=time --format='{logical_bytes}' | xargs)" = "4 3 2" ]
+	[ "$(blobctl ls --format='{name}={files}' --sort=none | head -1)" = a=1 ]
+	run --separate-stderr blobctl ls --format='{nonesuch}'
+	status_is 2
+	err_has "keys are id"
+	run blobctl ls --tag=k=2 latest
+	status_is 2
+	run blobctl ls -r
+	status_is 2
+}
+
+@test "keys: name, ~N, @DATE, latest, tag, prefix, full id" {
+	three
+	[ "$(blobctl cat a:f)" = 333 ]
+	[ "$(blobctl cat a~1:f)" = 1 ]
+	[ "$(blobctl cat latest:f)" = 333 ]
+	[ "$(blobctl cat latest~1:f)" = 22 ]
+	[ "$(blobctl cat latest:tag=k=2:f)" = 22 ]
+	[ "$(blobctl cat a@2026-01-02:f)" = 1 ]
+	[ "$(blobctl cat latest@2026-01-02:f)" = 22 ]
+	[ "$(blobctl cat "${b:0:6}:f")" = 22 ]
+	[ "$(blobctl cat "$b:f")" = 22 ]
+	run blobctl ls a~2
+	status_is 4
+	run blobctl ls a@2025-12-31
+	status_is 4
+	run --separate-stderr blobctl ls ab
+	status_is 4
+	[ "${#stderr_lines[@]}" -ge 2 ]
+	run --separate-stderr blobctl ls ffffffff
+	status_is 4
+}
+
+
+@test "the entries of a snapshot and of a directory" {
+	small_tree src
+	blobctl -q put src
+	[ "$(blobctl ls latest)" = src ]
+	[ "$(blobctl ls latest:src)" = $'src/a.txt\nsrc/b.c\nsrc/sub' ]
+	[ "$(blobctl ls latest:src/a.txt)" = src/a.txt ]
+	[ "$(blobctl ls -r latest:src/sub)" = \
+		$'src/sub/big\nsrc/sub/deep\nsrc/sub/deep/file.c\nsrc/sub/empty\nsrc/sub/link' ]
+	[ "$(blobctl ls latest:src --sort=size | head -1)" = src/sub ]
+	[ "$(blobctl ls -r latest --sort=size | sed -n 3p)" = src/sub/big ]
+	run --separate-stderr blobctl ls latest:src/none
+	status_is 4
+	err_has none
+}
+
+@test "-l has what stat has" {
+	small_tree src
+	chmod 4711 src/a.txt
+	blobctl -q put src
+	[ "$(blobctl ls -l latest:src/a.txt)" = \
+		"$(stat -c '%A	%U	%G	%s' src/a.txt)	2026-01-02T03:04:05Z	src/a.txt	" ]
+	blobctl ls -l latest:src/sub/link | grep -q '^lrwxrwxrwx.*src/sub/link	../a.txt$'
+}
+
+@test "--json entries" {
+	small_tree src
+	blobctl -q put src
+	run --separate-stderr blobctl --json ls -r latest
+	status_is 0
+	json_ok
+	[ "$(grep -c '"type":"entry"' <<<"$output")" -eq 9 ]
+	has '"path":"src/sub/big","path_b64":null'
+	has '"size_bytes":300000'
+	has '"entry_type":"link"'
+	has '"mode":"0644"'
+	run --separate-stderr blobctl --json ls
+	json_ok
+	has '"type":"snapshot"'
+}
+
+@test "keys in --json paste back" {
+	small_tree src
+	blobctl -q put src
+	key=$(blobctl --json ls -r latest | sed -n 's/.*"key":"\([^"]*b\.c\)".*/\1/p')
+	[ "$(blobctl cat "$key")" = two ]
+}
+
+@test "control characters are not obeyed on a terminal, raw elsewhere" {
+	mkdir src
+	: >"src/$(printf 'e\033[31m\nx')"
+	blobctl -q put src
+	on_terminal "NO_COLOR=1 '$BLOBCTL' --no-pager ls latest:src"
+	has 'src/e\x1b[31m\nx'
+	[ "$(blobctl ls latest:src)" = "$(printf 'src/e\033[31m\nx')" ]
+	[ "$(blobctl ls -0 latest:src | od -An -tx1)" = \
+		"$(printf 'src/e\033[31m\nx\0' | od -An -tx1)" ]
+}
+
+@test "ls | head ends silently" {
+	mkdir src
+	(cd src && seq 20000 | xargs touch)
+	blobctl -q put src
+	run --separate-stderr bash -c '"$0" ls -r latest | head -1; exit "${PIPESTATUS[0]}"' "$BLOBCTL"
+	[ "$status" -eq 0 ] || [ "$status" -eq 141 ]
+	[ -z "$stderr" ]
+	[ "$output" = src ]
+}

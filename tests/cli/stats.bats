@@ -1,0 +1,55 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2154
+#
+# stats: sums that fit what is there.
+
+load helpers
+
+setup() {
+	common_setup
+	new_repo
+}
+
+value() { blobctl stats | sed -n "s/^$1	//p"; }
+
+@test "an empty repository" {
+	[ "$(value snapshots)" -eq 0 ]
+	[ "$(value logical_bytes)" -eq 0 ]
+	[ "$(value reclaimable_bytes)" -eq 0 ]
+	[ "$(value logs)" -eq 1 ]
+	[ "$(value reserve_bytes)" -gt 0 ]
+}
+
+@test "sizes before and after sharing" {
+	random_bytes 3000000 1 >f
+	blobctl -q put f
+	blobctl -q put f --name=again
+	[ "$(value snapshots)" -eq 2 ]
+	[ "$(value files)" -eq 2 ]
+	[ "$(value logical_bytes)" -eq 6000000 ]
+	[ "$(value unique_bytes)" -ge 3000000 ]
+	[ "$(value unique_bytes)" -lt 3100000 ]
+	[ "$(value stored_bytes)" -eq "$(cat repo/packs/* repo/log/* 2>/dev/null | wc -c)" ] ||
+		[ "$(value stored_bytes)" -eq "$(find repo/packs repo/log -type f -exec cat {} + | wc -c)" ]
+	[ "$(value reclaimable_bytes)" -eq 0 ]
+	blobctl -q rm -y f again
+	[ "$(value reclaimable_bytes)" -ge 3000000 ]
+}
+
+@test "--json" {
+	echo x >f
+	blobctl -q put f
+	run --separate-stderr blobctl --json stats
+	status_is 0
+	json_ok
+	has '"type":"stats","snapshots":1'
+}
+
+@test "on a terminal" {
+	echo x >f
+	blobctl -q put f
+	on_terminal "'$BLOBCTL' stats"
+	has "size / stored"
+	has "16.0 MiB"
+}

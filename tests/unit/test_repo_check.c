@@ -1,0 +1,1029 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a check finds, and what it says is affected: whole repositories, and
+ * each part of one missing, cut short, changed or exchanged.
+ */
+#include <dirent.h>
+
+#include "index/build.h"
+#include "pack/writer.h"
+#include "repo/check.h"
+#include "repo/usage.h"
+#include "tests/unit/repo_kit.h"
+
+/* ---- running one ---------------------------------------------------------- */
+
+enum { LINES = 4000, LINE_BYTES = 400 };
+
+struct run {
+	struct check_result res;
+	char *damage; /* lines "file@offset: text" */
+	char *notes;
+	char *paths; /* lines "name:path" */
+	size_t nexts;
+	unsigned phases;
+	unsigned percent, threads;
+	atomic_int stop;
+	int stop_at; /* phase; -1: none */
+};
+
+static void line(char *to, const char *fmt, ...) BC_PRINTF(2, 3);
+static void line(char *to, const char *fmt, ...)
+{
+	size_t n = strlen(to);
+	va_list ap;
+
+	CHECK(n + LINE_BYTES < (size_t)LINES * LINE_BYTES);
+	va_start(ap, fmt);
+	vsnprintf(to + n, LINE_BYTES, fmt, ap);
+	va_end(ap);
+}
+
+static void on_phase(void *ctx, enum check_phase p)
+{
+	struct run *r = ctx;
+
+	r->phases |= 1U << p;
+	CHECK(check_phase_name(p)[0] != '\0');
+	if ((int)p == r->stop_at)
+		atomic_store(&r->stop, 1);
+}
+
+static void on_finding(void *ctx, const struct check_finding *f)
+{
+	struct run *r = ctx;
+
+	CHECK(f->text[0] != '\0');
+	r->nexts += f->next != NULL;
+	line(f->weight == CHECK_DAMAGE ? r->damage : r->notes,
+	     "%.100s@%lld: %.250s\n", f->file == NULL ? "" : f->file,
+	     f->has_offset ? (long long)f->offset : -1LL, f->text);
+}
+
+static void on_affected(void *ctx, const struct check_affected *a)
+{
+	struct run *r = ctx;
+
+	line(r->paths, "%.*s:%.*s%s\n", (int)a->name.n,
+	     (const char *)a->name.p, (int)a->path.n,
+	     (const char *)a->path.p, a->type == TREE_DIR ? "/" : "");
+}
+
+static void run_init(struct run *r)
+{
+	memset(r, 0, sizeof(*r));
+	r->damage = calloc(LINES, LINE_BYTES);
+	r->notes = calloc(LINES, LINE_BYTES);
+	r->paths = calloc(LINES, LINE_BYTES);
+	CHECK(r->damage != NULL && r->notes != NULL && r->paths != NULL);
+	r->stop_at = -1;
+	r->threads = 2;
+}
+
+static void run_fini(struct run *r)
+{
+	free(r->damage);
+	free(r->notes);
+	free(r->paths);
+}
+
+static enum bc_err run_check(struct kit *k, struct run *r)
+{
+	struct repo_options ro = {
+		.io = k->io,
+		.rng = { kit_fill, &k->rng },
+		.clock = { kit_now, kit_now, kit_now, &k->now },
+	};
+	struct check_progress progress;
+	struct check_options o = { .threads = r->threads,
+				   .read_data = r->percent,
+				   .phase = on_phase,
+				   .finding = on_finding,
+				   .affected = on_affected,
+				   .ctx = r,
+				   .progress = &progress,
+				   .stop = &r->stop };
+	enum bc_err rc;
+
+	memset(&progress, 0, sizeof(progress));
+	r->damage[0] = r->notes[0] = r->paths[0] = '\0';
+	r->phases = 0;
+	r->nexts = 0;
+	atomic_store(&r->stop, 0);
+	err_clear(&k->e);
+	rc = repo_check(k->path, &ro, &o, &r->res, &k->e);
+	if (rc == BC_EDAMAGE)
+		CHECK(k->e.text[0] != '\0');
+	return rc;
+}
+
+static void is_whole(struct kit *k, struct run *r)
+{
+	if (run_check(k, r) != BC_OK)
+		T_FAIL("%s\n%s%s", k->e.text, r->damage, r->paths);
+	CHECK_STR(r->damage, "");
+	CHECK_STR(r->paths, "");
+}
+
+/* Damaged, and one line of it has both of these. */
+static void is_damaged(struct kit *k, struct run *r, const char *a,
+		       const char *b)
+{
+	CHECK_EQ(run_check(k, r), BC_EDAMAGE);
+	CHECK(r->res.damages > 0);
+	for (char *p = r->damage; *p != '\0'; p = strchr(p, '\n') + 1) {
+		char one[LINE_BYTES];
+
+		snprintf(one, sizeof(one), "%.*s",
+			 (int)(strchr(p, '\n') - p), p);
+		if (strstr(one, a) != NULL && strstr(one, b) != NULL)
+			return;
+	}
+	T_FAIL("no \"%s\" with \"%s\" in:\n%s", a, b, r->damage);
+}
+
+static void save(struct kit *k)
+{
+	kit_sh("rm -rf %s/good; cp -a %s %s/good", k->dir, k->path, k->dir);
+}
+
+static void put_back(struct kit *k)
+{
+	kit_sh("rm -rf %s; cp -a %s/good %s", k->path, k->dir, k->path);
+}
+
+/* ---- a repository --------------------------------------------------------- */
+
+/* "a": 4 directories; "b": the same and one more; "c": small, in the log. */
+static const struct kit_spec spec[3] = {
+	{ .name = "a",
+	  .seed = 1,
+	  .dirs = 4,
+	  .files = 20,
+	  .bytes = 100000,
+	  .chunk = 50000 },
+	{ .name = "b",
+	  .seed = 1,
+	  .dirs = 5,
+	  .files = 20,
+	  .bytes = 100000,
+	  .chunk = 50000 },
+	{ .name = "c", .seed = 3, .files = 3, .bytes = 5000, .chunk = 5000 },
+};
+
+struct world {
+	struct digest id[3];
+	struct run run;
+};
+
+static void world_make(struct kit *k, struct world *w)
+{
+	run_init(&w->run);
+	kit_create(k, 4 << 20);
+	for (int i = 0; i < 3; i++)
+		w->id[i] = kit_one(k, &spec[i]);
+}
+
+static void flip(const char *path, off_t at)
+{
+	struct stat st;
+	uint8_t b;
+	int fd = open(path, O_RDWR);
+
+	CHECK(fd >= 0 && fstat(fd, &st) == 0);
+	if (at < 0)
+		at += st.st_size;
+	CHECK(pread(fd, &b, 1, at) == 1);
+	b ^= 0x10;
+	CHECK(pwrite(fd, &b, 1, at) == 1);
+	close(fd);
+}
+
+struct pack_at {
+	char path[3 * KIT_PATH_BYTES];
+	char file[64]; /* "packs/..." */
+	uint32_t number;
+	uint64_t dir_offset;
+	enum catalog_kind kind;
+};
+
+static enum bc_err next_pack(void *ctx, const struct catalog_pack *p,
+			     struct err *e)
+{
+	struct pack_at *at = ctx;
+	struct pack_id id;
+
+	(void)e;
+	if (p->number <= at->number || at->path[0] != '\0')
+		return BC_OK;
+	at->number = p->number;
+	at->kind = p->kind;
+	memcpy(id.b, p->id, PACK_ID_BYTES);
+	memcpy(at->file, "packs/", 6);
+	pack_name(&id, at->file + 6);
+	at->path[0] = 'x';
+	return BC_OK;
+}
+
+/* The first pack of that kind with a number above `after`. */
+static struct pack_at find_pack(struct kit *k, unsigned kinds, uint32_t after)
+{
+	struct pack_at at = { .number = after };
+	struct repo *r = kit_repo(k, false);
+
+	CHECK_OK(catalog_walk_packs(r->catalog, kinds, CATALOG_ANY, next_pack,
+				    &at, &k->e),
+		 &k->e);
+	repo_close(r);
+	CHECK(at.path[0] != '\0');
+	snprintf(at.path, sizeof(at.path), "%.255s/%.63s", k->path, at.file);
+	return at;
+}
+
+static void read_dir(struct kit *k, const struct pack_at *at,
+		     repo_dir_fn *fn, void *ctx)
+{
+	struct repo *r = kit_repo(k, false);
+
+	CHECK_OK(repo_each_dir(r, at->number, fn, ctx, &k->e), &k->e);
+	repo_close(r);
+}
+
+/* ---- whole ---------------------------------------------------------------- */
+
+static void whole(struct kit *k)
+{
+	struct world w;
+
+	world_make(k, &w);
+	is_whole(k, &w.run);
+	CHECK_STR(w.run.notes, "");
+	CHECK_EQ(w.run.res.snapshots, 3);
+	CHECK_EQ(w.run.res.generation, 4);
+	CHECK(w.run.res.packs >= 2);
+	CHECK_EQ(w.run.res.logs, 1);
+	CHECK(w.run.res.nodes >= 4 + 1 + 1 + 1 + 1);
+	CHECK_EQ(w.run.res.bytes_read, 0);
+	CHECK_EQ(w.run.res.skipped, 1U << CHECK_DATA);
+	for (int threads = 1; threads <= 4; threads += 3) {
+		w.run.percent = 100;
+		w.run.threads = (unsigned)threads;
+		is_whole(k, &w.run);
+		CHECK(w.run.res.bytes_read > 5 * 20 * 100000);
+		CHECK_EQ(w.run.res.skipped, 0);
+		CHECK_EQ(w.run.phases, (1U << CHECK_PHASES) - 1);
+	}
+	w.run.percent = 1;
+	is_whole(k, &w.run);
+	CHECK(w.run.res.bytes_read < 5 * 20 * 100000);
+	run_fini(&w.run);
+}
+
+/* An empty repository, and one of which all is removed. */
+static void empty(struct kit *k)
+{
+	struct kit_spec sp = spec[2];
+	struct run run;
+	struct repo *r;
+	struct session *s;
+	struct digest id;
+
+	run_init(&run);
+	CHECK_EQ(run_check(k, &run), BC_ENOREPO);
+	kit_create(k, 0);
+	run.percent = 100;
+	is_whole(k, &run);
+	id = kit_one(k, &sp);
+	r = kit_repo(k, true);
+	s = kit_session(k, r);
+	CHECK_OK(session_remove(s, &id, 1, &k->e), &k->e);
+	session_end(s);
+	repo_close(r);
+	is_whole(k, &run);
+	CHECK_EQ(run.res.snapshots, 0);
+	run_fini(&run);
+}
+
+/* Many groups, sealed logs, compressed blocks. */
+static void several_logs(struct kit *k)
+{
+	struct kit_spec sp = { .name = "s",
+			       .files = 7000,
+			       .bytes = 40,
+			       .chunk = 40,
+			       .text = true };
+	struct run run;
+
+	run_init(&run);
+	run.percent = 100;
+	kit_create(k, 0);
+	for (uint64_t i = 0; i < 11; i++) {
+		sp.seed = i + 1;
+		kit_one(k, &sp);
+	}
+	is_whole(k, &run);
+	CHECK_EQ(run.res.logs, 2);
+	CHECK_EQ(run.res.snapshots, 11);
+	run_fini(&run);
+}
+
+/* Nothing is written. */
+static void nothing_written(struct kit *k)
+{
+	struct world w;
+
+	world_make(k, &w);
+	w.run.percent = 100;
+	kit_sh("cd %s && rm -rf catalog.db* index cache && find . -printf "
+	       "'%%p %%s %%T@\\n' | sort > ../before",
+	       k->path);
+	is_whole(k, &w.run);
+	CHECK(strstr(w.run.notes, "catalog.db@-1: it is missing") != NULL);
+	CHECK(strstr(w.run.notes, "index@-1") != NULL);
+	kit_sh("cd %s && find . -printf '%%p %%s %%T@\\n' | sort > ../after "
+	       "&& cmp ../before ../after",
+	       k->path);
+	run_fini(&w.run);
+}
+
+static void stop(struct kit *k)
+{
+	static const int at[] = { CHECK_PACKS, CHECK_VIEWS, CHECK_DATA };
+	struct world w;
+
+	world_make(k, &w);
+	w.run.percent = 100;
+	for (size_t i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
+		w.run.stop_at = at[i];
+		CHECK_EQ(run_check(k, &w.run), BC_ECANCEL);
+	}
+	run_fini(&w.run);
+}
+
+/* ---- superblocks ---------------------------------------------------------- */
+
+static void superblocks(struct kit *k)
+{
+	char path[2 * KIT_PATH_BYTES];
+	struct world w;
+
+	world_make(k, &w);
+	save(k);
+	kit_sh("rm %s/superblock", k->path);
+	is_damaged(k, &w.run, "superblock@", "missing");
+	CHECK_EQ(w.run.res.damages, 1);
+	CHECK_EQ(w.run.nexts, 1);
+	CHECK_EQ(w.run.res.snapshots, 3);
+	put_back(k);
+	flip(kit_at(k, "superblock.copy", path), 100);
+	is_damaged(k, &w.run, "superblock.copy@", "damaged");
+	CHECK_EQ(w.run.res.damages, 1);
+	flip(kit_at(k, "superblock", path), 100);
+	is_damaged(k, &w.run, "superblock@", "damaged");
+	CHECK(w.run.res.skipped & 1U << CHECK_TREES);
+	put_back(k);
+	kit_sh("rm %s/superblock*", k->path);
+	CHECK_EQ(run_check(k, &w.run), BC_ENOREPO);
+	put_back(k);
+	kit_sh("rm -r %s/packs", k->path);
+	is_damaged(k, &w.run, "packs@", "missing");
+	put_back(k);
+	kit_sh("rm -r %s/log", k->path);
+	is_damaged(k, &w.run, "log@", "missing");
+	put_back(k);
+	kit_sh("mkdir %s/x.tmp; : > %s/.tmp-1", k->path, k->path);
+	is_whole(k, &w.run);
+	CHECK(strstr(w.run.notes, ".tmp-1@") != NULL);
+	run_fini(&w.run);
+}
+
+/* ---- packs ---------------------------------------------------------------- */
+
+struct name_list {
+	struct digest id[512]; /* chunks of a pack, or of one block */
+	size_t n;
+	uint32_t block; /* UINT32_MAX: all */
+	uint64_t offset;
+	uint32_t stored;
+};
+
+static enum bc_err list_chunks(void *ctx, const struct pack_dir *d,
+			       uint32_t number, struct err *e)
+{
+	struct name_list *l = ctx;
+
+	(void)number;
+	(void)e;
+	for (uint32_t i = 0; i < d->n_chunks; i++)
+		if (l->block == UINT32_MAX || d->block_of[i] == l->block) {
+			CHECK(l->n < 512);
+			l->id[l->n++] = d->ids[i];
+		}
+	if (l->block != UINT32_MAX) {
+		l->offset = d->blocks[l->block].offset;
+		l->stored = d->blocks[l->block].stored;
+	}
+	return BC_OK;
+}
+
+/* Is the file of one of the worlds' snapshots in the list? */
+static bool needs(const struct kit_spec *sp, unsigned dir, unsigned file,
+		  const struct name_list *l)
+{
+	uint8_t *mem = malloc(sp->chunk);
+	bool hit = false;
+
+	CHECK(mem != NULL);
+	for (size_t at = 0; at < sp->bytes; at += sp->chunk) {
+		struct digest id;
+
+		kit_bytes(sp, dir, file, at, mem, sp->chunk);
+		sha256_one(bytes_of(mem, sp->chunk), &id);
+		for (size_t i = 0; i < l->n; i++)
+			hit |= digest_eq(&id, &l->id[i]);
+	}
+	free(mem);
+	return hit;
+}
+
+/* Exactly the files that need chunks of the list are told as affected. */
+static void affects(const struct run *r, const struct name_list *l)
+{
+	size_t want = 0, lines = 0;
+
+	for (int s = 0; s < 3; s++)
+		for (unsigned i = 0; i < (spec[s].dirs ? spec[s].dirs : 1);
+		     i++)
+			for (unsigned j = 0; j < spec[s].files; j++) {
+				char path[64];
+
+				if (spec[s].dirs > 0)
+					snprintf(path, sizeof(path),
+						 "%s:d%03u/f%05u\n",
+						 spec[s].name, i, j);
+				else
+					snprintf(path, sizeof(path),
+						 "%s:f%05u\n", spec[s].name,
+						 j);
+				if (needs(&spec[s], i, j, l)) {
+					want++;
+					if (strstr(r->paths, path) == NULL)
+						T_FAIL("not told: %s", path);
+				}
+			}
+	for (const char *p = r->paths; *p != '\0'; p++)
+		lines += *p == '\n';
+	CHECK_EQ(lines, want);
+	CHECK_EQ(r->res.affected_paths, want);
+}
+
+static void damaged_packs(struct kit *k)
+{
+	struct name_list all = { .block = UINT32_MAX };
+	struct pack_at pack, other;
+	struct world w;
+
+	world_make(k, &w);
+	pack = find_pack(k, 1 << CATALOG_DATA, 0);
+	other = find_pack(k, 1 << CATALOG_DATA, pack.number);
+	read_dir(k, &pack, list_chunks, &all);
+	CHECK(all.n > 20);
+	save(k);
+	for (int i = 0; i < 6; i++) {
+		static const char *const text[] = {
+			"missing", "bytes, not the", "footer",
+			"directory", "not the one", "bytes, not the",
+		};
+
+		switch (i) {
+		case 0:
+			CHECK(unlink(pack.path) == 0);
+			break;
+		case 1:
+			CHECK(truncate(pack.path, 4096 * 100) == 0);
+			break;
+		case 2:
+			flip(pack.path, -30);
+			break;
+		case 3:
+			/* The ids, whatever the directory's encoding. */
+			flip(pack.path, -4096);
+			break;
+		case 4:
+			/* Both were sealed at about the same size; make the
+			 * other as long, its own footer at its own end. */
+			kit_sh("cp %s %s", other.path, pack.path);
+			break;
+		default:
+			CHECK(truncate(pack.path, 0) == 0);
+			break;
+		}
+		if (i == 4) {
+			CHECK_EQ(run_check(k, &w.run), BC_EDAMAGE);
+			CHECK(strstr(w.run.damage, pack.file) != NULL);
+		} else {
+			is_damaged(k, &w.run, pack.file, text[i]);
+		}
+		CHECK(w.run.nexts > 0);
+		affects(&w.run, &all);
+		CHECK_EQ(w.run.res.affected_snapshots, 2);
+		w.run.percent = 100;
+		CHECK_EQ(run_check(k, &w.run), BC_EDAMAGE);
+		affects(&w.run, &all);
+		w.run.percent = 0;
+		put_back(k);
+	}
+	/* Its header is needed by nobody who reads. */
+	flip(pack.path, 20);
+	is_damaged(k, &w.run, pack.file, "header");
+	CHECK_STR(w.run.paths, "");
+	run_fini(&w.run);
+}
+
+static void damaged_block(struct kit *k)
+{
+	struct name_list l = { .block = 3 };
+	struct pack_at pack;
+	struct world w;
+	char at[32];
+
+	world_make(k, &w);
+	pack = find_pack(k, 1 << CATALOG_DATA, 0);
+	read_dir(k, &pack, list_chunks, &l);
+	CHECK(l.n > 0);
+	save(k);
+	for (int i = 0; i < 3; i++) {
+		struct repo *r;
+
+		flip(pack.path, (off_t)l.offset + (i == 0 ? 5 : 64 + i * 999));
+		/* The structure is whole... */
+		w.run.percent = 0;
+		is_whole(k, &w.run);
+		/* ...but not what it holds. */
+		w.run.percent = 100;
+		snprintf(at, sizeof(at), "@%llu",
+			 (unsigned long long)l.offset);
+		is_damaged(k, &w.run, pack.file, at);
+		CHECK_EQ(w.run.res.damages, 2);
+		affects(&w.run, &l);
+		/* The rest restores. */
+		r = kit_repo(k, false);
+		kit_verify(r, &w.id[2], &spec[2]);
+		repo_close(r);
+		put_back(k);
+	}
+	is_whole(k, &w.run);
+	run_fini(&w.run);
+}
+
+/* Trees in packs of their own. */
+static void damaged_trees(struct kit *k)
+{
+	struct kit_spec sp = { .name = "wide",
+			       .seed = 9,
+			       .dirs = 3,
+			       .files = 15000,
+			       .bytes = 24,
+			       .chunk = 24 };
+	struct kit_spec ok = { .name = "ok",
+			       .seed = 10,
+			       .files = 3,
+			       .bytes = 99,
+			       .chunk = 99 };
+	struct name_list l = { .block = 1 };
+	struct pack_at pack;
+	struct digest id;
+	struct repo *r;
+	struct run run;
+
+	run_init(&run);
+	kit_create(k, 0);
+	kit_one(k, &sp);
+	id = kit_one(k, &ok);
+	is_whole(k, &run);
+	CHECK_EQ(run.res.snapshots, 2);
+	pack = find_pack(k, 1 << CATALOG_METADATA, 0);
+	read_dir(k, &pack, list_chunks, &l);
+	flip(pack.path, (off_t)l.offset + 500);
+	CHECK_EQ(run_check(k, &run), BC_EDAMAGE);
+	CHECK(strstr(run.paths, "wide:d00") != NULL);
+	CHECK(strstr(run.paths, "ok:") == NULL);
+	CHECK(strstr(run.damage, "cannot be restored") != NULL);
+	run.percent = 100;
+	is_damaged(k, &run, pack.file, "@");
+	CHECK(strstr(run.paths, "wide:d00") != NULL);
+	r = kit_repo(k, false);
+	kit_verify(r, &id, &ok);
+	repo_close(r);
+	CHECK(unlink(pack.path) == 0);
+	run.percent = 0;
+	is_damaged(k, &run, pack.file, "missing");
+	run_fini(&run);
+}
+
+static void unnamed(struct kit *k)
+{
+	struct pack_at pack;
+	struct world w;
+
+	world_make(k, &w);
+	pack = find_pack(k, 1 << CATALOG_DATA, 0);
+	kit_sh("cd %s/packs && cp %s 00112233445566778899aabbccddeeff.pack && "
+	       "echo x > 10112233445566778899aabbccddeeff.pack && "
+	       "echo x > note.txt",
+	       k->path, pack.path);
+	is_whole(k, &w.run);
+	CHECK(strstr(w.run.notes, "packs/0011") != NULL);
+	CHECK(strstr(w.run.notes, "ended without a commit") != NULL);
+	CHECK(strstr(w.run.notes, "packs/1011") != NULL);
+	CHECK(strstr(w.run.notes, "packs/note.txt") != NULL);
+	CHECK_EQ(w.run.res.notes, 3);
+	run_fini(&w.run);
+}
+
+/* A session at work is no damage, and its files are its own. */
+static void during_session(struct kit *k)
+{
+	struct kit_spec sp = spec[1];
+	struct kit_put p = { .sp = &sp };
+	struct node_sink sink;
+	struct tree_dir root;
+	struct world w;
+	struct repo *r;
+
+	world_make(k, &w);
+	sp.seed = 55;
+	r = kit_repo(k, true);
+	p.s = kit_session(k, r);
+	sink = session_node_sink(p.s);
+	p.mem = malloc(KIT_BATCH * sp.chunk);
+	CHECK_OK(gather_init(&p.gather, BLOCK_DATA, 256 << 10, sp.chunk,
+			     &p.e),
+		 &p.e);
+	CHECK_OK(sealer_init(&p.sealer, 1, 512 << 10, &p.e), &p.e);
+	content_builder_init(&p.content, &sink);
+	kit_root(&p, &root);
+	kit_flush(&p);
+	is_whole(k, &w.run);
+	CHECK(strstr(w.run.notes, "a session is at work: test") != NULL);
+	CHECK(strstr(w.run.notes, "being written by session") != NULL);
+	session_end(p.s);
+	repo_close(r);
+	content_builder_fini(&p.content);
+	gather_fini(&p.gather);
+	sealer_fini(&p.sealer);
+	free(p.mem);
+	is_whole(k, &w.run);
+	CHECK_STR(w.run.notes, "");
+	run_fini(&w.run);
+}
+
+/* ---- the log -------------------------------------------------------------- */
+
+static const char *log_path(const struct kit *k, char out[4 * KIT_PATH_BYTES])
+{
+	char folder[2 * KIT_PATH_BYTES], best[256] = "";
+	struct dirent *de;
+	DIR *d = opendir(kit_at(k, "log", folder));
+
+	CHECK(d != NULL);
+	while ((de = readdir(d)) != NULL)
+		if (de->d_name[0] != '.' && strcmp(de->d_name, best) > 0)
+			snprintf(best, sizeof(best), "%s", de->d_name);
+	closedir(d);
+	snprintf(out, 4 * KIT_PATH_BYTES, "%s/%s", folder, best);
+	return out;
+}
+
+static off_t size_of(const char *path)
+{
+	struct stat st;
+
+	CHECK(stat(path, &st) == 0);
+	return st.st_size;
+}
+
+static void damaged_log(struct kit *k)
+{
+	char path[4 * KIT_PATH_BYTES], at[32];
+	struct kit_spec sp = spec[2];
+	struct world w;
+	off_t middle;
+
+	world_make(k, &w);
+	log_path(k, path);
+	middle = size_of(path);
+	sp.name = "lost";
+	sp.seed = 70;
+	kit_one(k, &sp);
+	sp.name = "after";
+	sp.seed = 71;
+	kit_one(k, &sp);
+	save(k);
+	/* A torn tail is none. */
+	kit_sh("head -c 10000 /dev/urandom >> %s", path);
+	is_whole(k, &w.run);
+	put_back(k);
+	/* A block in the middle: the catalog says what is affected. */
+	flip(path, middle + 3000);
+	snprintf(at, sizeof(at), "@%lld", (long long)middle);
+	is_damaged(k, &w.run, at, "generation 5 is damaged");
+	CHECK_EQ(w.run.res.snapshots, 5);
+	CHECK(strstr(w.run.notes, "the catalog stands at 6") != NULL);
+	put_back(k);
+	/* Its header: all of the snapshot is gone, the next is not. */
+	flip(path, middle + 20);
+	is_damaged(k, &w.run, at, "generation 5 is damaged");
+	CHECK(strstr(w.run.paths, "lost:") != NULL);
+	CHECK(strstr(w.run.paths, "after:") == NULL);
+	CHECK_EQ(w.run.res.affected_snapshots, 1);
+	w.run.percent = 100;
+	is_damaged(k, &w.run, at, "generation 5 is damaged");
+	w.run.percent = 0;
+	/* Without the catalog. */
+	kit_sh("rm -f %s/catalog.db*", k->path);
+	is_damaged(k, &w.run, at, "generation 5 is damaged");
+	CHECK_EQ(w.run.res.snapshots, 3);
+	CHECK_STR(w.run.paths, "");
+	put_back(k);
+	/* The header of the log itself. */
+	flip(path, 200);
+	is_damaged(k, &w.run, "", "header is damaged");
+	kit_sh("rm -f %s/catalog.db*", k->path);
+	is_damaged(k, &w.run, "", "header is damaged");
+	CHECK(w.run.res.skipped & 1U << CHECK_TREES);
+	run_fini(&w.run);
+}
+
+static void damaged_sealed_log(struct kit *k)
+{
+	struct kit_spec sp = { .name = "s",
+			       .files = 7000,
+			       .bytes = 40,
+			       .chunk = 40 };
+	char path[4 * KIT_PATH_BYTES];
+	struct run run;
+
+	run_init(&run);
+	kit_create(k, 0);
+	log_path(k, path);
+	for (uint64_t i = 0; i < 10; i++) {
+		sp.seed = i + 1;
+		kit_one(k, &sp);
+	}
+	save(k);
+	/* The header of the second group. */
+	flip(path, 8192 + 10);
+	is_damaged(k, &run, "@8192", "damaged");
+	put_back(k);
+	/* Its directory at the end: the groups have theirs. */
+	flip(path, -40);
+	CHECK_EQ(run_check(k, &run), BC_EDAMAGE);
+	put_back(k);
+	flip(path, size_of(path) / 2);
+	CHECK_EQ(run_check(k, &run), BC_EDAMAGE);
+	put_back(k);
+	is_whole(k, &run);
+	/* The second log is gone: the chain simply ends, and the catalog
+	 * knows better. */
+	kit_sh("rm %s", log_path(k, path));
+	CHECK_EQ(run_check(k, &run), BC_EDAMAGE);
+	run_fini(&run);
+}
+
+/* ---- views ---------------------------------------------------------------- */
+
+static void catalogs(struct kit *k)
+{
+	char path[2 * KIT_PATH_BYTES];
+	struct catalog_position pos;
+	struct world w;
+	struct repo *r;
+
+	world_make(k, &w);
+	save(k);
+	kit_at(k, "catalog.db", path);
+	/* Behind: a note. */
+	kit_sh("mkdir %s/old && cp -a %s* %s/old/", k->dir, path, k->dir);
+	kit_one(k, &(struct kit_spec){ .name = "new",
+				       .seed = 5,
+				       .files = 1,
+				       .bytes = 9,
+				       .chunk = 9 });
+	kit_sh("rm %s*; cp -a %s/old/* %s/", path, k->dir, k->path);
+	is_whole(k, &w.run);
+	CHECK(strstr(w.run.notes, "stands at generation 4 of 5") != NULL);
+	/* Ahead: the log has lost something. */
+	put_back(k);
+	kit_sh("cp -a %s/log %s/log.old", k->path, k->dir);
+	kit_one(k, &(struct kit_spec){ .name = "new",
+				       .seed = 5,
+				       .files = 1,
+				       .bytes = 9,
+				       .chunk = 9 });
+	kit_sh("rm -r %s/log; cp -a %s/log.old %s/log", k->path, k->dir,
+	       k->path);
+	is_damaged(k, &w.run, "catalog.db@", "seen generation 5");
+	put_back(k);
+	/* Another truth. */
+	r = kit_repo(k, true);
+	CHECK_OK(catalog_begin(r->catalog, &pos, &k->e), &k->e);
+	CHECK_OK(catalog_remove_snapshot(r->catalog, &w.id[0], &k->e), &k->e);
+	CHECK_OK(catalog_move(r->catalog, &pos, &k->e), &k->e);
+	CHECK_OK(catalog_commit(r->catalog, &k->e), &k->e);
+	repo_close(r);
+	is_damaged(k, &w.run, "catalog.db@", "snapshots are not those");
+	CHECK_EQ(w.run.res.snapshots, 3);
+	put_back(k);
+	r = kit_repo(k, true);
+	CHECK_OK(catalog_begin(r->catalog, &pos, &k->e), &k->e);
+	CHECK_OK(catalog_set_pack(r->catalog, 4, CATALOG_CONDEMNED, 4, &k->e),
+		 &k->e);
+	CHECK_OK(catalog_move(r->catalog, &pos, &k->e), &k->e);
+	CHECK_OK(catalog_commit(r->catalog, &k->e), &k->e);
+	repo_close(r);
+	is_damaged(k, &w.run, "catalog.db@", "packs and logs are not those");
+	put_back(k);
+	/* Not a catalog any more. */
+	kit_sh("head -c 30000 /dev/urandom > %s; rm -f %s-*", path, path);
+	is_damaged(k, &w.run, "catalog.db@", "");
+	CHECK_EQ(w.run.res.snapshots, 3);
+	run_fini(&w.run);
+}
+
+static void indexes(struct kit *k)
+{
+	struct kit_spec sp = { .name = "many",
+			       .seed = 77,
+			       .dirs = 2,
+			       .files = 20000,
+			       .bytes = 30,
+			       .chunk = 30 };
+	struct index_range range = { .from_gen = 0 };
+	char path[2 * KIT_PATH_BYTES], name[256] = "";
+	struct dirent *de;
+	struct world w;
+	struct repo *r;
+	struct digest id;
+	DIR *d;
+
+	world_make(k, &w);
+	id = kit_one(k, &sp);
+	is_whole(k, &w.run);
+	CHECK_STR(w.run.notes, "");
+	save(k);
+	/* A page of it. */
+	d = opendir(kit_at(k, "index", path));
+	CHECK(d != NULL);
+	while ((de = readdir(d)) != NULL)
+		if (de->d_name[0] != '.')
+			snprintf(name, sizeof(name), "%s", de->d_name);
+	closedir(d);
+	CHECK(name[0] != '\0');
+	for (int i = 0; i < 20; i++) {
+		char file[3 * KIT_PATH_BYTES];
+
+		snprintf(file, sizeof(file), "%.300s/%.200s", path, name);
+		if (4096 * i + 600 < size_of(file))
+			flip(file, 4096 * i + 600);
+	}
+	w.run.percent = 0;
+	CHECK(run_check(k, &w.run) == BC_EDAMAGE ||
+	      strstr(w.run.notes, "index") != NULL);
+	CHECK_STR(w.run.paths, "");
+	/* Nobody who reads is kept from anything by it. */
+	r = kit_repo(k, false);
+	kit_verify(r, &id, &sp);
+	for (int i = 0; i < 3; i++)
+		kit_verify(r, &w.id[i], &spec[i]);
+	repo_close(r);
+	is_whole(k, &w.run);
+	put_back(k);
+	/* One that says it has seen all, and has nothing. */
+	r = kit_repo(k, true);
+	CHECK_OK(index_wipe(r->index_dir, &k->e), &k->e);
+	range.to_gen = r->head.generation;
+	range.to_digest = r->head.digest;
+	memcpy(range.repo_id, r->sb.id.b, PACK_ID_BYTES);
+	CHECK_OK(index_write_run(r->index_dir, &range, NULL, 0, &k->e),
+		 &k->e);
+	repo_close(r);
+	is_damaged(k, &w.run, "index@", "lacks");
+	CHECK_STR(w.run.paths, "");
+	/* Ahead of the log. */
+	r = kit_repo(k, true);
+	CHECK_OK(index_wipe(r->index_dir, &k->e), &k->e);
+	range.to_gen++;
+	CHECK_OK(index_write_run(r->index_dir, &range, NULL, 0, &k->e),
+		 &k->e);
+	repo_close(r);
+	is_damaged(k, &w.run, "index@", "seen generation");
+	CHECK_STR(w.run.paths, "");
+	put_back(k);
+	is_whole(k, &w.run);
+	run_fini(&w.run);
+}
+
+/* ---- usage ---------------------------------------------------------------- */
+
+static void usages(struct kit *k)
+{
+	struct usage_options o = { .n_remove = 0 };
+	struct usage_progress progress;
+	struct repo_totals t;
+	struct usage u, v;
+	struct world w;
+	struct repo *r;
+	struct session *s;
+	struct digest none = { { 1 } };
+	uint64_t all;
+
+	memset(&progress, 0, sizeof(progress));
+	world_make(k, &w);
+	r = kit_repo(k, true);
+	o.progress = &progress;
+	CHECK_OK(repo_usage(r, &o, &u, &k->e), &k->e);
+	CHECK_EQ(u.removed.stored, 0);
+	CHECK_EQ(u.garbage.stored, 0);
+	CHECK_EQ(u.garbage.chunks, 0);
+	CHECK(u.kept.plain > 5 * 20 * 100000);
+	CHECK_EQ(progress.snapshots, 3);
+	CHECK_EQ(progress.snapshots_all, 3);
+	all = u.kept.stored;
+	/* All that "a" holds, "b" needs too, but its root and its record. */
+	o.remove = &w.id[0];
+	o.n_remove = 1;
+	CHECK_OK(repo_usage(r, &o, &u, &k->e), &k->e);
+	CHECK_EQ(u.removed.chunks, 2);
+	CHECK(u.removed.plain < 2000);
+	CHECK(u.removed.stored < 3000);
+	CHECK_EQ(u.garbage.chunks, 0);
+	CHECK_EQ(u.removed.stored + u.kept.stored, all);
+	/* "b" has one directory more. */
+	o.remove = &w.id[1];
+	CHECK_OK(repo_usage(r, &o, &u, &k->e), &k->e);
+	CHECK_EQ(u.removed.chunks, 20 * 2 + 1 + 2);
+	CHECK(u.removed.plain > 20 * 100000);
+	CHECK(u.removed.plain < 20 * 100000 + 10000);
+	CHECK(u.removed.stored > 19 * 100000);
+	/* Both of them. */
+	o.remove = w.id;
+	o.n_remove = 2;
+	CHECK_OK(repo_usage(r, &o, &v, &k->e), &k->e);
+	CHECK(v.removed.plain > 5 * 20 * 100000);
+	CHECK(v.kept.plain < 40000);
+	o.remove = &none;
+	o.n_remove = 1;
+	CHECK_EQ(repo_usage(r, &o, &u, &k->e), BC_ENOTFOUND);
+	CHECK_OK(repo_totals(r, &t, &k->e), &k->e);
+	CHECK_EQ(t.snapshots, 3);
+	CHECK_EQ(t.logical, spec[0].bytes * 80 + spec[1].bytes * 100 +
+				    spec[2].bytes * 3);
+	CHECK_EQ(t.chunks, v.kept.chunks + v.removed.chunks);
+	CHECK_EQ(t.unique, v.kept.plain + v.removed.plain);
+	CHECK_EQ(t.reserve_bytes, 64 << 10);
+	CHECK(t.packs >= 2 && t.logs == 1);
+	CHECK(t.bytes >= t.pack_bytes);
+	CHECK(t.catalog_bytes > 0);
+	CHECK(t.oldest < t.newest);
+	/* What was said comes true. */
+	s = kit_session(k, r);
+	CHECK_OK(session_remove(s, w.id, 2, &k->e), &k->e);
+	session_end(s);
+	o.n_remove = 0;
+	CHECK_OK(repo_usage(r, &o, &u, &k->e), &k->e);
+	CHECK_EQ(u.garbage.chunks, v.removed.chunks);
+	CHECK_EQ(u.garbage.plain, v.removed.plain);
+	CHECK_EQ(u.garbage.stored, v.removed.stored);
+	CHECK_EQ(u.removed.chunks, 0);
+	repo_close(r);
+	run_fini(&w.run);
+}
+
+int main(void)
+{
+	setvbuf(stdout, NULL, _IOLBF, 0);
+#define BOTH(f)                                                                \
+	do {                                                                   \
+		if (getenv("ONLY") == NULL || strcmp(getenv("ONLY"), #f) == 0) \
+			both_engines(f);                                       \
+		printf("ok %s\n", #f);                                         \
+	} while (0)
+	BOTH(whole);
+	BOTH(empty);
+	BOTH(several_logs);
+	BOTH(nothing_written);
+	BOTH(stop);
+	BOTH(superblocks);
+	BOTH(damaged_packs);
+	BOTH(damaged_block);
+	BOTH(damaged_trees);
+	BOTH(unnamed);
+	BOTH(during_session);
+	BOTH(damaged_log);
+	BOTH(damaged_sealed_log);
+	BOTH(catalogs);
+	BOTH(indexes);
+	BOTH(usages);
+	return 0;
+}
