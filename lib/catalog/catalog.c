@@ -16,6 +16,7 @@
 #include "catalog/catalog.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -72,8 +73,16 @@ static enum bc_err connect(struct catalog *c, bool create, struct err *e)
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
 	int rc;
 
-	if (create)
+	/* SQLite would make it readable for all; its companions take the
+	 * mode of the database. */
+	if (create && !c->in_memory) {
+		int fd = open(c->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
+			      0600);
+
+		if (fd >= 0)
+			close(fd);
 		flags |= SQLITE_OPEN_CREATE;
+	}
 	if (c->in_memory)
 		flags |= SQLITE_OPEN_MEMORY;
 	rc = c->s->open_v2(c->in_memory ? ":memory:" : c->path, &c->db, flags,

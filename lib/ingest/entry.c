@@ -119,19 +119,28 @@ static enum bc_err read_attrs(struct worker *w, struct range *r, uint32_t i,
 	return rc;
 }
 
+/* The finaliser of splitmix64 (Steele, Lea, Flood 2014): one to one. */
+static uint64_t mix(uint64_t z)
+{
+	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+	return z ^ z >> 31;
+}
+
 /* Equal for all names of one inode in this snapshot, and from one put to the
- * next: the number of the device in the order of the roots, not the device's
- * own, which may change with a reboot. */
+ * next: a root's device counts by its place among the roots, as its own number
+ * may change with a reboot. Different inodes of one device never meet, those
+ * of two devices by a chance of 2^-64. */
 static uint64_t link_group(const struct put *p, const struct item *it)
 {
-	uint64_t device = it->dev << 16;
+	uint64_t device = ~it->dev;
 
 	for (size_t i = 0; i < p->n_bases; i++)
 		if (p->bases[i].dev == it->dev) {
 			device = i;
 			break;
 		}
-	return it->ino ^ device << 48;
+	return mix(it->ino ^ mix(device + UINT64_C(0x9e3779b97f4a7c15)));
 }
 
 void entry_metadata(struct put *p, const struct item *it,

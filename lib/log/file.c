@@ -166,10 +166,11 @@ static enum bc_err read_span(struct log_file *l, uint64_t offset, size_t want,
 				  got, e);
 }
 
-enum bc_err log_file_group(struct log_file *l, uint64_t offset, bool blocks,
-			   struct codec_dec *dec, struct group **out,
-			   struct err *e)
+enum bc_err log_file_group(struct log_file *l, uint64_t offset,
+			   enum group_part part, struct codec_dec *dec,
+			   struct group **out, struct err *e)
 {
+	bool blocks = part != GROUP_LEAD;
 	struct group *g = NULL;
 	struct group_head h;
 	uint8_t *raw = NULL;
@@ -193,7 +194,9 @@ enum bc_err log_file_group(struct log_file *l, uint64_t offset, bool blocks,
 			goto out;
 	}
 	rc = group_decode(bytes_of(raw, got), offset, dec, &g, e);
-	if (rc == BC_OK && blocks)
+	if (rc == BC_OK && blocks && got < g->head.length)
+		rc = err_set(e, BC_ENOTFOUND, "the group's end is missing");
+	if (rc == BC_OK && part == GROUP_WHOLE)
 		rc = group_check_blocks(g, bytes_of(raw, got), e);
 	if (rc == BC_OK && blocks) {
 		g->raw = raw;
@@ -220,7 +223,7 @@ enum bc_err log_file_group_before(struct log_file *l, uint64_t end,
 		struct group *g = NULL;
 
 		at -= LOG_ALIGN;
-		rc = log_file_group(l, at, false, dec, &g, e);
+		rc = log_file_group(l, at, GROUP_LEAD, dec, &g, e);
 		if (rc == BC_OK && g->next == end) {
 			*out = g;
 			return BC_OK;
@@ -244,7 +247,7 @@ enum bc_err log_file_later_group(struct log_file *l, uint64_t offset,
 	for (; rc == BC_OK && offset < size; offset += LOG_ALIGN) {
 		struct group *g = NULL;
 
-		rc = log_file_group(l, offset, true, dec, &g, e);
+		rc = log_file_group(l, offset, GROUP_WHOLE, dec, &g, e);
 		if (rc == BC_OK && g->head.generation > generation)
 			*found = true;
 		group_free(g);

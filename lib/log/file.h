@@ -48,17 +48,25 @@ const struct log_head *log_file_head(const struct log_file *l);
 const char *log_file_path(const struct log_file *l);
 struct io_file *log_file_io(const struct log_file *l);
 
+/* How much of a group is read. */
+enum group_part {
+	GROUP_LEAD,  /* record and directory */
+	GROUP_WHOLE, /* also the blocks, every one of them whole */
+	GROUP_BYTES, /* also the blocks, in whatever state */
+};
+
 /*
  * log_file_group - read the group at `offset`.
  *
- *   blocks  also check every block, which a group that may be torn needs,
- *	     and keep the bytes (group->raw)
+ *   part  with blocks the bytes are kept (group->raw). A group at the end,
+ *	   which may be torn, is believed only as GROUP_WHOLE
  *
  *   BC_ENOTFOUND  no whole group of this log begins there
  *   BC_EIO, BC_EVERSION, BC_ENOMEM
  */
 BC_MUST_CHECK enum bc_err log_file_group(struct log_file *l, uint64_t offset,
-					 bool blocks, struct codec_dec *dec,
+					 enum group_part part,
+					 struct codec_dec *dec,
 					 struct group **out, struct err *e);
 
 /*

@@ -92,6 +92,15 @@ static enum bc_err apply_made(struct repo *r, const struct group *g,
 	uint16_t slot = 0;
 	enum bc_err rc = group_chunk(r, g, id, &block, &raw, &slot, e);
 
+	/* Its record is lost, and with it what it was: the others stay. */
+	if (rc == BC_EDAMAGE) {
+		repo_note_f(r, "a snapshot of generation %llu is lost: %s",
+			    (unsigned long long)g->head.generation,
+			    e == NULL ? "its record is damaged" : e->text);
+		err_clear(e);
+		buf_fini(&block);
+		return BC_OK;
+	}
 	if (rc == BC_OK)
 		rc = add_snapshot(r, raw, id, g->head.generation, log_number,
 				  slot, e);
@@ -178,6 +187,14 @@ static enum bc_err apply_state(struct repo *r, const struct log_blocks *b,
 	return rc;
 }
 
+/* One whose record was lost is not. */
+static bool known(struct repo *r, const struct digest *id)
+{
+	struct catalog_snapshot row;
+
+	return catalog_get_snapshot(r->catalog, id, &row, NULL) == BC_OK;
+}
+
 static enum bc_err apply_op(struct repo *r, const struct group *g,
 			    uint32_t log_number, const struct log_op *op,
 			    struct log_pos *pos, struct err *e)
@@ -193,8 +210,12 @@ static enum bc_err apply_op(struct repo *r, const struct group *g,
 	case LOG_OP_SNAPSHOT_MADE:
 		return apply_made(r, g, &op->u.snapshot, log_number, e);
 	case LOG_OP_SNAPSHOT_REMOVED:
+		if (!known(r, &op->u.snapshot))
+			return BC_OK;
 		return catalog_remove_snapshot(r->catalog, &op->u.snapshot, e);
 	case LOG_OP_SNAPSHOT_TAGGED:
+		if (!known(r, &op->u.tagging.snapshot))
+			return BC_OK;
 		return apply_tagging(r, &op->u.tagging, e);
 	case LOG_OP_PACK_ADDED:
 		return apply_pack(r, &op->u.pack, gen, pos, e);

@@ -245,7 +245,7 @@ static enum bc_err check_end(struct check *c, struct err *e)
 					  e);
 	/* Somebody may have committed since it was opened. */
 	if (rc == BC_OK) {
-		rc = log_file_group(l, head->end, true, c->r->dec, &g, e);
+		rc = log_file_group(l, head->end, GROUP_WHOLE, c->r->dec, &g, e);
 		c->moved_on = rc == BC_OK;
 		group_free(g);
 		if (rc == BC_ENOTFOUND) {

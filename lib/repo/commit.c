@@ -19,7 +19,7 @@ static enum bc_err whole_dir(struct repo *r, struct log_file *l,
 	while (rc == BC_OK && at < r->head.end) {
 		struct group *g = NULL;
 
-		rc = log_file_group(l, at, false, r->dec, &g, e);
+		rc = log_file_group(l, at, GROUP_LEAD, r->dec, &g, e);
 		for (uint32_t i = 0, n = 0;
 		     rc == BC_OK && g->dir != NULL && i < g->dir->n_blocks;
 		     i++) {

@@ -300,7 +300,14 @@ enum bc_err repo_create(const char *path, const struct repo_create_options *o,
 {
 	struct io_dir *dir = NULL;
 	struct io_file *lock = NULL;
-	enum bc_err rc = open_or_make(path, o, &dir, e);
+	enum bc_err rc;
+
+	if (!chunk_params_valid(&o->chunker) ||
+	    o->pack_bytes < REPO_PACK_MIN_BYTES ||
+	    o->pack_bytes > REPO_PACK_MAX_BYTES)
+		return err_set(e, BC_EINVAL,
+			       "a repository cannot have these sizes");
+	rc = open_or_make(path, o, &dir, e);
 
 	if (rc == BC_OK)
 		rc = check_free(dir, e);

@@ -415,7 +415,7 @@ static enum bc_err load_group(struct repo *r, const struct pack_ref *p,
 	if (rc == BC_OK)
 		rc = log_file_open(r->log_dir, name, false, &l, e);
 	if (rc == BC_OK)
-		rc = log_file_group(l, at, false, r->dec, &g, e);
+		rc = log_file_group(l, at, GROUP_LEAD, r->dec, &g, e);
 	if (rc == BC_OK && g->dir == NULL)
 		rc = BC_ENOTFOUND;
 	if (rc == BC_ENOTFOUND)

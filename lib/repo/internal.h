@@ -126,6 +126,10 @@ void repo_close_index(struct repo *r);
  * ask the catalog alone do without. */
 BC_MUST_CHECK enum bc_err repo_need_index(struct repo *r, struct err *e);
 
+/* repo_index_anew - do without the index on disk: in memory, from the
+ * directories. */
+BC_MUST_CHECK enum bc_err repo_index_anew(struct repo *r, struct err *e);
+
 /* repo_heal_index - if a lookup has met a damaged page of the index, make the
  * index again; true if a second lookup may find more. Any thread. */
 bool repo_heal_index(struct repo *r);

@@ -74,6 +74,16 @@ static enum bc_err open_log(struct repo *r, uint64_t seq,
  * naming it. A half-made one is passed over: its maker died before its first
  * group.
  */
+static bool half_made(struct repo *r, const struct log_name *n)
+{
+	char name[LOG_NAME_BYTES];
+	struct io_stat st;
+
+	log_name(n->seq, &n->id, name);
+	return io_stat_at(r->log_dir, name, &st, NULL) == BC_OK &&
+	       st.size <= LOG_HEAD_BYTES;
+}
+
 static enum bc_err open_successor(struct repo *r, const struct log_list *list,
 				  uint64_t seq, const struct pack_id *id,
 				  struct log_file **out, struct err *e)
@@ -92,6 +102,10 @@ static enum bc_err open_successor(struct repo *r, const struct log_list *list,
 			return BC_OK;
 		}
 		log_file_close(l);
+		/* Half-made is a log that has no group yet. One that has, and
+		 * a damaged header, is a gap. */
+		if (rc == BC_EDAMAGE && !half_made(r, &list->at[i]))
+			return rc;
 		if (rc != BC_OK && rc != BC_EDAMAGE && rc != BC_ENOTFOUND)
 			return rc;
 		err_clear(e);
@@ -305,6 +319,40 @@ static enum bc_err check_tail(struct replay *p, bool locked, bool *again,
 	return gap(p, "later groups follow a damaged one", e);
 }
 
+/*
+ * A group whose blocks are not whole, but after which the log goes on: it was
+ * committed, and what its record says holds. Only the chunks in those blocks
+ * are lost.
+ */
+static bool damaged_group(struct replay *p, uint64_t limit, struct group **out)
+{
+	struct group *g = NULL, *after = NULL;
+	bool follows = false;
+
+	if (log_file_group(p->log, p->pos.end, GROUP_BYTES, p->r->dec, &g,
+			   NULL) != BC_OK)
+		return false;
+	if (g->next == limit)
+		follows = true;
+	else if (g->next < limit &&
+		 log_file_group(p->log, g->next, GROUP_LEAD, p->r->dec, &after,
+				NULL) == BC_OK)
+		follows = after->head.generation == g->head.generation + 1 &&
+			  digest_eq(&after->record.prev, &g->digest);
+	group_free(after);
+	if (!follows) {
+		group_free(g);
+		return false;
+	}
+	repo_note_f(p->r,
+		    "blocks of generation %llu are damaged in %s; run "
+		    "`blobctl check`",
+		    (unsigned long long)g->head.generation,
+		    log_file_path(p->log));
+	*out = g;
+	return true;
+}
+
 static enum bc_err replay_all(struct replay *p, bool locked, struct err *e)
 {
 	enum bc_err rc = BC_OK;
@@ -322,8 +370,10 @@ static enum bc_err replay_all(struct replay *p, bool locked, struct err *e)
 			rc = step_log(p, e);
 			continue;
 		}
-		rc = log_file_group(p->log, p->pos.end, true, p->r->dec, &g,
-				    e);
+		rc = log_file_group(p->log, p->pos.end, GROUP_WHOLE,
+				    p->r->dec, &g, e);
+		if (rc == BC_ENOTFOUND && damaged_group(p, limit, &g))
+			rc = BC_OK;
 		if (rc == BC_ENOTFOUND) {
 			err_clear(e);
 			if (p->next != NULL)

@@ -128,7 +128,7 @@ static enum bc_err each_group(struct repo *r, const struct pack_ref *p,
 		}
 		if (rc != BC_OK)
 			break;
-		rc = log_file_group(l, at, false, r->dec, &g, e);
+		rc = log_file_group(l, at, GROUP_LEAD, r->dec, &g, e);
 		if (rc == BC_OK && g->dir != NULL)
 			rc = f->each(f->ctx, g->dir, p->number, e);
 		if (rc == BC_ENOTFOUND) {
@@ -419,6 +419,17 @@ enum bc_err repo_open_index(struct repo *r, struct err *e)
 	return rebuild(r, covered <= r->head.generation, e);
 }
 
+enum bc_err repo_index_anew(struct repo *r, struct err *e)
+{
+	enum bc_err rc;
+
+	pthread_mutex_lock(&r->mutex);
+	rc = rebuild(r, false, e);
+	r->index_ready = rc == BC_OK;
+	pthread_mutex_unlock(&r->mutex);
+	return rc;
+}
+
 bool repo_heal_index(struct repo *r)
 {
 	struct err e = ERR_INIT;
@@ -450,10 +461,12 @@ void repo_overlay_pack(struct repo *r, uint32_t number)
 
 enum bc_err repo_need_index(struct repo *r, struct err *e)
 {
-	enum bc_err rc = BC_OK;
+	enum bc_err rc;
 
-	if (!r->index_ready)
-		rc = repo_open_index(r, e);
+	/* Once it is there, any thread may ask: only looked at, then. */
+	if (r->index_ready)
+		return BC_OK;
+	rc = repo_open_index(r, e);
 	r->index_ready = rc == BC_OK;
 	return rc;
 }
