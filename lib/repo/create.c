@@ -66,35 +66,78 @@ static enum bc_err not_empty(void *ctx, const char *name, enum io_type type)
 	return BC_OK;
 }
 
+struct log_scan {
+	struct io_dir *dir;
+	bool used;
+};
+
+static enum bc_err scan_log(void *ctx, const char *name, enum io_type type)
+{
+	struct log_scan *s = ctx;
+	struct io_stat st;
+
+	(void)type;
+	/* An interrupted init writes one header and one group of one sector. */
+	if (io_stat_at(s->dir, name, &st, NULL) != BC_OK ||
+	    st.size > LOG_HEAD_BYTES + LOG_ALIGN)
+		s->used = true;
+	return BC_OK;
+}
+
+/* Does the log hold more than init itself writes? Sets *used, or leaves it. */
+static enum bc_err log_in_use(struct io_dir *dir, bool *used, struct err *e)
+{
+	struct log_scan s = { .dir = NULL };
+	enum bc_err rc = io_dir_open_at(dir, REPO_LOG_DIR, &s.dir, e);
+
+	if (rc == BC_ENOTFOUND) {
+		err_clear(e);
+		return BC_OK;
+	}
+	if (rc == BC_OK)
+		rc = io_list(s.dir, ".", e, scan_log, &s);
+	io_dir_close(s.dir);
+	*used = *used || s.used;
+	return rc;
+}
+
 /* The folder must hold nothing that is somebody's. */
 static enum bc_err check_free(struct io_dir *dir, struct err *e)
 {
 	struct scan s = { .repo = false };
+	struct superblock copy;
 	bool packs = false;
 	enum bc_err rc = io_list(dir, ".", e, scan_one, &s);
 
 	if (rc != BC_OK)
 		return rc;
+	/* The copy alone makes a repository, too. */
+	if (superblock_load(dir, &copy, NULL, NULL) == BC_OK)
+		s.repo = true;
 	if (s.repo) {
 		err_set(e, BC_EEXIST, "%s is a repository already",
 			io_dir_path(dir));
 		err_hint(e, "`blobctl init --if-missing` accepts it");
 		return BC_EEXIST;
 	}
+	rc = io_list(dir, REPO_PACKS_DIR, e, not_empty, &packs);
+	if (rc == BC_ENOTFOUND)
+		rc = BC_OK;
+	if (rc == BC_OK)
+		rc = log_in_use(dir, &packs, e);
+	if (rc == BC_OK && packs)
+		return err_set(e, BC_EEXIST,
+			       "%s holds data but no superblock: a damaged "
+			       "repository",
+			       io_dir_path(dir));
+	if (rc == BC_OK)
+		err_clear(e);
 	if (s.foreign) {
 		err_set(e, BC_EEXIST, "%s is not empty (it holds %s)",
 			io_dir_path(dir), s.name);
 		err_hint(e, "choose an empty or a new folder");
 		return BC_EEXIST;
 	}
-	rc = io_list(dir, REPO_PACKS_DIR, e, not_empty, &packs);
-	if (rc == BC_ENOTFOUND)
-		rc = BC_OK;
-	if (rc == BC_OK && packs)
-		return err_set(e, BC_EEXIST,
-			       "%s holds packs but no superblock: a damaged "
-			       "repository",
-			       io_dir_path(dir));
 	return rc;
 }
 
