@@ -57,7 +57,7 @@ static const struct opt check_opts[] = {
 struct run {
 	struct ctx *c;
 	struct check_progress progress;
-	struct buf key;
+	struct buf key, last; /* SNAP:PATH of what was told */
 };
 
 static void sample(void *ctx, struct progress_now *now)
@@ -119,6 +119,7 @@ static void tell_finding(void *ctx, const struct check_finding *f)
 static void tell_affected(void *ctx, const struct check_affected *a)
 {
 	struct run *r = ctx;
+	struct buf last;
 	char id[DIGEST_HEX_BYTES];
 	struct show_affected s = { .snapshot_id = id,
 				   .type = pick_type(a->type),
@@ -126,6 +127,9 @@ static void tell_affected(void *ctx, const struct check_affected *a)
 				   .detail = bytes_str(a->text) };
 
 	hex_encode(a->snapshot->b, DIGEST_BYTES, id);
+	last = r->last;
+	r->last = r->key;
+	r->key = last;
 	buf_clear(&r->key);
 	/* Too long for memory: the snapshot at least is named. */
 	if (buf_add(&r->key, id, PICK_KEY_DIGITS) != BC_OK ||
@@ -134,7 +138,9 @@ static void tell_affected(void *ctx, const struct check_affected *a)
 		s.key = bytes_of(id, PICK_KEY_DIGITS);
 	else
 		s.key = buf_bytes(&r->key);
-	show_affected(&r->c->out, &s);
+	/* A directory of which several nodes are lost is one path. */
+	if (!bytes_eq(s.key, buf_bytes(&r->last)))
+		show_affected(&r->c->out, &s);
 }
 
 /* ---- the command -----------------------------------------------------------
@@ -207,8 +213,10 @@ static enum bc_err check_run(struct ctx *c, struct err *e)
 	if (rc != BC_OK)
 		return rc;
 	buf_init(&run.key, KEY_MAX_BYTES);
+	buf_init(&run.last, KEY_MAX_BYTES);
 	rc = run_check(c, &run, e);
 	buf_fini(&run.key);
+	buf_fini(&run.last);
 	return rc;
 }
 

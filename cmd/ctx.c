@@ -125,6 +125,12 @@ enum bc_err ctx_open_repo(struct ctx *c, struct err *e)
 
 	if (rc == BC_ENOREPO)
 		err_hint(e, "blobctl init %s", c->repo_path);
+	if (rc == BC_EDAMAGE && e->hint[0] == '\0')
+		err_hint(e, "blobctl check   says what is damaged, and what "
+			    "that hurts");
+	if (rc == BC_EVERSION && e->hint[0] == '\0')
+		err_hint(e,
+			 "install a newer blobctl; this is " BLOBCTL_VERSION);
 	return rc;
 }
 

@@ -227,6 +227,39 @@ static enum bc_err add_root(struct ctx *c, struct roots *r, const char *path,
 	return text[1] == NULL ? err_set(e, BC_ENOMEM, "no memory") : BC_OK;
 }
 
+static int by_name(const void *a, const void *b)
+{
+	const struct put_root *x = *(const struct put_root *const *)a;
+	const struct put_root *y = *(const struct put_root *const *)b;
+
+	return strcmp(x->name == NULL ? "" : x->name,
+		      y->name == NULL ? "" : y->name);
+}
+
+/* Two roots of one name; what contents bring along only the library sees. */
+static enum bc_err check_names(const struct roots *r, struct err *e)
+{
+	const struct put_root **v = calloc(r->n, sizeof(*v));
+	enum bc_err rc = BC_OK;
+
+	if (v == NULL)
+		return err_set(e, BC_ENOMEM, "no memory");
+	for (size_t i = 0; i < r->n; i++)
+		v[i] = &r->at[i];
+	qsort(v, r->n, sizeof(*v), by_name);
+	for (size_t i = 1; i < r->n && rc == BC_OK; i++) {
+		if (v[i]->name == NULL || v[i - 1]->name == NULL ||
+		    strcmp(v[i]->name, v[i - 1]->name) != 0)
+			continue;
+		rc = err_set(e, BC_EUSAGE,
+			     "%s and %s would both be stored as %s",
+			     v[i - 1]->path, v[i]->path, v[i]->name);
+		err_hint(e, "put them one after the other, each with a --name");
+	}
+	free(v);
+	return rc;
+}
+
 static enum bc_err make_roots(struct ctx *c, struct roots *r, struct err *e)
 {
 	enum bc_err rc = BC_OK;
@@ -238,7 +271,7 @@ static enum bc_err make_roots(struct ctx *c, struct roots *r, struct err *e)
 		return err_set(e, BC_ENOMEM, "no memory");
 	for (size_t i = 0; i < c->n_args && rc == BC_OK; i++)
 		rc = add_root(c, r, c->args[i], e);
-	return rc;
+	return rc == BC_OK ? check_names(r, e) : rc;
 }
 
 /* After the first path, or what standard input is stored as. */
@@ -291,6 +324,21 @@ static void tell_event(void *ctx, const struct put_event *ev)
 			 "not stored: %s", strerror(ev->err->sys_errno));
 }
 
+/* With -v. */
+static void tell_item(void *ctx, const char *path, uint64_t size)
+{
+	struct ctx *c = ((struct run *)ctx)->c;
+	struct json j;
+
+	if (out_events(&c->out)) {
+		json_begin(&j, "file");
+		json_path(&j, "path", bytes_str(path));
+		json_u64(&j, "size_bytes", size);
+		out_emit(&c->out, &j);
+	}
+	msg_detail(&c->msg, "%s", path);
+}
+
 static enum bc_err make_tags(const struct put_opts *o,
 			     struct snapshot_tag **out, struct err *e)
 {
@@ -307,15 +355,6 @@ static enum bc_err make_tags(const struct put_opts *o,
 	}
 	*out = tags;
 	return BC_OK;
-}
-
-static unsigned thread_count(const struct ctx *c)
-{
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-
-	if (c->g.threads > 0)
-		return (unsigned)(c->g.threads > 64 ? 64 : c->g.threads);
-	return cores < 1 ? 1 : cores > 64 ? 64 : (unsigned)cores;
 }
 
 static void show_result(struct ctx *c, const struct put_opts *o,
@@ -366,7 +405,7 @@ static enum bc_err store_roots(struct ctx *c, const struct roots *roots,
 	struct put_options p = {
 		.roots = roots->at,
 		.n_roots = roots->n,
-		.threads = thread_count(c),
+		.threads = ctx_threads(c),
 		.no_cache = o->no_cache,
 		.cache = open_cache(c),
 		.one_file_system = o->one_file_system,
@@ -379,6 +418,7 @@ static enum bc_err store_roots(struct ctx *c, const struct roots *roots,
 		.if_changed = o->if_changed,
 		.dry_run = c->g.dry_run,
 		.event = tell_event,
+		.item = c->g.verbose > 0 ? tell_item : NULL,
 		.ctx = &run,
 		.progress = &run.progress,
 		.stop = c->stop

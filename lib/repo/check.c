@@ -31,17 +31,16 @@ const char *check_phase_name(enum check_phase p)
 	return p < CHECK_PHASES ? name[p] : "";
 }
 
-/* ---- telling -------------------------------------------------------------- */
+/* ---- telling --------------------------------------------------------------
+ */
 
-void check_tell(struct check *c, enum check_weight w,
-		const struct check_at *at, const char *next, const char *fmt,
-		...)
+void check_tell(struct check *c, enum check_weight w, const struct check_at *at,
+		const char *next, const char *fmt, ...)
 {
 	char text[TEXT_BYTES];
-	struct check_finding f = { .phase = c->phase,
-				   .weight = w,
-				   .text = text,
-				   .next = next };
+	struct check_finding f = {
+		.phase = c->phase, .weight = w, .text = text, .next = next
+	};
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -101,7 +100,8 @@ void check_file(const struct pack_ref *p, char out[CHECK_FILE_BYTES])
 		 p->log ? REPO_LOG_DIR : REPO_PACKS_DIR, name);
 }
 
-/* ---- phase: the folder ---------------------------------------------------- */
+/* ---- phase: the folder ----------------------------------------------------
+ */
 
 static void check_superblock(struct check *c, const char *name,
 			     const char *other)
@@ -159,8 +159,7 @@ static enum bc_err tell_lease(void *ctx, const struct lease_info *l)
 	return BC_OK;
 }
 
-static enum bc_err tell_rubbish(void *ctx, const char *name,
-				enum io_type type)
+static enum bc_err tell_rubbish(void *ctx, const char *name, enum io_type type)
 {
 	struct check *c = ctx;
 	struct check_at at = { .file = name };
@@ -220,193 +219,8 @@ static void tell_sessions(struct check *c)
 			   "the sessions at work cannot be listed");
 }
 
-/* ---- phase: the log ------------------------------------------------------- */
-
-/*
- * Opening with views in memory has read the chain from its beginning, every
- * group with all its blocks. What is left to say is where it ends, and why.
+/* ---- phase: trees ---------------------------------------------------------
  */
-static enum bc_err check_end(struct check *c, struct err *e)
-{
-	char name[LOG_NAME_BYTES], file[CHECK_FILE_BYTES];
-	const struct log_pos *head = &c->r->head;
-	struct check_at at = { .file = file, .offset = &head->end };
-	struct log_file *l = NULL;
-	struct group *g = NULL;
-	bool later = false;
-	enum bc_err rc;
-
-	log_name(head->seq, &head->log, name);
-	snprintf(file, sizeof(file), REPO_LOG_DIR "/%s", name);
-	rc = log_file_open(c->r->log_dir, name, false, &l, e);
-	if (rc == BC_OK)
-		rc = log_file_later_group(l, head->end + LOG_ALIGN,
-					  head->generation, c->r->dec, &later,
-					  e);
-	/* Somebody may have committed since it was opened. */
-	if (rc == BC_OK) {
-		rc = log_file_group(l, head->end, GROUP_WHOLE, c->r->dec, &g, e);
-		c->moved_on = rc == BC_OK;
-		group_free(g);
-		if (rc == BC_ENOTFOUND) {
-			err_clear(e);
-			rc = BC_OK;
-		}
-	}
-	log_file_close(l);
-	if (rc == BC_OK && later && !c->moved_on) {
-		c->log_whole = false;
-		check_tell(c, CHECK_DAMAGE, &at, COPY_NEXT,
-			   "the group of generation %llu is damaged, and later "
-			   "ones follow",
-			   (unsigned long long)head->generation + 1);
-	}
-	return rc;
-}
-
-static bool in_chain(struct check *c, const struct pack_id *id)
-{
-	struct catalog_pack row;
-
-	return catalog_get_pack_id(c->r->catalog, id->b, &row, NULL) == BC_OK;
-}
-
-static void tell_stray_log(struct check *c, const struct log_name *n)
-{
-	char name[LOG_NAME_BYTES], file[CHECK_FILE_BYTES];
-	struct check_at at = { .file = file };
-	const struct log_pos *head = &c->r->head;
-	struct log_file *l = NULL;
-	const struct log_head *h;
-	struct err e = ERR_INIT;
-
-	log_name(n->seq, &n->id, name);
-	snprintf(file, sizeof(file), REPO_LOG_DIR "/%s", name);
-	if (log_file_open(c->r->log_dir, name, false, &l, &e) != BC_OK) {
-		/* Half-made logs have no whole header: their maker died. With
-		 * a later log beside it, it was one. */
-		check_tell(c, n->seq > head->seq ? CHECK_NOTE : CHECK_DAMAGE,
-			   &at, NULL, "%s",
-			   n->seq > head->seq ?
-				   "a log that was begun and not finished, or "
-				   "whose header is damaged" :
-				   e.text);
-		return;
-	}
-	h = log_file_head(l);
-	if (c->moved_on && n->seq > head->seq) {
-		log_file_close(l);
-		return;
-	}
-	if (pack_id_eq(&h->prev_id, &head->log) &&
-	    h->first_generation > head->generation + 1) {
-		char end[CHECK_FILE_BYTES];
-		struct check_at gap = { .file = end, .offset = &head->end };
-
-		log_name(head->seq, &head->log, name);
-		snprintf(end, sizeof(end), REPO_LOG_DIR "/%s", name);
-		c->log_whole = false;
-		check_tell(c, CHECK_DAMAGE, &gap, COPY_NEXT,
-			   "generations %llu to %llu are damaged",
-			   (unsigned long long)head->generation + 1,
-			   (unsigned long long)h->first_generation - 1);
-	} else if (h->first_generation > head->generation + 1) {
-		c->log_whole = false;
-		check_tell(c, CHECK_DAMAGE, &at, COPY_NEXT,
-			   "the log before this one is missing or damaged");
-	} else {
-		check_tell(c, CHECK_NOTE, &at, NULL,
-			   "a log that was begun and given up");
-	}
-	log_file_close(l);
-}
-
-static enum bc_err count_snapshots(struct check *c, struct err *e)
-{
-	enum bc_err rc = catalog_count(c->r->catalog, &c->res.snapshots, e);
-
-	c->res.generation = c->r->head.generation;
-	return rc;
-}
-
-/* The catalog on disk may know more than a damaged log does. */
-static void take_disk_catalog(struct check *c)
-{
-	struct catalog_options o = { .busy_ms = CHECK_DISK_WAIT_MS };
-	struct catalog *disk = NULL;
-	struct catalog_position at;
-	char path[4096];
-
-	snprintf(path, sizeof(path), "%s/" REPO_CATALOG_FILE, c->path);
-	o.path = path;
-	memcpy(o.repository, c->sb.id.b, PACK_ID_BYTES);
-	if (catalog_open(&o, &disk, NULL) != BC_OK)
-		return;
-	if (catalog_verify(disk, NULL) != BC_OK ||
-	    catalog_position(disk, &at, NULL) != BC_OK ||
-	    at.generation <= c->r->head.generation) {
-		catalog_close(disk);
-		return;
-	}
-	check_tell(c, CHECK_NOTE, NULL,
-		   "keep a copy of " REPO_CATALOG_FILE ": it is the only "
-		   "record of what came after",
-		   "the log is whole up to generation %llu, the catalog stands "
-		   "at %llu and is used for the rest of this check",
-		   (unsigned long long)c->r->head.generation,
-		   (unsigned long long)at.generation);
-	catalog_close(c->r->catalog);
-	repo_close_index(c->r);
-	c->r->index_ready = false;
-	c->r->catalog = disk;
-	c->r->head = (struct log_pos){ .generation = at.generation,
-				       .digest = at.digest,
-				       .seq = at.log_seq,
-				       .end = at.log_end,
-				       .next_pack = at.next_pack,
-				       .next_slot = at.next_slot };
-	memcpy(c->r->head.log.b, at.log_id, PACK_ID_BYTES);
-}
-
-static enum bc_err phase_log(struct check *c, const struct repo_options *ro,
-			     struct err *e)
-{
-	struct repo_options o = *ro;
-	struct log_list list = { NULL, 0 };
-	enum bc_err rc;
-
-	check_begin(c, CHECK_LOG, 0);
-	o.write = false;
-	o.detached = true;
-	o.note = (struct repo_note){ NULL, NULL };
-	rc = repo_open(c->path, &o, &c->r, e);
-	if (rc == BC_EDAMAGE || rc == BC_EVERSION) {
-		check_tell(c, CHECK_DAMAGE, NULL, COPY_NEXT, "%s", e->text);
-		c->log_whole = false;
-		/* A reader may still go by the catalog. */
-		o.detached = false;
-		if (rc == BC_EDAMAGE &&
-		    repo_open(c->path, &o, &c->r, NULL) == BC_OK)
-			rc = count_snapshots(c, e);
-		return rc;
-	}
-	if (rc == BC_OK)
-		rc = check_end(c, e);
-	if (rc == BC_OK)
-		rc = log_list_read(c->r->log_dir, &list, e);
-	for (size_t i = 0; i < list.n && rc == BC_OK; i++) {
-		if (in_chain(c, &list.at[i].id))
-			c->res.logs++;
-		else
-			tell_stray_log(c, &list.at[i]);
-	}
-	log_list_free(&list);
-	if (rc == BC_OK && !c->log_whole)
-		take_disk_catalog(c);
-	return rc == BC_OK ? count_snapshots(c, e) : rc;
-}
-
-/* ---- phase: trees --------------------------------------------------------- */
 
 struct tree_check {
 	struct check *c;
@@ -509,7 +323,8 @@ enum bc_err check_trees(struct check *c, struct err *e)
 	return rc;
 }
 
-/* ---- all of it ------------------------------------------------------------ */
+/* ---- all of it ------------------------------------------------------------
+ */
 
 static enum bc_err run_phases(struct check *c, const struct repo_options *ro,
 			      struct err *e)
@@ -517,7 +332,7 @@ static enum bc_err run_phases(struct check *c, const struct repo_options *ro,
 	enum bc_err rc = phase_folder(c, e);
 
 	if (rc == BC_OK)
-		rc = phase_log(c, ro, e);
+		rc = check_log(c, ro, e);
 	if (rc != BC_OK || c->r == NULL) {
 		c->res.skipped = 1U << CHECK_PACKS | 1U << CHECK_VIEWS |
 				 1U << CHECK_DATA | 1U << CHECK_TREES;
@@ -537,8 +352,8 @@ static enum bc_err run_phases(struct check *c, const struct repo_options *ro,
 }
 
 enum bc_err repo_check(const char *path, const struct repo_options *ro,
-		       const struct check_options *o,
-		       struct check_result *out, struct err *e)
+		       const struct check_options *o, struct check_result *out,
+		       struct err *e)
 {
 	struct check c = { .path = path, .o = o, .log_whole = true };
 	struct err own = ERR_INIT;
@@ -547,8 +362,8 @@ enum bc_err repo_check(const char *path, const struct repo_options *ro,
 	pthread_mutex_init(&c.lock, NULL);
 	marks_init(&c.bad);
 	if (rc == BC_ENOTFOUND)
-		rc = err_set(&own, BC_ENOREPO,
-			     "there is no repository at %s", path);
+		rc = err_set(&own, BC_ENOREPO, "there is no repository at %s",
+			     path);
 	if (rc == BC_OK)
 		rc = run_phases(&c, ro, &own);
 	repo_close(c.r);

@@ -47,9 +47,9 @@ struct check_affected {
 	const struct digest *snapshot;
 	struct bytes name; /* of the snapshot */
 	int64_t time;
-	struct bytes path; /* empty: the root */
+	struct bytes path;   /* empty: the root */
 	enum tree_type type; /* a directory: with what lies below it */
-	uint64_t size; /* of a file: bytes known to be lost */
+	uint64_t size;	     /* of a file: bytes known to be lost */
 	const char *text;
 };
 
@@ -60,8 +60,8 @@ struct check_progress {
 };
 
 struct check_options {
-	unsigned threads;    /* for CHECK_DATA; at least 1 */
-	unsigned read_data;  /* per cent of the packs; 0: none, 100: all */
+	unsigned threads;   /* for CHECK_DATA; at least 1 */
+	unsigned read_data; /* per cent of the packs; 0: none, 100: all */
 	/* Each may be NULL; called by one thread at a time. What they are
 	 * given is good until they return. */
 	void (*phase)(void *ctx, enum check_phase p);

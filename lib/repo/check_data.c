@@ -27,7 +27,8 @@ static const char DATA_NEXT[] =
 	"put the file back from a copy of the repository if you have one; the "
 	"paths that need it are listed below";
 
-/* ---- a file, piece by piece ----------------------------------------------- */
+/* ---- a file, piece by piece -----------------------------------------------
+ */
 
 struct piece {
 	uint8_t *mem;
@@ -195,7 +196,8 @@ static enum bc_err stream_get(struct stream *s, uint64_t at, size_t n,
 	return rc;
 }
 
-/* ---- one thread ----------------------------------------------------------- */
+/* ---- one thread -----------------------------------------------------------
+ */
 
 struct data_check {
 	struct check *c;
@@ -303,9 +305,16 @@ static enum bc_err lose_block(struct reader *r, const struct pack_dir *d,
 			      uint32_t first, const struct dir_block *b,
 			      const struct err *why, struct err *e)
 {
+	struct check *c = r->d->c;
+	bool told;
 	enum bc_err rc = BC_OK;
 
-	tell(r, b->offset, why->text);
+	/* A block of the log may have been told with the chain. */
+	pthread_mutex_lock(&c->lock);
+	told = marks_get(&c->bad, r->number, d->base_slot + first);
+	pthread_mutex_unlock(&c->lock);
+	if (!told)
+		tell(r, b->offset, why->text);
 	for (uint32_t i = 0; i < b->chunks && rc == BC_OK; i++)
 		rc = mark_bad(r, d->base_slot + first + i, e);
 	return rc;
@@ -346,10 +355,10 @@ static enum bc_err check_block(struct reader *r, const struct pack_dir *d,
 		p->slot = d->base_slot + i;
 		p->offset = b->offset;
 		p->want = d->ids[i];
-		r->jobs[r->n++] = (struct sha256_job){
-			.msg = bytes_of(to + d->starts[i], d->lengths[i]),
-			.out = &p->got
-		};
+		r->jobs[r->n++] =
+			(struct sha256_job){ .msg = bytes_of(to + d->starts[i],
+							     d->lengths[i]),
+					     .out = &p->got };
 	}
 	return BC_OK;
 }
@@ -425,8 +434,8 @@ static enum bc_err list_groups(struct repo *repo, uint32_t number,
 
 	pthread_mutex_lock(&repo->mutex);
 	while (rc == BC_OK && more) {
-		rc = catalog_find_group(repo->catalog, number, slot, &slot,
-					&at, e);
+		rc = catalog_find_group(repo->catalog, number, slot, &slot, &at,
+					e);
 		if (rc == BC_OK && buf_add(out, &at, sizeof(at)) != BC_OK)
 			rc = err_set(e, BC_ENOMEM, "no memory for a list");
 		more = slot-- > 0;
@@ -457,7 +466,7 @@ static enum bc_err check_groups(struct reader *r, const struct pack_ref *p,
 		struct group *g = NULL;
 
 		memcpy(&at, list.p + i - sizeof(at), sizeof(at));
-		rc = log_file_group(l, at, false, r->dec, &g, e);
+		rc = log_file_group(l, at, GROUP_LEAD, r->dec, &g, e);
 		if (rc == BC_OK && g->dir != NULL)
 			rc = check_dir(r, g->dir, e);
 		if (rc == BC_ENOTFOUND) {
@@ -473,8 +482,7 @@ static enum bc_err check_groups(struct reader *r, const struct pack_ref *p,
 	return rc == BC_OK ? last : rc;
 }
 
-static enum bc_err check_one(struct reader *r, uint32_t number,
-			     struct err *e)
+static enum bc_err check_one(struct reader *r, uint32_t number, struct err *e)
 {
 	struct repo *repo = r->d->c->r;
 	char file[CHECK_FILE_BYTES];
@@ -575,7 +583,8 @@ static void run_threads(struct data_check *d, unsigned n)
 		pthread_join(thread[--started], NULL);
 }
 
-/* ---- which packs ---------------------------------------------------------- */
+/* ---- which packs ----------------------------------------------------------
+ */
 
 static enum bc_err size_of(struct check *c, uint32_t number, uint64_t *out,
 			   struct err *e)
@@ -585,15 +594,15 @@ static enum bc_err size_of(struct check *c, uint32_t number, uint64_t *out,
 
 	/* A log that grows counts as a full one. */
 	if (rc == BC_OK)
-		*out = row.kind == CATALOG_LOG && row.length == 0 ?
-			       c->r->head.end :
-			       row.length;
+		*out = row.kind == CATALOG_LOG && row.length == 0
+			       ? c->r->head.end
+			       : row.length;
 	return rc;
 }
 
 /* Some of the packs, by lot, with about so many per cent of the bytes. */
-static enum bc_err draw(struct check *c, struct pack_numbers *v,
-			struct rng rng, uint64_t *bytes, struct err *e)
+static enum bc_err draw(struct check *c, struct pack_numbers *v, struct rng rng,
+			uint64_t *bytes, struct err *e)
 {
 	uint64_t all = 0, size = 0, want;
 	size_t n = 0;

@@ -23,7 +23,7 @@ struct check {
 	/* Views in memory, made from the log alone. NULL: cannot be opened. */
 	struct repo *r;
 	bool log_whole;
-	bool moved_on; /* the log has grown since r was opened */
+	bool moved_on;	      /* the log has grown since r was opened */
 	pthread_mutex_t lock; /* findings and `bad` */
 	struct marks bad;     /* damaged chunks */
 };
@@ -38,9 +38,8 @@ struct check_at {
  *   at    NULL, or where
  *   next  NULL, or what to do
  */
-void check_tell(struct check *c, enum check_weight w,
-		const struct check_at *at, const char *next, const char *fmt,
-		...) BC_PRINTF(5, 6);
+void check_tell(struct check *c, enum check_weight w, const struct check_at *at,
+		const char *next, const char *fmt, ...) BC_PRINTF(5, 6);
 
 void check_begin(struct check *c, enum check_phase p, uint64_t all);
 void check_step(struct check *c, uint64_t n);
@@ -50,6 +49,8 @@ bool check_stopped(const struct check *c, enum bc_err *rc, struct err *e);
 void check_file(const struct pack_ref *p, char out[CHECK_FILE_BYTES]);
 
 /* The phases. What they find they tell; what they return ends the check. */
+BC_MUST_CHECK enum bc_err
+check_log(struct check *c, const struct repo_options *ro, struct err *e);
 BC_MUST_CHECK enum bc_err check_packs(struct check *c, struct err *e);
 BC_MUST_CHECK enum bc_err check_views(struct check *c, struct err *e);
 BC_MUST_CHECK enum bc_err check_data(struct check *c, struct rng rng,

@@ -84,8 +84,7 @@ static void check_pack(struct check *c, const struct catalog_pack *row,
 		c->res.chunks += d->n_chunks;
 	if (rc != BC_OK)
 		check_tell(c, CHECK_DAMAGE, &at, PACK_NEXT, "%s",
-			   rc == BC_ENOTFOUND ? "the file is missing" :
-						e.text);
+			   rc == BC_ENOTFOUND ? "the file is missing" : e.text);
 	/* The blocks can be read without it; what it said is told apart. */
 	err_clear(&e);
 	if (f != NULL && check_head(f, p, &c->sb, &e) != BC_OK)
@@ -95,8 +94,7 @@ static void check_pack(struct check *c, const struct catalog_pack *row,
 }
 
 /* A row's spans do not outlive the next question; check_pack() needs none. */
-static enum bc_err check_number(struct check *c, uint32_t number,
-				struct err *e)
+static enum bc_err check_number(struct check *c, uint32_t number, struct err *e)
 {
 	struct catalog_pack row;
 	struct pack_ref p;
@@ -115,7 +113,8 @@ static enum bc_err check_number(struct check *c, uint32_t number,
 	return BC_OK;
 }
 
-/* ---- what nobody names ---------------------------------------------------- */
+/* ---- what nobody names ----------------------------------------------------
+ */
 
 struct live {
 	struct pack_id id[64];
@@ -150,8 +149,7 @@ static void tell_unnamed(struct unnamed *u, const char *name)
 	known = io_file_open(u->c->r->packs_dir, name, IO_READ, &f, NULL) ==
 			BC_OK &&
 		io_file_pread(f, raw, sizeof(raw), 0, NULL) == BC_OK &&
-		pack_head_decode(bytes_of(raw, sizeof(raw)), &h, NULL) ==
-			BC_OK;
+		pack_head_decode(bytes_of(raw, sizeof(raw)), &h, NULL) == BC_OK;
 	io_file_close(f, NULL);
 	if (!known) {
 		check_tell(u->c, CHECK_NOTE, &at, NULL,
@@ -163,8 +161,8 @@ static void tell_unnamed(struct unnamed *u, const char *name)
 		alive |= pack_id_eq(&u->live.id[i], &h.session) != 0;
 	hex_encode(h.session.b, PACK_ID_BYTES, session);
 	check_tell(u->c, CHECK_NOTE, &at, NULL,
-		   alive ? "being written by session %.12s" :
-			   "left by session %.12s, which ended without a "
+		   alive ? "being written by session %.12s"
+			 : "left by session %.12s, which ended without a "
 			   "commit; no snapshot needs it",
 		   session);
 }
@@ -183,8 +181,8 @@ static enum bc_err look_at(void *ctx, const char *name, enum io_type type)
 		hex[2 * PACK_ID_BYTES] = '\0';
 		is_name = hex_decode(hex, PACK_ID_BYTES, id.b);
 	}
-	if (is_name && catalog_get_pack_id(u->c->r->catalog, id.b, &row,
-					   NULL) == BC_OK) {
+	if (is_name &&
+	    catalog_get_pack_id(u->c->r->catalog, id.b, &row, NULL) == BC_OK) {
 		if (row.state == CATALOG_FREED)
 			tell_unnamed(u, name);
 		return BC_OK;

@@ -25,7 +25,8 @@ static const char INDEX_NEXT[] =
 static const char CATALOG_NEXT[] =
 	"remove catalog.db and what begins so: the next command makes it again";
 
-/* ---- a catalog in one digest ---------------------------------------------- */
+/* ---- a catalog in one digest ----------------------------------------------
+ */
 
 static void add_num(struct sha256_ctx *h, uint64_t v)
 {
@@ -132,8 +133,8 @@ static enum bc_err sum_log(void *ctx, const struct catalog_log *l,
 	add_num(&m->h, l->first_generation);
 	add_num(&m->h, l->sealed);
 	while (rc == BC_OK) {
-		rc = catalog_find_group(m->catalog, l->number, slot, &slot,
-					&at, e);
+		rc = catalog_find_group(m->catalog, l->number, slot, &slot, &at,
+					e);
 		if (rc == BC_OK) {
 			add_num(&m->h, slot);
 			add_num(&m->h, at);
@@ -165,7 +166,8 @@ static enum bc_err summarise(struct catalog *c, struct digest out[2],
 	return rc;
 }
 
-/* ---- the catalog on disk -------------------------------------------------- */
+/* ---- the catalog on disk --------------------------------------------------
+ */
 
 static enum bc_err compare(struct check *c, struct catalog *disk,
 			   const struct check_at *at, struct err *e)
@@ -255,18 +257,19 @@ static enum bc_err check_catalog(struct check *c, struct err *e)
 	return rc;
 }
 
-/* ---- the index ------------------------------------------------------------ */
+/* ---- the index ------------------------------------------------------------
+ */
 
 struct lookups {
 	struct check *c;
-	uint64_t step;	/* every so many chunks */
+	uint64_t step; /* every so many chunks */
 	uint64_t turn;
 	uint64_t tried, missing;
 	uint32_t pack; /* the first that misses some */
 };
 
-static enum bc_err look_up(void *ctx, const struct pack_dir *d,
-			   uint32_t number, struct err *e)
+static enum bc_err look_up(void *ctx, const struct pack_dir *d, uint32_t number,
+			   struct err *e)
 {
 	struct lookups *l = ctx;
 	enum bc_err rc = BC_OK;

@@ -16,7 +16,8 @@ enum {
 	STOP_EVERY = 64,
 };
 
-/* ---- marks ---------------------------------------------------------------- */
+/* ---- marks ----------------------------------------------------------------
+ */
 
 void marks_init(struct marks *m)
 {
@@ -79,7 +80,8 @@ bool marks_get(const struct marks *m, uint32_t pack, uint32_t slot)
 	       (m->pack[pack].bits[slot / 8] >> slot % 8 & 1) != 0;
 }
 
-/* ---- one chunk ------------------------------------------------------------ */
+/* ---- one chunk ------------------------------------------------------------
+ */
 
 /* Where a walk is: one node of a directory, at a child or an entry. */
 struct reach_frame {
@@ -131,8 +133,7 @@ static enum bc_err find(struct reach *w, const struct digest *id,
 	return BC_OK;
 }
 
-static enum bc_err mark(struct reach *w, const struct spot *at,
-			struct err *e)
+static enum bc_err mark(struct reach *w, const struct spot *at, struct err *e)
 {
 	enum bc_err rc = marks_set(w->seen, at->pack, at->slot);
 
@@ -177,7 +178,8 @@ static enum bc_err read_node(struct reach *w, const struct digest *id,
 	return node_fetch(&source, id, out, e);
 }
 
-/* ---- contents ------------------------------------------------------------- */
+/* ---- contents -------------------------------------------------------------
+ */
 
 struct content_loss {
 	uint64_t bytes;
@@ -265,7 +267,8 @@ static enum bc_err visit_content(struct reach *w, const struct content *c,
 	return rc;
 }
 
-/* ---- entries -------------------------------------------------------------- */
+/* ---- entries --------------------------------------------------------------
+ */
 
 static enum bc_err visit_attrs(struct reach *w, const struct tree_entry *en,
 			       bool *dirty, struct err *e)
@@ -303,7 +306,8 @@ static enum bc_err visit_file(struct reach *w, const struct tree_entry *en,
 	return lose(w, TREE_FILE, l.bytes, dirty, l.first.code, e);
 }
 
-/* ---- directories ---------------------------------------------------------- */
+/* ---- directories ----------------------------------------------------------
+ */
 
 static enum bc_err next_frame(struct reach *w, struct err *e)
 {
@@ -337,8 +341,8 @@ static enum bc_err open_node(struct reach_frame *f, struct err *e)
 }
 
 /* Enter a node of the directory at the current path, unless it is known. */
-static enum bc_err enter(struct reach *w, const struct digest *id,
-			 bool *dirty, struct err *e)
+static enum bc_err enter(struct reach *w, const struct digest *id, bool *dirty,
+			 struct err *e)
 {
 	struct reach_frame *f;
 	struct spot at;
@@ -412,8 +416,8 @@ static enum bc_err step(struct reach *w, struct err *e)
 
 	w->path.n = f->path;
 	if (!f->inner)
-		return leaf_next(&f->leaf, &en) ? visit_entry(w, at, &en, e) :
-						  leave(w, e);
+		return leaf_next(&f->leaf, &en) ? visit_entry(w, at, &en, e)
+						: leave(w, e);
 	if (!inner_next(&f->in, &item))
 		return leave(w, e);
 	rc = enter(w, &item.id, &dirty, e);

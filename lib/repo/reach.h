@@ -14,13 +14,14 @@
 #include "repo/chunks.h"
 #include "repo/snapshot_record.h"
 
-/* ---- marks ---------------------------------------------------------------- */
+/* ---- marks ----------------------------------------------------------------
+ */
 
 struct marks {
 	struct marks_pack {
 		uint32_t slots;
 		uint8_t *bits;
-	} *pack;
+	} * pack;
 	uint32_t packs;
 };
 
@@ -33,7 +34,8 @@ BC_MUST_CHECK enum bc_err marks_set(struct marks *m, uint32_t pack,
 				    uint32_t slot);
 bool marks_get(const struct marks *m, uint32_t pack, uint32_t slot);
 
-/* ---- walks ---------------------------------------------------------------- */
+/* ---- walks ----------------------------------------------------------------
+ */
 
 /* Something that a snapshot names and the repository no longer has. */
 struct reach_loss {
@@ -82,8 +84,7 @@ void reach_fini(struct reach *w);
  *   BC_OK  all was walked; losses were told
  *   BC_EDAMAGE, BC_ECANCEL, BC_ENOMEM, ...
  */
-BC_MUST_CHECK enum bc_err reach_snapshot(struct reach *w,
-					 const struct tree_entry *root,
-					 struct err *e);
+BC_MUST_CHECK enum bc_err
+reach_snapshot(struct reach *w, const struct tree_entry *root, struct err *e);
 
 #endif

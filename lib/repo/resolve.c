@@ -10,9 +10,8 @@ enum { SHOWN_BYTES = 200 };
 uint8_t *tree_entry_copy(const struct tree_entry *en, struct tree_entry *out)
 {
 	struct tree_entry r = *en;
-	struct bytes *span[] = { &r.name,      &r.user,
-				 &r.group,     &r.attrs.raw,
-				 &r.target,    &r.content.items,
+	struct bytes *span[] = { &r.name,	&r.user,   &r.group,
+				 &r.attrs.raw,	&r.target, &r.content.items,
 				 &r.content.ids };
 	enum { SPANS = sizeof(span) / sizeof(span[0]) };
 	size_t n = 1;
@@ -33,7 +32,8 @@ uint8_t *tree_entry_copy(const struct tree_entry *en, struct tree_entry *out)
 	return mem;
 }
 
-/* ---- paths ---------------------------------------------------------------- */
+/* ---- paths ----------------------------------------------------------------
+ */
 
 /* A path cut into components, which point into `text`. */
 struct parts {
@@ -120,8 +120,8 @@ static bool below(const char *path, struct bytes root, const char **rest)
 	for (;;) {
 		size_t a, b;
 
-		while (n > 0 && (*r == '/' ||
-				 (*r == '.' && (n == 1 || r[1] == '/'))))
+		while (n > 0 &&
+		       (*r == '/' || (*r == '.' && (n == 1 || r[1] == '/'))))
 			r++, n--;
 		while (*path == '/' ||
 		       (*path == '.' && (path[1] == '/' || path[1] == '\0')))
@@ -141,7 +141,8 @@ static bool below(const char *path, struct bytes root, const char **rest)
 	}
 }
 
-/* ---- the walk ------------------------------------------------------------- */
+/* ---- the walk -------------------------------------------------------------
+ */
 
 static const char *type_name(enum tree_type t)
 {
@@ -207,10 +208,10 @@ static enum bc_err follow(struct chunk_reader *c, const struct snapshot *s,
 		const struct tree_entry *en = NULL;
 		uint8_t *copy;
 
-		rc = now.type != TREE_DIR ?
-			     BC_ENOTFOUND :
-			     tree_reader_lookup(&t, &now.dir.id, p->at[*at],
-						&en, e);
+		rc = now.type != TREE_DIR
+			     ? BC_ENOTFOUND
+			     : tree_reader_lookup(&t, &now.dir.id, p->at[*at],
+						  &en, e);
 		if (rc == BC_ENOTFOUND) {
 			missing(p, *at, &now, e);
 			break;
@@ -262,8 +263,8 @@ static enum bc_err attempt(struct attempt *a, struct bytes first,
 		}
 		parts_fini(&p);
 	}
-	if (rc != BC_OK && (a->best.code == BC_OK || at > a->found ||
-			    rc != BC_ENOTFOUND)) {
+	if (rc != BC_OK &&
+	    (a->best.code == BC_OK || at > a->found || rc != BC_ENOTFOUND)) {
 		a->best = e;
 		a->best.code = rc;
 		a->found = at;
@@ -293,8 +294,7 @@ static enum bc_err through_sources(struct attempt *a, const char *path)
 }
 
 enum bc_err resolve_path(struct chunk_reader *c, const struct snapshot *s,
-			 const char *path, struct resolved *out,
-			 struct err *e)
+			 const char *path, struct resolved *out, struct err *e)
 {
 	struct resolved r = { .path = NULL };
 	struct attempt a = { .c = c, .s = s, .out = &r };

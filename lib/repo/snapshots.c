@@ -20,7 +20,8 @@ enum {
 	NAME_SHOWN = 40,
 };
 
-/* ---- tags ----------------------------------------------------------------- */
+/* ---- tags -----------------------------------------------------------------
+ */
 
 /* Tags as they come: text first, spans when all of it stands still. */
 struct tag_list {
@@ -69,7 +70,8 @@ static void point_tags(const struct tag_list *l, struct snapshot_tag *out)
 	}
 }
 
-/* ---- one ------------------------------------------------------------------ */
+/* ---- one ------------------------------------------------------------------
+ */
 
 void snapshot_free(struct snapshot *s)
 {
@@ -140,7 +142,8 @@ enum bc_err snapshots_get(struct repo *r, const struct digest *id,
 	return rc;
 }
 
-/* ---- by key --------------------------------------------------------------- */
+/* ---- by key ---------------------------------------------------------------
+ */
 
 static enum bc_err by_name(struct repo *r, const struct snap_key *key,
 			   struct catalog_snapshot *row, struct err *e)
@@ -205,7 +208,8 @@ static enum bc_err by_prefix(struct repo *r, const struct snap_key *key,
 	return BC_EAMBIGUOUS;
 }
 
-/* ---- not found ------------------------------------------------------------ */
+/* ---- not found ------------------------------------------------------------
+ */
 
 /* Insertions, deletions, replacements and swaps of neighbours between two
  * names, as far as `max`; more is max + 1. Two rows suffice for the first
@@ -287,11 +291,11 @@ static enum bc_err not_found(struct repo *r, const struct snap_key *key,
 	if (key->latest) {
 		if (key->tag_key[0] != '\0')
 			err_set(e, BC_ENOTFOUND,
-				"no snapshot has the tag %s=%s%s",
-				key->tag_key, key->tag_value,
-				key->nth > 0 || key->has_when ?
-					" and is that old" :
-					"");
+				"no snapshot has the tag %s=%s%s", key->tag_key,
+				key->tag_value,
+				key->nth > 0 || key->has_when
+					? " and is that old"
+					: "");
 		else
 			err_set(e, BC_ENOTFOUND, "no snapshot is that old");
 		err_hint(e, "`blobctl ls` lists them");
@@ -338,7 +342,8 @@ enum bc_err snapshots_find(struct repo *r, const struct snap_key *key,
 	return rc;
 }
 
-/* ---- all ------------------------------------------------------------------ */
+/* ---- all ------------------------------------------------------------------
+ */
 
 struct each {
 	struct repo *r;

@@ -41,12 +41,10 @@ struct snapshot {
  */
 BC_MUST_CHECK enum bc_err snapshots_find(struct repo *r,
 					 const struct snap_key *key,
-					 struct snapshot **out,
-					 struct err *e);
+					 struct snapshot **out, struct err *e);
 
 /* snapshots_get - by full id. BC_ENOTFOUND. */
-BC_MUST_CHECK enum bc_err snapshots_get(struct repo *r,
-					const struct digest *id,
+BC_MUST_CHECK enum bc_err snapshots_get(struct repo *r, const struct digest *id,
 					struct snapshot **out, struct err *e);
 
 /* snapshot_free - NULL is fine. */
@@ -69,7 +67,7 @@ typedef enum bc_err snapshots_fn(void *ctx, const struct snapshot_row *row,
 
 /* Zero-initialise: all, oldest first. */
 struct snapshots_select {
-	struct bytes name; /* n 0: any */
+	struct bytes name;		 /* n 0: any */
 	struct bytes tag_key, tag_value; /* key n 0: any */
 	bool newest_first;
 	uint64_t limit; /* 0: none */

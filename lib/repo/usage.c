@@ -11,7 +11,8 @@
 
 enum { NAME_ROOM = 300 };
 
-/* ---- marking -------------------------------------------------------------- */
+/* ---- marking --------------------------------------------------------------
+ */
 
 struct all_ids {
 	struct digest *at;
@@ -96,15 +97,16 @@ static enum bc_err mark_all(struct usage_run *u, struct err *e)
 	return rc;
 }
 
-/* ---- summing up ----------------------------------------------------------- */
+/* ---- summing up -----------------------------------------------------------
+ */
 
 struct summing {
 	const struct usage_run *u;
 	struct usage *out;
 };
 
-static enum bc_err sum_dir(void *ctx, const struct pack_dir *d,
-			   uint32_t number, struct err *e)
+static enum bc_err sum_dir(void *ctx, const struct pack_dir *d, uint32_t number,
+			   struct err *e)
 {
 	struct summing *s = ctx;
 	uint32_t chunk = 0;
@@ -183,7 +185,8 @@ enum bc_err repo_usage(struct repo *r, const struct usage_options *o,
 	return rc;
 }
 
-/* ---- totals --------------------------------------------------------------- */
+/* ---- totals ---------------------------------------------------------------
+ */
 
 struct folder {
 	struct io_dir *dir;
@@ -331,8 +334,7 @@ static enum bc_err sum_catalog(struct repo *r, struct repo_totals *t,
 		rc = catalog_sum(r->catalog, &sums, e);
 	for (int kind = CATALOG_DATA; rc == BC_OK && kind <= CATALOG_LOG;
 	     kind++)
-		for (int state = CATALOG_LIVE; state < CATALOG_FREED;
-		     state++) {
+		for (int state = CATALOG_LIVE; state < CATALOG_FREED; state++) {
 			const struct catalog_sum *s = &sums.of[kind][state];
 
 			t->chunks += s->chunks;
@@ -351,8 +353,7 @@ static enum bc_err sum_catalog(struct repo *r, struct repo_totals *t,
 	return rc;
 }
 
-enum bc_err repo_totals(struct repo *r, struct repo_totals *out,
-			struct err *e)
+enum bc_err repo_totals(struct repo *r, struct repo_totals *out, struct err *e)
 {
 	struct repo_totals t = { .generation = r->head.generation };
 	struct index *ix = NULL;

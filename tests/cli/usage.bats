@@ -61,7 +61,7 @@ bad() {
 
 @test "values out of range name the range" {
 	bad "not between 0 and 1024" -j 2000 version
-	bad "1.00 MiB and 1.00 GiB" init d --pack-size=1K
+	bad "4.00 MiB and 512 MiB" init d --pack-size=1K
 }
 
 @test "values that cannot be read say what can" {
@@ -89,7 +89,7 @@ bad() {
 }
 
 @test "keys that can name nothing" {
-	mkdir repo
+	blobctl -q init --no-remember repo
 	bad "names no snapshot" -R repo get :x
 	bad "names no file" -R repo cat latest
 	bad "no date after the @" -R repo ls 'home@2026-13-01'
@@ -187,6 +187,19 @@ bad() {
 			grep -q -e "Fl -$o" "$man/blobctl.1" ||
 				{ echo "--$o is not there"; exit 1; }
 		done
+}
+
+@test "every option of every command is in its section of the manual page" {
+	man=$BATS_TEST_DIRNAME/../../man/blobctl.1
+	for c in $(blobctl help | sed -n 's/^[A-Z ][a-z ]\{7\}  \([a-z]\{2,\}\) .*/\1/p'); do
+		section=$(sed -n "/^\.Ss blobctl $c\$/,/^\.S[sh]/p" "$man")
+		[ -n "$section" ] || { echo "no section for $c"; exit 1; }
+		blobctl help "$c" | sed -n '/^Options:/,/^$/s/^  .*--\([a-z-]*\).*/\1/p' |
+			while read -r o; do
+				grep -q -e "^\.It.* Fl -$o\b" <<<"$section" ||
+					{ echo "$c: --$o is not there"; exit 1; }
+			done
+	done
 }
 
 @test "every exit status is in the manual page" {
@@ -338,7 +351,7 @@ bad() {
 }
 
 @test "payload is not written to a terminal" {
-	mkdir repo
+	blobctl -q init --no-remember repo
 	on_terminal "'$BLOBCTL' -R repo cat a:b; echo status \$?"
 	has "not written to a terminal"
 	has "status 2"
@@ -349,7 +362,7 @@ bad() {
 }
 
 @test "put - does not wait for a terminal" {
-	mkdir repo
+	blobctl -q init --no-remember repo
 	on_terminal "'$BLOBCTL' -R repo put -; echo status \$?"
 	has "standard input is a terminal"
 	has "status 2"

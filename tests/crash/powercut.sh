@@ -5,6 +5,7 @@
 # that had reported success is there to the last byte.
 #
 # usage: powercut.sh       root only; LONG=1, ROUNDS=N: more of it
+# shellcheck source=tests/tools/campaign.bash
 . "$(dirname "$0")/../tools/campaign.bash"
 PATH=$PATH:/usr/sbin:/sbin
 [ -x "$TOOLS/shutdown_fs" ] || skip "shutdown_fs is not built"
@@ -59,7 +60,7 @@ again() {
 campaign() {
 	local before=$failed cuts=0 puts=0 ms
 
-	if ! mount_new ext4 160 "-m0 -J size=4"; then
+	if ! mount_new ext4 160 -m0 -J size=4; then
 		skip "an ext4 in a loop device cannot be mounted: $(tail -n 1 "$T/said")"
 	fi
 	rm -rf "$T/src"
@@ -100,12 +101,12 @@ campaign() {
 		cuts=$((cuts + 1)) puts=$(grep -c . "$M")
 		# Begin anew before the disk is full or the rounds grow long.
 		if [ $((ROUND % 10)) = 9 ]; then
-			rm -rf "$T/src" "$T"/mnt/*
+			rm -rf "${T:?}/src" "${T:?}"/mnt/*
 			mkdir "$T/src"
 			new_repo --reserve=1MiB --pack-size=4MiB
 		fi
 	done
-	[ $failed != $before ] ||
+	[ "$failed" != "$before" ] ||
 		ok "on $BLOBCTL_IO: the power failed $cuts times, the last after $puts promises"
 }
 

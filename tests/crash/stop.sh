@@ -4,6 +4,8 @@
 # eight puts of trees that overlap all end well, one of two inits wins.
 #
 # usage: stop.sh       ROUNDS=N, LONG=1 for more
+# shellcheck disable=SC2317 # wake() is called at the end
+# shellcheck source=tests/tools/campaign.bash
 . "$(dirname "$0")/../tools/campaign.bash"
 
 tree "$T/one" 40 300000 one
@@ -54,7 +56,7 @@ stopped_put() {
 	done
 	quickly "$TESTING" -R "$R" get -q latest "$T/got"
 	[ $? != 124 ] || fail "get waits for a stopped put"
-	if [ ! -e "$R/leases/$(ls "$R/leases" | head -n 1)" ]; then
+	if [ -z "$(find "$R/leases" -type f)" ]; then
 		fail "the stopped put's lease is gone"
 	fi
 	kill -CONT $stopped
@@ -76,7 +78,7 @@ stopped_put() {
 	fi
 	verify "after the stopped put" && sound "after the stopped put"
 	rm -f "$T/pipe"
-	[ $failed != $before ] || ok "on $BLOBCTL_IO: a stopped put is in nobody's way"
+	[ "$failed" != "$before" ] || ok "on $BLOBCTL_IO: a stopped put is in nobody's way"
 }
 
 # Only who stops in the middle of an append is waited for, for --lock-wait.
@@ -106,7 +108,7 @@ PY
 	stopped=
 	quickly "$TESTING" -R "$R" put -q --print-id "$T/two/" && promised full "$T/two"
 	verify "after a commit that had to wait"
-	[ $failed != $before ] || ok "on $BLOBCTL_IO: a held commit lock ends with status 11"
+	[ "$failed" != "$before" ] || ok "on $BLOBCTL_IO: a held commit lock ends with status 11"
 }
 
 # Eight at once, again and again: overlapping trees, each its own snapshot.
@@ -138,7 +140,7 @@ parallel() {
 	done
 	verify "after eight puts at once" && sound "after eight puts at once"
 	verify_rebuilt "after eight puts at once"
-	[ $failed != $before ] || ok "on $BLOBCTL_IO: eight puts at once, $round times"
+	[ "$failed" != "$before" ] || ok "on $BLOBCTL_IO: eight puts at once, $round times"
 }
 
 # Many small puts: the log, the catalog and the index meet in the same instant.
@@ -167,7 +169,7 @@ many_small() {
 	done
 	verify "after small puts of eight writers" && sound "after small puts"
 	verify_rebuilt "after small puts of eight writers"
-	[ $failed != $before ] || ok "on $BLOBCTL_IO: small puts of eight writers"
+	[ "$failed" != "$before" ] || ok "on $BLOBCTL_IO: small puts of eight writers"
 }
 
 two_inits() {
@@ -191,7 +193,7 @@ two_inits() {
 		b put -q --print-id "$T/two/" && promised full "$T/two"
 		verify "after two inits" || break
 	done
-	[ $failed != $before ] || ok "on $BLOBCTL_IO: one of two inits wins, $i times"
+	[ "$failed" != "$before" ] || ok "on $BLOBCTL_IO: one of two inits wins, $i times"
 }
 
 for engine in $(engines); do

@@ -5,6 +5,7 @@
 # comes back.
 #
 # usage: forged.sh
+# shellcheck source=tests/tools/campaign.bash
 . "$(dirname "$0")/../tools/campaign.bash"
 
 # forge PACK: change a byte in the middle of the first data block, and make

@@ -6,6 +6,7 @@
 #
 # usage: full_disk.sh       on a small ext4 in a loop device (root) and a tmpfs;
 #                           LONG=1, ROUNDS=N: more levels of fullness
+# shellcheck source=tests/tools/campaign.bash
 . "$(dirname "$0")/../tools/campaign.bash"
 PATH=$PATH:/usr/sbin:/sbin
 in_namespace "$0"
@@ -33,7 +34,7 @@ leave() {
 level() {
 	local words="$FS, $BLOBCTL_IO, $1 bytes left, put $2" status
 
-	rm -rf "$T"/mnt/*
+	rm -rf "${T:?}"/mnt/*
 	new_repo --reserve=1MiB --pack-size=4MiB
 	b put -q --print-id "$T/first/" && promised full "$T/first"
 	b put -q --print-id "$T/victim/" && promised full "$T/victim"
@@ -85,18 +86,18 @@ campaign() {
 	b put -q --print-id "$T/first/"
 	PACKS=$(find "$R/packs" -type f | wc -l)
 	wired -y rm --dry-run latest && RM=1
-	for i in 0 4096 100000; do
+	for i in 0 4096; do
 		level $i small
 	done
-	for i in 0 20000 300000 1200000 2500000 5000000 7000000; do
+	for i in 0 300000 2500000 5000000; do
 		level $i large
 	done
-	for ((i = 0; i < $(long 5 200); i++)); do
+	for ((i = 0; i < $(long 2 200); i++)); do
 		random 9000000
 		level "$REPLY" large
 	done
-	[ "$FULL" -gt 4 ] || fail "$FS, $BLOBCTL_IO: only $FULL puts met a full disk"
-	[ $failed != $before ] ||
+	[ "$FULL" -gt 3 ] || fail "$FS, $BLOBCTL_IO: only $FULL puts met a full disk"
+	[ "$failed" != "$before" ] ||
 		ok "$FS on $BLOBCTL_IO: $FULL puts met a full disk$([ $RM = 1 ] || echo ', no rm')"
 }
 

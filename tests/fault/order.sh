@@ -5,6 +5,7 @@
 # docs/format.md. It finds a missing sync also where a file system forgives it.
 #
 # usage: order.sh
+# shellcheck source=tests/tools/campaign.bash
 . "$(dirname "$0")/../tools/campaign.bash"
 
 tree "$T/small" 3 2000 small

@@ -5,6 +5,7 @@
 # is one that knows whole seconds only, where that is the rule.
 #
 # usage: racy.sh       root only
+# shellcheck source=tests/tools/campaign.bash
 . "$(dirname "$0")/../tools/campaign.bash"
 PATH=$PATH:/usr/sbin:/sbin
 [ "$(id -u)" = 0 ] || skip "a file system with coarse time stamps needs root"
@@ -13,9 +14,9 @@ in_namespace "$0"
 S=$T/mnt/source
 
 campaign() {
-	local before=$failed i text now last= same=0
+	local before=$failed i text now last='' same=0
 
-	if ! mount_new ext4 32 "-I 128 -m0"; then
+	if ! mount_new ext4 32 -I 128 -m0; then
 		skip "an ext4 with small inodes cannot be mounted: $(tail -n 1 "$T/said")"
 	fi
 	new_repo --reserve=0
@@ -32,7 +33,7 @@ campaign() {
 		verify "put $i, in the same second as the one before" || break
 	done
 	[ $same -gt 0 ] || fail "no two puts met in one second"
-	[ $failed != $before ] ||
+	[ "$failed" != "$before" ] ||
 		ok "on $BLOBCTL_IO: $same of $i changes do not show in a time stamp"
 }
 

@@ -83,6 +83,15 @@ long() {
 	fi
 }
 
+# every N: from one operation of a sweep to the next, 1 in the long mode.
+every() {
+	if [ -n "${LONG-}" ]; then
+		echo 1
+	else
+		echo "$1"
+	fi
+}
+
 # random N: 0 to N - 1 into $REPLY, so that no subshell repeats a number.
 random() {
 	REPLY=$(((RANDOM * 32768 + RANDOM) % $1))
@@ -218,16 +227,19 @@ in_namespace() {
 	exec unshare -rm bash "$1"
 }
 
-# mount_new TYPE MIB: an empty file system at $T/mnt.
+# mount_new TYPE MIB [OPTION...]: an empty file system at $T/mnt.
 mount_new() {
+	local type=$1 size=$2
+
+	shift 2
 	mkdir -p "$T/mnt"
 	umount "$T/mnt" 2>/dev/null
-	case $1 in
-	tmpfs) mount -t tmpfs -o "size=${2}m,mode=700" none "$T/mnt" ;;
+	case $type in
+	tmpfs) mount -t tmpfs -o "size=${size}m,mode=700" none "$T/mnt" ;;
 	*)
 		rm -f "$T/image"
-		truncate -s "${2}M" "$T/image" &&
-			"mkfs.$1" -q ${3-} "$T/image" >"$T/said" 2>&1 &&
+		truncate -s "${size}M" "$T/image" &&
+			"mkfs.$type" -q "$@" "$T/image" >"$T/said" 2>&1 &&
 			mount -o loop "$T/image" "$T/mnt"
 		;;
 	esac >"$T/said" 2>&1

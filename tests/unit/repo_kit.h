@@ -30,7 +30,8 @@
 
 enum { KIT_PATH_BYTES = 256, KIT_NOTES_BYTES = 8192, KIT_BATCH = 16 };
 
-/* ---- randomness and time that repeat -------------------------------------- */
+/* ---- randomness and time that repeat --------------------------------------
+ */
 
 struct kit_rng {
 	pthread_mutex_t lock;
@@ -56,7 +57,8 @@ static inline int64_t kit_now(void *ctx)
 	return __atomic_add_fetch(now, 1000000000, __ATOMIC_RELAXED);
 }
 
-/* ---- a scratch folder ----------------------------------------------------- */
+/* ---- a scratch folder -----------------------------------------------------
+ */
 
 struct kit {
 	struct io *io;
@@ -152,8 +154,7 @@ static inline void kit_say(void *ctx, const char *text)
 	snprintf(k->notes + n, sizeof(k->notes) - n, "%s\n", text);
 }
 
-static inline enum bc_err kit_try(struct kit *k, bool write,
-				  struct repo **out)
+static inline enum bc_err kit_try(struct kit *k, bool write, struct repo **out)
 {
 	struct repo_options o = {
 		.io = k->io,
@@ -185,7 +186,8 @@ static inline struct session *kit_session(struct kit *k, struct repo *r)
 	return s;
 }
 
-/* ---- what is stored ------------------------------------------------------- */
+/* ---- what is stored -------------------------------------------------------
+ */
 
 /*
  * `dirs` directories "d000".. below the root (0: all in the root) with `files`
@@ -214,8 +216,8 @@ static inline void kit_bytes(const struct kit_spec *sp, unsigned dir,
 
 	if (sp->text)
 		for (size_t i = 0; i < n; i++)
-			p[i] = (uint8_t)('a' + (i % 61 < 12 ? t_rng(&s) % 26 :
-							      i % 26));
+			p[i] = (uint8_t)('a' + (i % 61 < 12 ? t_rng(&s) % 26
+							    : i % 26));
 	else
 		for (size_t i = 0; i < n; i += 8) {
 			uint64_t v = t_rng(&s);
@@ -249,7 +251,7 @@ static inline void kit_flush(struct kit_put *p)
 static inline void kit_chunks(struct kit_put *p, const struct digest *ids,
 			      const uint32_t *sizes, size_t n)
 {
-	const struct digest *at[KIT_BATCH];
+	const struct digest *at[KIT_BATCH] = { NULL };
 	bool fresh[KIT_BATCH];
 	uint8_t *mem = p->mem;
 
@@ -279,8 +281,8 @@ static inline void kit_file(struct kit_put *p, unsigned dir, unsigned file,
 
 	content_builder_begin(&p->content);
 	for (size_t at = 0; at < sp->bytes; at += sp->chunk) {
-		size_t size = sp->bytes - at < sp->chunk ? sp->bytes - at :
-							   sp->chunk;
+		size_t size =
+			sp->bytes - at < sp->chunk ? sp->bytes - at : sp->chunk;
 
 		kit_bytes(sp, dir, file, at, mem, size);
 		sha256_one(bytes_of(mem, size), &ids[n]);
@@ -300,8 +302,7 @@ static inline void kit_file(struct kit_put *p, unsigned dir, unsigned file,
 		 &p->e);
 }
 
-static inline struct tree_entry kit_entry(const char *name,
-					  enum tree_type type)
+static inline struct tree_entry kit_entry(const char *name, enum tree_type type)
 {
 	return (struct tree_entry){ .name = bytes_str(name),
 				    .type = type,
@@ -407,8 +408,7 @@ static inline size_t kit_put(struct kit *k, struct session *s,
 
 	p.mem = malloc(KIT_BATCH * sp->chunk);
 	CHECK(p.mem != NULL);
-	CHECK_OK(gather_init(&p.gather, BLOCK_DATA, 256 << 10,
-			     sp->chunk, &p.e),
+	CHECK_OK(gather_init(&p.gather, BLOCK_DATA, 256 << 10, sp->chunk, &p.e),
 		 &p.e);
 	CHECK_OK(sealer_init(&p.sealer, 1, (256 << 10) + 2 * sp->chunk, &p.e),
 		 &p.e);
@@ -439,7 +439,8 @@ static inline struct digest kit_one(struct kit *k, const struct kit_spec *sp)
 	return id;
 }
 
-/* ---- and compared --------------------------------------------------------- */
+/* ---- and compared ---------------------------------------------------------
+ */
 
 static inline void kit_verify_file(struct chunk_reader *c,
 				   const struct kit_spec *sp, unsigned dir,

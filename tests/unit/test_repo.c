@@ -4,11 +4,9 @@
 
 #include "tests/unit/repo_kit.h"
 
-static const struct kit_spec small = { .name = "small",
-				       .seed = 1,
-				       .files = 3,
-				       .bytes = 4096,
-				       .chunk = 4096 };
+static const struct kit_spec small = {
+	.name = "small", .seed = 1, .files = 3, .bytes = 4096, .chunk = 4096
+};
 static const struct kit_spec middle = { .name = "middle",
 					.seed = 2,
 					.dirs = 4,
@@ -230,8 +228,7 @@ static void abandoned(struct kit *k)
 	p.s = kit_session(k, r);
 	sink = session_node_sink(p.s);
 	p.mem = malloc(KIT_BATCH * sp.chunk);
-	CHECK_OK(gather_init(&p.gather, BLOCK_DATA, 256 << 10, sp.chunk,
-			     &p.e),
+	CHECK_OK(gather_init(&p.gather, BLOCK_DATA, 256 << 10, sp.chunk, &p.e),
 		 &p.e);
 	CHECK_OK(sealer_init(&p.sealer, 1, 512 << 10, &p.e), &p.e);
 	content_builder_init(&p.content, &sink);
@@ -257,10 +254,9 @@ static void log_rolls(struct kit *k)
 {
 	enum { N = 1400, STEP = 97 };
 	struct digest *id = calloc(N, sizeof(*id));
-	struct kit_spec sp = { .name = "roll",
-			       .files = 1,
-			       .bytes = 100000,
-			       .chunk = 100000 };
+	struct kit_spec sp = {
+		.name = "roll", .files = 1, .bytes = 100000, .chunk = 100000
+	};
 	struct repo *r = NULL;
 	struct session *s = NULL;
 
@@ -313,10 +309,9 @@ static void log_rolls(struct kit *k)
  * slots of a log. */
 static void log_rolls_by_slots(struct kit *k)
 {
-	struct kit_spec sp = { .name = "slots",
-			       .files = 7000,
-			       .bytes = 40,
-			       .chunk = 40 };
+	struct kit_spec sp = {
+		.name = "slots", .files = 7000, .bytes = 40, .chunk = 40
+	};
 	struct digest id[11];
 	struct repo *r;
 

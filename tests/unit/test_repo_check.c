@@ -11,7 +11,8 @@
 #include "repo/usage.h"
 #include "tests/unit/repo_kit.h"
 
-/* ---- running one ---------------------------------------------------------- */
+/* ---- running one ----------------------------------------------------------
+ */
 
 enum { LINES = 4000, LINE_BYTES = 400 };
 
@@ -64,9 +65,9 @@ static void on_affected(void *ctx, const struct check_affected *a)
 {
 	struct run *r = ctx;
 
-	line(r->paths, "%.*s:%.*s%s\n", (int)a->name.n,
-	     (const char *)a->name.p, (int)a->path.n,
-	     (const char *)a->path.p, a->type == TREE_DIR ? "/" : "");
+	line(r->paths, "%.*s:%.*s%s\n", (int)a->name.n, (const char *)a->name.p,
+	     (int)a->path.n, (const char *)a->path.p,
+	     a->type == TREE_DIR ? "/" : "");
 }
 
 static void run_init(struct run *r)
@@ -134,8 +135,8 @@ static void is_damaged(struct kit *k, struct run *r, const char *a,
 	for (char *p = r->damage; *p != '\0'; p = strchr(p, '\n') + 1) {
 		char one[LINE_BYTES];
 
-		snprintf(one, sizeof(one), "%.*s",
-			 (int)(strchr(p, '\n') - p), p);
+		snprintf(one, sizeof(one), "%.*s", (int)(strchr(p, '\n') - p),
+			 p);
 		if (strstr(one, a) != NULL && strstr(one, b) != NULL)
 			return;
 	}
@@ -152,7 +153,8 @@ static void put_back(struct kit *k)
 	kit_sh("rm -rf %s; cp -a %s/good %s", k->path, k->dir, k->path);
 }
 
-/* ---- a repository --------------------------------------------------------- */
+/* ---- a repository ---------------------------------------------------------
+ */
 
 /* "a": 4 directories; "b": the same and one more; "c": small, in the log. */
 static const struct kit_spec spec[3] = {
@@ -240,8 +242,8 @@ static struct pack_at find_pack(struct kit *k, unsigned kinds, uint32_t after)
 	return at;
 }
 
-static void read_dir(struct kit *k, const struct pack_at *at,
-		     repo_dir_fn *fn, void *ctx)
+static void read_dir(struct kit *k, const struct pack_at *at, repo_dir_fn *fn,
+		     void *ctx)
 {
 	struct repo *r = kit_repo(k, false);
 
@@ -249,7 +251,8 @@ static void read_dir(struct kit *k, const struct pack_at *at,
 	repo_close(r);
 }
 
-/* ---- whole ---------------------------------------------------------------- */
+/* ---- whole ----------------------------------------------------------------
+ */
 
 static void whole(struct kit *k)
 {
@@ -360,7 +363,8 @@ static void stop(struct kit *k)
 	run_fini(&w.run);
 }
 
-/* ---- superblocks ---------------------------------------------------------- */
+/* ---- superblocks ----------------------------------------------------------
+ */
 
 static void superblocks(struct kit *k)
 {
@@ -397,7 +401,8 @@ static void superblocks(struct kit *k)
 	run_fini(&w.run);
 }
 
-/* ---- packs ---------------------------------------------------------------- */
+/* ---- packs ----------------------------------------------------------------
+ */
 
 struct name_list {
 	struct digest id[512]; /* chunks of a pack, or of one block */
@@ -452,8 +457,7 @@ static void affects(const struct run *r, const struct name_list *l)
 	size_t want = 0, lines = 0;
 
 	for (int s = 0; s < 3; s++)
-		for (unsigned i = 0; i < (spec[s].dirs ? spec[s].dirs : 1);
-		     i++)
+		for (unsigned i = 0; i < (spec[s].dirs ? spec[s].dirs : 1); i++)
 			for (unsigned j = 0; j < spec[s].files; j++) {
 				char path[64];
 
@@ -463,8 +467,7 @@ static void affects(const struct run *r, const struct name_list *l)
 						 spec[s].name, i, j);
 				else
 					snprintf(path, sizeof(path),
-						 "%s:f%05u\n", spec[s].name,
-						 j);
+						 "%s:f%05u\n", spec[s].name, j);
 				if (needs(&spec[s], i, j, l)) {
 					want++;
 					if (strstr(r->paths, path) == NULL)
@@ -491,8 +494,8 @@ static void damaged_packs(struct kit *k)
 	save(k);
 	for (int i = 0; i < 6; i++) {
 		static const char *const text[] = {
-			"missing", "bytes, not the", "footer",
-			"directory", "not the one", "bytes, not the",
+			"missing",   "bytes, not the", "footer",
+			"directory", "not the one",    "bytes, not the",
 		};
 
 		switch (i) {
@@ -561,8 +564,7 @@ static void damaged_block(struct kit *k)
 		is_whole(k, &w.run);
 		/* ...but not what it holds. */
 		w.run.percent = 100;
-		snprintf(at, sizeof(at), "@%llu",
-			 (unsigned long long)l.offset);
+		snprintf(at, sizeof(at), "@%llu", (unsigned long long)l.offset);
 		is_damaged(k, &w.run, pack.file, at);
 		CHECK_EQ(w.run.res.damages, 2);
 		affects(&w.run, &l);
@@ -585,11 +587,9 @@ static void damaged_trees(struct kit *k)
 			       .files = 15000,
 			       .bytes = 24,
 			       .chunk = 24 };
-	struct kit_spec ok = { .name = "ok",
-			       .seed = 10,
-			       .files = 3,
-			       .bytes = 99,
-			       .chunk = 99 };
+	struct kit_spec ok = {
+		.name = "ok", .seed = 10, .files = 3, .bytes = 99, .chunk = 99
+	};
 	struct name_list l = { .block = 1 };
 	struct pack_at pack;
 	struct digest id;
@@ -657,8 +657,7 @@ static void during_session(struct kit *k)
 	p.s = kit_session(k, r);
 	sink = session_node_sink(p.s);
 	p.mem = malloc(KIT_BATCH * sp.chunk);
-	CHECK_OK(gather_init(&p.gather, BLOCK_DATA, 256 << 10, sp.chunk,
-			     &p.e),
+	CHECK_OK(gather_init(&p.gather, BLOCK_DATA, 256 << 10, sp.chunk, &p.e),
 		 &p.e);
 	CHECK_OK(sealer_init(&p.sealer, 1, 512 << 10, &p.e), &p.e);
 	content_builder_init(&p.content, &sink);
@@ -678,7 +677,8 @@ static void during_session(struct kit *k)
 	run_fini(&w.run);
 }
 
-/* ---- the log -------------------------------------------------------------- */
+/* ---- the log --------------------------------------------------------------
+ */
 
 static const char *log_path(const struct kit *k, char out[4 * KIT_PATH_BYTES])
 {
@@ -724,16 +724,24 @@ static void damaged_log(struct kit *k)
 	kit_sh("head -c 10000 /dev/urandom >> %s", path);
 	is_whole(k, &w.run);
 	put_back(k);
-	/* A block in the middle: the catalog says what is affected. */
-	flip(path, middle + 3000);
+	/* A block in the middle: the chain goes on, its chunks are lost. */
+	flip(path, middle + 5000);
+	for (int i = 0; i < 2; i++) {
+		w.run.percent = i == 0 ? 0 : 100;
+		is_damaged(k, &w.run, "log/", "damaged");
+		CHECK_EQ(w.run.res.snapshots, 5);
+		CHECK_EQ(w.run.res.damages, 2);
+		CHECK(strstr(w.run.paths, "lost:f0") != NULL);
+		CHECK(strstr(w.run.paths, "after:") == NULL);
+	}
+	w.run.percent = 0;
+	put_back(k);
+	/* Its header: all of the snapshot is gone, the next is not. */
+	flip(path, middle + 20);
 	snprintf(at, sizeof(at), "@%lld", (long long)middle);
 	is_damaged(k, &w.run, at, "generation 5 is damaged");
 	CHECK_EQ(w.run.res.snapshots, 5);
 	CHECK(strstr(w.run.notes, "the catalog stands at 6") != NULL);
-	put_back(k);
-	/* Its header: all of the snapshot is gone, the next is not. */
-	flip(path, middle + 20);
-	is_damaged(k, &w.run, at, "generation 5 is damaged");
 	CHECK(strstr(w.run.paths, "lost:") != NULL);
 	CHECK(strstr(w.run.paths, "after:") == NULL);
 	CHECK_EQ(w.run.res.affected_snapshots, 1);
@@ -757,10 +765,9 @@ static void damaged_log(struct kit *k)
 
 static void damaged_sealed_log(struct kit *k)
 {
-	struct kit_spec sp = { .name = "s",
-			       .files = 7000,
-			       .bytes = 40,
-			       .chunk = 40 };
+	struct kit_spec sp = {
+		.name = "s", .files = 7000, .bytes = 40, .chunk = 40
+	};
 	char path[4 * KIT_PATH_BYTES];
 	struct run run;
 
@@ -791,7 +798,8 @@ static void damaged_sealed_log(struct kit *k)
 	run_fini(&run);
 }
 
-/* ---- views ---------------------------------------------------------------- */
+/* ---- views ----------------------------------------------------------------
+ */
 
 static void catalogs(struct kit *k)
 {
@@ -905,8 +913,7 @@ static void indexes(struct kit *k)
 	range.to_gen = r->head.generation;
 	range.to_digest = r->head.digest;
 	memcpy(range.repo_id, r->sb.id.b, PACK_ID_BYTES);
-	CHECK_OK(index_write_run(r->index_dir, &range, NULL, 0, &k->e),
-		 &k->e);
+	CHECK_OK(index_write_run(r->index_dir, &range, NULL, 0, &k->e), &k->e);
 	repo_close(r);
 	is_damaged(k, &w.run, "index@", "lacks");
 	CHECK_STR(w.run.paths, "");
@@ -914,8 +921,7 @@ static void indexes(struct kit *k)
 	r = kit_repo(k, true);
 	CHECK_OK(index_wipe(r->index_dir, &k->e), &k->e);
 	range.to_gen++;
-	CHECK_OK(index_write_run(r->index_dir, &range, NULL, 0, &k->e),
-		 &k->e);
+	CHECK_OK(index_write_run(r->index_dir, &range, NULL, 0, &k->e), &k->e);
 	repo_close(r);
 	is_damaged(k, &w.run, "index@", "seen generation");
 	CHECK_STR(w.run.paths, "");
@@ -924,7 +930,8 @@ static void indexes(struct kit *k)
 	run_fini(&w.run);
 }
 
-/* ---- usage ---------------------------------------------------------------- */
+/* ---- usage ----------------------------------------------------------------
+ */
 
 static void usages(struct kit *k)
 {
@@ -977,8 +984,8 @@ static void usages(struct kit *k)
 	CHECK_EQ(repo_usage(r, &o, &u, &k->e), BC_ENOTFOUND);
 	CHECK_OK(repo_totals(r, &t, &k->e), &k->e);
 	CHECK_EQ(t.snapshots, 3);
-	CHECK_EQ(t.logical, spec[0].bytes * 80 + spec[1].bytes * 100 +
-				    spec[2].bytes * 3);
+	CHECK_EQ(t.logical,
+		 spec[0].bytes * 80 + spec[1].bytes * 100 + spec[2].bytes * 3);
 	CHECK_EQ(t.chunks, v.kept.chunks + v.removed.chunks);
 	CHECK_EQ(t.unique, v.kept.plain + v.removed.plain);
 	CHECK_EQ(t.reserve_bytes, 64 << 10);

@@ -138,8 +138,7 @@ static void ambiguous(struct kit *k)
 
 		t_fill(&seed, row.id.b, DIGEST_BYTES);
 		memcpy(row.id.b, i < 2 ? "\x11\x22\x33" : "\x44\x55\x66", 3);
-		CHECK_OK(catalog_add_snapshot(r->catalog, &row, NULL, 0,
-					      &k->e),
+		CHECK_OK(catalog_add_snapshot(r->catalog, &row, NULL, 0, &k->e),
 			 &k->e);
 	}
 	CHECK_OK(catalog_move(r->catalog, &pos, &k->e), &k->e);
@@ -161,8 +160,7 @@ struct seen {
 	uint64_t stop_at;
 };
 
-static enum bc_err see(void *ctx, const struct snapshot_row *row,
-		       struct err *e)
+static enum bc_err see(void *ctx, const struct snapshot_row *row, struct err *e)
 {
 	struct seen *s = ctx;
 
@@ -237,7 +235,8 @@ static void listing(struct kit *k)
 	repo_close(r);
 }
 
-/* ---- paths ---------------------------------------------------------------- */
+/* ---- paths ----------------------------------------------------------------
+ */
 
 /* A directory with these entries, already in order. */
 static struct tree_dir build(struct session *s, const struct tree_entry *v,
@@ -324,8 +323,8 @@ static void finds(const struct lookup *l, const char *path, const char *as,
 	resolved_fini(&x);
 }
 
-static void misses(const struct lookup *l, const char *path,
-		   enum bc_err code, const char *text)
+static void misses(const struct lookup *l, const char *path, enum bc_err code,
+		   const char *text)
 {
 	struct resolved x;
 

@@ -110,8 +110,7 @@ static void index_now(struct kit *k)
 
 static void save(struct kit *k, const char *as)
 {
-	kit_sh("rm -rf %s/%s; cp -a %s %s/%s", k->dir, as, k->path, k->dir,
-	       as);
+	kit_sh("rm -rf %s/%s; cp -a %s %s/%s", k->dir, as, k->path, k->dir, as);
 }
 
 /* Put back a part of what save() has kept: "catalog.db*", "index", "log". */
@@ -122,9 +121,12 @@ static void put_back(struct kit *k, const char *as, const char *what)
 	       k->path, what, as, what, k->path);
 }
 
-static const char *const view[] = { "catalog.db*",    "catalog.db-*",
-				    "catalog.db",     "index",
-				    "index/*",	      "cache",
+static const char *const view[] = { "catalog.db*",
+				    "catalog.db-*",
+				    "catalog.db",
+				    "index",
+				    "index/*",
+				    "cache",
 				    "catalog.db* index cache" };
 enum { VIEWS = sizeof(view) / sizeof(view[0]) };
 
@@ -145,6 +147,7 @@ static void deleted(struct kit *k)
 static void older(struct kit *k)
 {
 	struct world w;
+	struct repo *r;
 
 	world_make(k, &w);
 	index_now(k);
@@ -157,8 +160,6 @@ static void older(struct kit *k)
 	save(k, "new");
 	w.sp[1].name = NULL;
 	for (int i = 0; i < VIEWS; i++) {
-		struct repo *r;
-
 		if (strcmp(view[i], "catalog.db-*") == 0 ||
 		    strcmp(view[i], "catalog.db") == 0)
 			continue; /* a mixture: below */
@@ -171,7 +172,9 @@ static void older(struct kit *k)
 		put_back(k, "new", "*");
 	}
 	put_back(k, "old", "catalog.db");
-	world_check(kit_repo(k, false), &w);
+	r = kit_repo(k, false);
+	world_check(r, &w);
+	repo_close(r);
 }
 
 /* Write at an offset of a file; from its end if negative. */
@@ -211,8 +214,8 @@ static void each_file(const char *folder, void (*fn)(const char *path, int i),
 	closedir(d);
 }
 
-static const off_t spots[] = { 0,    24,   100,	 4096, 4200, 8192,
-			       9000, 20000, -1, -60, -2000, -5000 };
+static const off_t spots[] = { 0,    24,    100, 4096, 4200,  8192,
+			       9000, 20000, -1,	 -60,  -2000, -5000 };
 enum { SPOTS = sizeof(spots) / sizeof(spots[0]) };
 
 static void spoil_one(const char *path, int i)
@@ -259,7 +262,8 @@ static void damaged(struct kit *k)
 	}
 }
 
-/* ---- the log -------------------------------------------------------------- */
+/* ---- the log --------------------------------------------------------------
+ */
 
 /* The newest log file. */
 static const char *log_path(const struct kit *k, char out[4 * KIT_PATH_BYTES])
@@ -436,7 +440,8 @@ static void log_missing(struct kit *k)
 	world_lives(k, &w);
 }
 
-/* ---- superblocks ---------------------------------------------------------- */
+/* ---- superblocks ----------------------------------------------------------
+ */
 
 static void superblocks(struct kit *k)
 {
@@ -476,8 +481,7 @@ static void superblocks(struct kit *k)
 	world_lives(k, &w);
 }
 
-static void set_superblock(struct kit *k, uint32_t version,
-			   unsigned feature)
+static void set_superblock(struct kit *k, uint32_t version, unsigned feature)
 {
 	struct io_dir *d = NULL;
 	struct superblock sb;
@@ -516,7 +520,8 @@ static void newer(struct kit *k)
 	world_lives(k, &w);
 }
 
-/* ---- nothing can be written ----------------------------------------------- */
+/* ---- nothing can be written -----------------------------------------------
+ */
 
 /* In a child; what it checks ends it. */
 static void wait_ok(pid_t pid)
@@ -584,10 +589,9 @@ static void read_only_mount(struct kit *k)
 		CHECK(pid >= 0);
 		if (pid == 0) {
 			if (unshare(CLONE_NEWNS) != 0 ||
-			    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE,
-				  NULL) != 0 ||
-			    mount(k->path, k->path, NULL, MS_BIND, NULL) !=
+			    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) !=
 				    0 ||
+			    mount(k->path, k->path, NULL, MS_BIND, NULL) != 0 ||
 			    mount(NULL, k->path, NULL,
 				  MS_REMOUNT | MS_BIND | MS_RDONLY,
 				  NULL) != 0) {
@@ -603,15 +607,16 @@ static void read_only_mount(struct kit *k)
 	world_lives(k, &w);
 }
 
-/* ---- several at once ------------------------------------------------------ */
+/* ---- several at once ------------------------------------------------------
+ */
 
 enum { CHILDREN = 4, ROUNDS = 12 };
 
 static struct kit_spec child_spec(int child, int round)
 {
 	return (struct kit_spec){ .name = "child",
-				  .seed = 1000 + (uint64_t)(child * 100 +
-							    round),
+				  .seed = 1000 +
+					  (uint64_t)(child * 100 + round),
 				  .files = round % 4 == 3 ? 60 : 3,
 				  .bytes = 30000,
 				  .chunk = 30000,
@@ -710,8 +715,8 @@ static void stopped(struct kit *k)
 		sp.seed = 4711;
 		sink = session_node_sink(p.s);
 		p.mem = malloc(KIT_BATCH * sp.chunk);
-		CHECK_OK(gather_init(&p.gather, BLOCK_DATA, 256 << 10,
-				     sp.chunk, &p.e),
+		CHECK_OK(gather_init(&p.gather, BLOCK_DATA, 256 << 10, sp.chunk,
+				     &p.e),
 			 &p.e);
 		CHECK_OK(sealer_init(&p.sealer, 1, 512 << 10, &p.e), &p.e);
 		content_builder_init(&p.content, &sink);
