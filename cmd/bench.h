@@ -78,8 +78,10 @@ struct bench_shot {
 	void *user;
 };
 
+enum { BENCH_THREADS_MAX = 16 };
+
+/* One thread's share of the reads. */
 struct bench_reads {
-	struct io *io;
 	unsigned depth;	 /* shots at a time */
 	unsigned pieces; /* requests of one shot, at most */
 	size_t n;	 /* shots in all */
@@ -87,17 +89,20 @@ struct bench_reads {
 	 * them in waits. May count none: it was done at once. */
 	enum bc_err (*begin)(void *ctx, struct io_queue *q,
 			     struct bench_shot *s, struct err *e);
-	/* All its requests are back. */
-	enum bc_err (*end)(void *ctx, struct bench_shot *s, struct err *e);
+	/* All requests of these are back. May be NULL. */
+	enum bc_err (*end)(void *ctx, struct bench_shot *const *v, size_t n,
+			   struct err *e);
 	void **users; /* one for each shot in flight */
 	void *ctx;
 };
 
-/* bench_reads_run - do them; fills seconds, operations and percentiles of
- * *row. */
-BC_MUST_CHECK enum bc_err bench_reads_run(struct ctx *c,
-					  const struct bench_reads *r,
-					  struct show_bench *row,
-					  struct err *e);
+/*
+ * bench_reads_run - do them, each share in a thread of its own; fills seconds,
+ * operations and percentiles of *row.
+ *   threads  1 to BENCH_THREADS_MAX
+ */
+BC_MUST_CHECK enum bc_err
+bench_reads_run(struct ctx *c, const struct bench_reads *shares,
+		unsigned threads, struct show_bench *row, struct err *e);
 
 #endif

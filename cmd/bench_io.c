@@ -124,25 +124,15 @@ static enum bc_err begin_read(void *ctx, struct io_queue *q,
 	return io_queue_submit(q, &k->req, e);
 }
 
-static enum bc_err end_read(void *ctx, struct bench_shot *s, struct err *e)
-{
-	(void)ctx;
-	(void)s;
-	(void)e;
-	return BC_OK;
-}
-
 static enum bc_err run_reads(struct device *d, struct slot *slots, void **users,
 			     size_t len, unsigned depth, bool in_order,
 			     struct err *e)
 {
 	struct reading r = { .d = d, .len = len, .in_order = in_order };
-	struct bench_reads b = { .io = d->c->io,
-				 .depth = depth,
+	struct bench_reads b = { .depth = depth,
 				 .pieces = 1,
 				 .n = depth == 1 ? READS_ONE : READS,
 				 .begin = begin_read,
-				 .end = end_read,
 				 .users = users,
 				 .ctx = &r };
 	char name[80];
@@ -159,7 +149,7 @@ static enum bc_err run_reads(struct device *d, struct slot *slots, void **users,
 	if (b.n > FILE_BYTES / len)
 		b.n = FILE_BYTES / len;
 	io_file_forget(d->file, 0, 0);
-	rc = bench_reads_run(d->c, &b, &row, e);
+	rc = bench_reads_run(d->c, &b, 1, &row, e);
 	free(mem);
 	if (rc != BC_OK)
 		return rc;

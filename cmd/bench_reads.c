@@ -2,6 +2,7 @@
 /* Scratch folders for measurements, and many reads in flight. */
 #include <errno.h>
 #include <ftw.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -102,19 +103,29 @@ char *bench_scratch_join(const struct bench_scratch *s, const char *name)
  */
 
 struct flight {
+	struct ctx *c;
 	const struct bench_reads *r;
 	struct io_queue *q;
 	struct bench_shot *shots;
+	struct bench_shot **done;
 	double *took; /* microseconds */
 	size_t begun, ended;
+	pthread_t thread;
+	bool started;
+	enum bc_err rc;
+	struct err e;
 };
 
-static enum bc_err end_shot(struct flight *f, struct bench_shot *s,
-			    struct err *e)
+static enum bc_err end_shots(struct flight *f, struct bench_shot *const *v,
+			     size_t n, struct err *e)
 {
-	enum bc_err rc = f->r->end(f->r->ctx, s, e);
+	enum bc_err rc = n == 0 || f->r->end == NULL
+				 ? BC_OK
+				 : f->r->end(f->r->ctx, v, n, e);
+	double now = bench_now();
 
-	f->took[f->ended++] = (bench_now() - s->began) * 1e6;
+	for (size_t i = 0; i < n; i++)
+		f->took[f->ended++] = (now - v[i]->began) * 1e6;
 	return rc;
 }
 
@@ -132,63 +143,141 @@ static enum bc_err begin_shot(struct flight *f, struct bench_shot *s,
 		s->began = bench_now();
 		rc = f->r->begin(f->r->ctx, f->q, s, e);
 		if (rc == BC_OK && s->waits == 0)
-			rc = end_shot(f, s, e);
+			rc = end_shots(f, &s, 1, e);
 	} while (rc == BC_OK && s->waits == 0);
 	return rc;
 }
 
-static enum bc_err fly(struct ctx *c, struct flight *f, struct err *e)
+/* Everything that is back; those whose last request that was are over. */
+static enum bc_err reap(struct flight *f, size_t *n, struct err *e)
+{
+	enum bc_err rc = io_queue_wait(f->q, 1, e);
+	struct io_req *req;
+
+	*n = 0;
+	while (rc == BC_OK && (req = io_queue_take(f->q)) != NULL) {
+		struct bench_shot *s = req->user;
+
+		rc = io_req_check(req, e);
+		if (rc == BC_OK && --s->waits == 0)
+			f->done[(*n)++] = s;
+	}
+	return rc;
+}
+
+static enum bc_err fly(struct flight *f, struct err *e)
 {
 	enum bc_err rc = BC_OK;
+	size_t n;
 
 	for (unsigned i = 0; i < f->r->depth && rc == BC_OK; i++) {
 		f->shots[i].user = f->r->users[i];
 		rc = begin_shot(f, &f->shots[i], e);
 	}
 	while (rc == BC_OK && f->ended < f->r->n) {
-		struct io_req *req;
-
-		rc = io_queue_wait(f->q, 1, e);
-		while (rc == BC_OK && (req = io_queue_take(f->q)) != NULL) {
-			struct bench_shot *s = req->user;
-
-			rc = io_req_check(req, e);
-			if (rc != BC_OK || --s->waits > 0)
-				continue;
-			rc = end_shot(f, s, e);
-			if (rc == BC_OK)
-				rc = begin_shot(f, s, e);
-		}
+		rc = reap(f, &n, e);
 		if (rc == BC_OK)
-			rc = bench_stopped(c, e);
+			rc = end_shots(f, f->done, n, e);
+		for (size_t i = 0; i < n && rc == BC_OK; i++)
+			rc = begin_shot(f, f->done[i], e);
+		if (rc == BC_OK)
+			rc = bench_stopped(f->c, e);
 	}
 	return rc;
 }
 
-enum bc_err bench_reads_run(struct ctx *c, const struct bench_reads *r,
-			    struct show_bench *row, struct err *e)
+static void *fly_thread(void *ctx)
 {
-	struct flight f = { .r = r };
-	double began;
-	enum bc_err rc;
+	struct flight *f = ctx;
 
-	f.shots = calloc(r->depth, sizeof(*f.shots));
-	f.took = calloc(r->n, sizeof(*f.took));
-	rc = f.shots == NULL || f.took == NULL
-		     ? err_set(e, BC_ENOMEM, "no memory for a measurement")
-		     : io_queue_new(r->io, r->depth * r->pieces, &f.q, e);
+	f->rc = fly(f, &f->e);
+	return NULL;
+}
+
+static enum bc_err flight_init(struct flight *f, struct ctx *c,
+			       const struct bench_reads *r, struct err *e)
+{
+	f->c = c;
+	f->r = r;
+	f->shots = calloc(r->depth, sizeof(*f->shots));
+	f->done = calloc(r->depth + 1, sizeof(struct bench_shot *));
+	f->took = calloc(r->n + 1, sizeof(*f->took));
+	if (f->shots == NULL || f->done == NULL || f->took == NULL)
+		return err_set(e, BC_ENOMEM, "no memory for a measurement");
+	return io_queue_new(c->io, r->depth * r->pieces, &f->q, e);
+}
+
+static void flight_fini(struct flight *f)
+{
+	io_queue_free(f->q);
+	free(f->shots);
+	free(f->done);
+	free(f->took);
+}
+
+/* One thread each, the first in this one. */
+static enum bc_err fly_all(struct flight *f, unsigned n, struct err *e)
+{
+	enum bc_err rc = BC_OK;
+
+	for (unsigned i = 1; i < n; i++)
+		f[i].started = pthread_create(&f[i].thread, NULL, fly_thread,
+					      &f[i]) == 0;
+	fly_thread(&f[0]);
+	for (unsigned i = 0; i < n; i++) {
+		if (i > 0 && !f[i].started)
+			return err_set(e, BC_ENOMEM, "no thread to be had");
+		if (i > 0)
+			pthread_join(f[i].thread, NULL);
+		if (rc == BC_OK && f[i].rc != BC_OK) {
+			rc = f[i].rc;
+			*e = f[i].e;
+		}
+	}
+	return rc;
+}
+
+static enum bc_err summarise(const struct flight *f, unsigned n,
+			     struct show_bench *row, struct err *e)
+{
+	size_t all = 0, at = 0;
+	double *took;
+
+	for (unsigned i = 0; i < n; i++)
+		all += f[i].ended;
+	took = calloc(all + 1, sizeof(*took));
+	if (took == NULL)
+		return err_set(e, BC_ENOMEM, "no memory for a measurement");
+	for (unsigned i = 0; i < n; i++) {
+		memcpy(took + at, f[i].took, f[i].ended * sizeof(*took));
+		at += f[i].ended;
+	}
+	row->operations = all;
+	row->p50_us = bench_percentile(took, all, 0.5);
+	row->p99_us = bench_percentile(took, all, 0.99);
+	free(took);
+	return BC_OK;
+}
+
+enum bc_err bench_reads_run(struct ctx *c, const struct bench_reads *shares,
+			    unsigned threads, struct show_bench *row,
+			    struct err *e)
+{
+	struct flight *f = calloc(threads, sizeof(*f));
+	double began;
+	enum bc_err rc = f == NULL ? err_set(e, BC_ENOMEM, "no memory") : BC_OK;
+
+	for (unsigned i = 0; i < threads && rc == BC_OK; i++)
+		rc = flight_init(&f[i], c, &shares[i], e);
 	began = bench_now();
 	if (rc == BC_OK)
-		rc = fly(c, &f, e);
+		rc = fly_all(f, threads, e);
 	row->seconds = bench_now() - began;
-	row->operations = f.ended;
+	if (rc == BC_OK)
+		rc = summarise(f, threads, row, e);
 	/* Before the buffers that requests may still be reading into. */
-	io_queue_free(f.q);
-	if (rc == BC_OK) {
-		row->p50_us = bench_percentile(f.took, f.ended, 0.5);
-		row->p99_us = bench_percentile(f.took, f.ended, 0.99);
-	}
-	free(f.shots);
-	free(f.took);
+	for (unsigned i = 0; f != NULL && i < threads; i++)
+		flight_fini(&f[i]);
+	free(f);
 	return rc;
 }

@@ -75,6 +75,36 @@ void dir_free(struct put *p, struct dir_job *d)
 	free(d);
 }
 
+/* Under the lock. */
+static void dir_hold(struct dir_job *d)
+{
+	d->users++;
+}
+
+static void dir_release(struct put *p, struct dir_job *d)
+{
+	bool last;
+
+	pthread_mutex_lock(&p->lock);
+	last = --d->users == 0 && d->dead;
+	pthread_mutex_unlock(&p->lock);
+	if (last)
+		dir_free(p, d);
+}
+
+/* It is known: whoever still looks at it frees it. */
+static void dir_retire(struct put *p, struct dir_job *d)
+{
+	bool last;
+
+	pthread_mutex_lock(&p->lock);
+	d->dead = true;
+	last = d->users == 0;
+	pthread_mutex_unlock(&p->lock);
+	if (last)
+		dir_free(p, d);
+}
+
 static void no_memory(struct put *p)
 {
 	struct err e = ERR_INIT;
@@ -313,6 +343,7 @@ static struct range *range_new(struct put *p, struct dir_job *d)
 		at = &(*at)->next;
 	*at = r;
 	d->n_waiting++;
+	dir_hold(d);
 	pthread_mutex_unlock(&p->lock);
 	return r;
 }
@@ -781,6 +812,7 @@ static void build_more(struct worker *w, struct dir_job *d)
 	pthread_mutex_unlock(&p->lock);
 	if (!put_failed(p))
 		emit_ready(w, d);
+	dir_release(p, d);
 }
 
 static void begin_building(struct worker *w, struct dir_job *d)
@@ -794,7 +826,25 @@ static void begin_building(struct worker *w, struct dir_job *d)
 
 /* ---- known ---------------------------------------------------------------- */
 
-/* A child of a directory that was found unchanged so far. */
+static bool add_ready(struct worker *w, struct dir_job *d, bool checked)
+{
+	if (w->n_todo == w->cap_todo) {
+		size_t cap = w->cap_todo == 0 ? 16 : w->cap_todo * 2;
+		struct ready *at = realloc(w->todo, cap * sizeof(*at));
+
+		if (at == NULL) {
+			no_memory(w->p);
+			return false;
+		}
+		w->todo = at;
+		w->cap_todo = cap;
+	}
+	w->todo[w->n_todo++] = (struct ready){ d, checked };
+	return true;
+}
+
+/* A child of a directory that was found unchanged so far. The last one decides
+ * what becomes of it. */
 static void check_child(struct worker *w, struct dir_job *d,
 			struct dir_job *c, bool same)
 {
@@ -807,26 +857,46 @@ static void check_child(struct worker *w, struct dir_job *d,
 	d->children_same = d->children_same && same;
 	last = --d->children_left == 0;
 	pthread_mutex_unlock(&w->p->lock);
-	if (!last)
-		return;
-	if (d->children_same)
-		dir_same(w, d);
-	else
-		begin_building(w, d);
+	if (last)
+		add_ready(w, d, true);
 }
 
 /* A child of a range that is being built. */
 static void fill_child(struct worker *w, struct range *r, struct dir_job *c)
 {
+	struct dir_job *d = r->dir;
+
 	pthread_mutex_lock(&w->p->lock);
-	if (c->lost) {
+	if (c->lost)
 		r->present[c->slot] = false;
-	} else {
+	else
 		range_add_sum(r, c->slot, &c->sum);
-	}
 	r->children--;
+	/* From here on another worker may emit the range, and finish d. */
+	dir_hold(d);
 	pthread_mutex_unlock(&w->p->lock);
-	emit_ready(w, r->dir);
+	if (!add_ready(w, d, false))
+		dir_release(w->p, d);
+}
+
+static void drain_ready(struct worker *w)
+{
+	if (w->draining)
+		return;
+	w->draining = true;
+	while (w->n_todo > 0) {
+		struct ready r = w->todo[--w->n_todo];
+
+		if (!r.checked) {
+			emit_ready(w, r.dir);
+			dir_release(w->p, r.dir);
+		} else if (r.dir->children_same) {
+			dir_same(w, r.dir);
+		} else {
+			begin_building(w, r.dir);
+		}
+	}
+	w->draining = false;
 }
 
 static void dir_known(struct worker *w, struct dir_job *d, bool same)
@@ -845,7 +915,8 @@ static void dir_known(struct worker *w, struct dir_job *d, bool same)
 		check_child(w, parent, d, same);
 	}
 	atomic_fetch_add(&p->progress->dirs, parent == NULL ? 0 : 1);
-	dir_free(p, d);
+	dir_retire(p, d);
+	drain_ready(w);
 }
 
 void dir_work(struct worker *w, struct dir_job *d)

@@ -178,6 +178,8 @@ struct dir_job {
 	bool emitting; /* a worker has the builder */
 	bool finishing;
 	bool lost; /* could not be listed */
+	unsigned users; /* workers that will still look at it */
+	bool dead;	/* to be freed by the last of them */
 	struct tree_builder builder;
 	bool builder_ready;
 	struct tree_sum sum;
@@ -256,8 +258,19 @@ struct batch_file {
 	uint64_t size;
 };
 
+/* A directory that something has become known for. */
+struct ready {
+	struct dir_job *dir;
+	bool checked; /* its children are, not one of its ranges */
+};
+
 struct worker {
 	struct put *p;
+	/* Directories complete one another upwards: a list, as a tree may be
+	 * deeper than a stack. */
+	struct ready *todo;
+	size_t n_todo, cap_todo;
+	bool draining;
 	struct gather gather;
 	struct sealer sealer;
 	bool ready;

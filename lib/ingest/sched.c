@@ -105,6 +105,7 @@ void sched_worker_fini(struct worker *w)
 	free(w->sizes);
 	free(w->fresh);
 	free(w->list);
+	free(w->todo);
 }
 
 enum bc_err worker_ready(struct worker *w, struct err *e)

@@ -3,7 +3,8 @@
  * repo/check - is all that was committed still there and whole?
  *
  * Works on a repository that does not open any more, as far as what is left
- * allows. Writes nothing and repairs nothing.
+ * allows. Repairs nothing, and writes nothing: only leases of dead sessions go,
+ * as whenever leases are listed.
  */
 #ifndef BC_REPO_CHECK_H
 #define BC_REPO_CHECK_H

@@ -18,7 +18,7 @@ enum {
 	PIECES = 4,
 	PIECE_BYTES = 1 << 20,
 	/* Plain bytes and chunks hashed together. */
-	BATCH_BYTES = 2 << 20,
+	BATCH_BYTES = 4 << 20,
 	BATCH_CHUNKS = 1024,
 	THREADS_MAX = 64,
 };

@@ -338,6 +338,31 @@ static enum bc_err fill(struct io_dir *dir,
 	return rc;
 }
 
+/*
+ * An init that was killed before its last rename has left a repository with
+ * one superblock: put the other in place. A failure leaves things as they are,
+ * which is good enough.
+ */
+static void complete(struct io_dir *dir)
+{
+	struct superblock copy;
+	struct io_stat st;
+	struct io_file *lock = NULL;
+
+	if (io_stat_at(dir, SUPERBLOCK_NAME, &st, NULL) != BC_ENOTFOUND ||
+	    superblock_load(dir, &copy, NULL, NULL) != BC_OK ||
+	    io_file_open(dir, REPO_LOCK_FILE, IO_READ | IO_WRITE | IO_CREATE,
+			 &lock, NULL) != BC_OK)
+		return;
+	/* One that still lives does it itself. */
+	if (io_file_lock(lock, REPO_LOCK_INIT, 1, IO_LOCK_EXCLUSIVE,
+			 IO_LOCK_TRY, NULL) == BC_OK) {
+		(void)!io_list(dir, ".", NULL, drop_tmp, dir);
+		(void)!superblock_store(dir, &copy, NULL);
+	}
+	io_file_close(lock, NULL);
+}
+
 enum bc_err repo_create(const char *path, const struct repo_create_options *o,
 			struct pack_id *id, struct err *e)
 {
@@ -354,6 +379,8 @@ enum bc_err repo_create(const char *path, const struct repo_create_options *o,
 
 	if (rc == BC_OK)
 		rc = check_free(dir, e);
+	if (rc == BC_EEXIST && dir != NULL)
+		complete(dir);
 	if (rc == BC_OK)
 		rc = io_file_open(dir, REPO_LOCK_FILE,
 				  IO_READ | IO_WRITE | IO_CREATE, &lock, e);

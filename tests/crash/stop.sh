@@ -29,6 +29,7 @@ stopped_put() {
 	local before=$failed status
 
 	new_repo --reserve=1MiB --pack-size=4MiB
+	rm -rf "$T/got"
 	mkfifo "$T/pipe"
 	"$TESTING" -R "$R" put -q --print-id - <"$T/pipe" >"$T/slow" 2>"$T/slow.said" &
 	stopped=$!
@@ -85,9 +86,9 @@ stopped_put() {
 stopped_commit() {
 	local before=$failed status
 
-	command -v flock >/dev/null && command -v python3 >/dev/null || return
 	new_repo --reserve=1MiB
-	python3 - "$R/lock" 3>&1 >"$T/held" <<'PY' &
+	: >"$T/held"
+	python3 - "$R/lock" >"$T/held" <<'PY' &
 import fcntl, struct, sys, time
 f = open(sys.argv[1], "r+b")
 # F_OFD_SETLK: type, whence, start, length, pid
@@ -148,6 +149,7 @@ many_small() {
 	local before=$failed i n pids
 
 	new_repo --reserve=1MiB
+	rm -f "$T"/ids.* "$T"/said.*
 	for i in {1..8}; do
 		mkdir -p "$T/s$i"
 		echo "$i" >"$T/s$i/file"

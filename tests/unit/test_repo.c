@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A repository from the outside: make, write, read, write again. */
 #include <dirent.h>
+#include <signal.h>
+
+#include "io/fault.h"
+#include "repo/check.h"
 
 #include "tests/unit/repo_kit.h"
 
@@ -68,12 +72,17 @@ static void create_refuses(struct kit *k)
 	/* No parent. */
 	snprintf(path, sizeof(path), "%s/no/where", k->dir);
 	CHECK_EQ(repo_create(path, &o, NULL, &k->e), BC_ENOTFOUND);
-	/* What an interrupted init left is taken up. */
-	kit_sh("rm %s/superblock", k->path);
+	/* What an interrupted init left is taken up, */
+	kit_sh("rm %s/superblock %s/superblock.copy", k->path, k->path);
 	CHECK_OK(repo_create(k->path, &o, NULL, &k->e), &k->e);
 	repo_close(kit_repo(k, true));
+	/* or completed, when only the last step is missing. */
+	kit_sh("rm %s/superblock; : > %s/.tmp-1-2", k->path, k->path);
+	CHECK_EQ(repo_create(k->path, &o, NULL, &k->e), BC_EEXIST);
+	kit_sh("cmp %s/superblock %s/superblock.copy", k->path, k->path);
+	kit_sh("test ! -e %s/.tmp-1-2", k->path);
 	/* But not when packs are there. */
-	kit_sh("rm %s/superblock; : > %s/packs/x", k->path, k->path);
+	kit_sh("rm %s/superblock*; : > %s/packs/x", k->path, k->path);
 	CHECK_EQ(repo_create(k->path, &o, NULL, &k->e), BC_EEXIST);
 }
 
@@ -463,18 +472,217 @@ static void two_handles(struct kit *k)
 	repo_close(b);
 }
 
+/* ---- failures and kills, one after the other ------------------------------ */
+
+/* What is done under faults, and what was done before it. */
+struct sweep {
+	struct kit_spec base[12];
+	struct digest base_id[12];
+	int n_base;
+	struct kit_spec sp;
+	bool remove; /* instead of putting: remove the first */
+};
+
+enum { CHILD_DONE = 0, CHILD_FAILED = 1, CHILD_UNHARMED = 2 };
+
+static void check_whole(struct kit *k)
+{
+	struct repo_options ro = {
+		.io = k->io,
+		.rng = { kit_fill, &k->rng },
+		.clock = { kit_now, kit_now, kit_now, &k->now },
+	};
+	struct check_options o = { .threads = 1, .read_data = 100 };
+	struct check_result res;
+
+	CHECK_OK(repo_check(k->path, &ro, &o, &res, &k->e), &k->e);
+}
+
+/* A process of its own with that plan. */
+static void child(struct kit *k, const struct sweep *sw, const char *text)
+{
+	struct io_fault_plan plan;
+	struct io_fault *f = NULL;
+	struct io_options o = { .engine = IO_ENGINE_AUTO };
+	struct session *s = NULL;
+	struct repo *r = NULL;
+	struct digest id;
+
+	if (freopen("/dev/null", "w", stderr) == NULL)
+		_exit(9);
+	CHECK_OK(io_fault_parse(text, &plan, &k->e), &k->e);
+	CHECK_OK(io_fault_new(&plan, &f, &k->e), &k->e);
+	o.seam = io_fault_seam(f);
+	CHECK_OK(io_open(&o, &k->io, &k->e), &k->e);
+	k->rng.state += 12345;
+	r = kit_repo(k, true);
+	s = kit_session(k, r);
+	if (sw->remove)
+		CHECK_OK(session_remove(s, &sw->base_id[0], 1, &k->e), &k->e);
+	else
+		kit_put(k, s, &sw->sp, &id);
+	session_end(s);
+	repo_close(r);
+	_exit(io_fault_hits(f) > 0 ? CHILD_DONE : CHILD_UNHARMED);
+}
+
+/* Everything that was there is, and the same can be done now. */
+static void after_fault(struct kit *k, const struct sweep *sw, bool done)
+{
+	struct kit_spec sp = sw->sp;
+	struct repo *r = kit_repo(k, false);
+	struct session *s;
+	struct digest id;
+	uint64_t n = kit_count(r), had = (uint64_t)sw->n_base;
+	uint64_t then = sw->remove ? had - 1 : had + 1;
+
+	CHECK(n == then || (!done && n == had));
+	for (int i = sw->remove; i < sw->n_base; i += 1 + sw->n_base / 3)
+		kit_verify(r, &sw->base_id[i], &sw->base[i]);
+	repo_close(r);
+	r = kit_repo(k, true);
+	s = kit_session(k, r);
+	sp.name = "again";
+	kit_put(k, s, &sp, &id);
+	kit_verify(r, &id, &sp);
+	session_end(s);
+	repo_close(r);
+	check_whole(k);
+}
+
+/* The rule for n = 1, 2, ... until it has nothing left to act on. */
+static void sweep(struct kit *k, const struct sweep *sw, const char *before,
+		  const char *after)
+{
+	for (int n = 1;; n++) {
+		char text[64];
+		int status = 0;
+		bool failed;
+		pid_t pid;
+
+		CHECK(n < 5000);
+		snprintf(text, sizeof(text), "%s:%d%s", before, n, after);
+		kit_sh("rm -rf %s && cp -a %s/base %s", k->path, k->dir,
+		       k->path);
+		fflush(stdout);
+		pid = fork();
+		CHECK(pid >= 0);
+		if (pid == 0)
+			child(k, sw, text);
+		CHECK(waitpid(pid, &status, 0) == pid);
+		if (WIFSIGNALED(status))
+			CHECK_EQ(WTERMSIG(status), SIGKILL);
+		else
+			CHECK(WEXITSTATUS(status) <= CHILD_UNHARMED);
+		failed = WIFSIGNALED(status) ||
+			 WEXITSTATUS(status) == CHILD_FAILED;
+		if (getenv("SHOW") != NULL)
+			printf("# %s: %#x\n", text, (unsigned)status);
+		after_fault(k, sw, !failed);
+		if (!failed && WEXITSTATUS(status) == CHILD_UNHARMED)
+			break;
+	}
+}
+
+static void sweep_base(struct kit *k, struct sweep *sw, int n,
+		       const struct kit_spec *sp)
+{
+	kit_create(k, 4 << 20);
+	for (sw->n_base = 0; sw->n_base < n; sw->n_base++) {
+		int i = sw->n_base;
+
+		sw->base[i] = *sp;
+		sw->base[i].seed = 100 + (uint64_t)i;
+		sw->base_id[i] = kit_one(k, &sw->base[i]);
+	}
+	kit_sh("cp -a %s %s/base", k->path, k->dir);
+}
+
+/* The commit that seals a log and begins the next. */
+static void faults_at_roll(struct kit *k)
+{
+	struct kit_spec sp = { .name = "many",
+			       .files = 7000,
+			       .bytes = 10,
+			       .chunk = 10 };
+	struct sweep sw = { .n_base = 0 };
+
+	sweep_base(k, &sw, 9, &sp);
+	sw.sp = sp;
+	sw.sp.seed = 7;
+	sweep(k, &sw, "all@log/", ":kill");
+	sweep(k, &sw, "write@log/", ":torn");
+	sweep(k, &sw, "change@log/", ":EIO");
+	sweep(k, &sw, "change@log/", ":ENOSPC");
+	CHECK_EQ(count_names(k, "log"), 2);
+}
+
+static void faults_at_put(struct kit *k)
+{
+	struct kit_spec sp = { .name = "base",
+			       .files = 5,
+			       .bytes = 9000,
+			       .chunk = 9000 };
+	struct sweep sw = { .n_base = 0 };
+
+	sweep_base(k, &sw, 3, &sp);
+	sw.sp = (struct kit_spec){ .name = "put",
+				   .seed = 7,
+				   .files = 30,
+				   .bytes = 200000,
+				   .chunk = 50000 };
+	sweep(k, &sw, "change", ":kill");
+	sweep(k, &sw, "change", ":EIO");
+	sweep(k, &sw, "change", ":ENOSPC");
+	sweep(k, &sw, "change@log/", "+:EIO");
+}
+
+static void faults_at_remove(struct kit *k)
+{
+	struct kit_spec sp = { .name = "base",
+			       .files = 5,
+			       .bytes = 9000,
+			       .chunk = 9000 };
+	struct sweep sw = { .remove = true };
+
+	sweep_base(k, &sw, 3, &sp);
+	sw.sp = sp;
+	sw.sp.seed = 7;
+	sweep(k, &sw, "change", ":kill");
+	sweep(k, &sw, "change", ":EIO");
+}
+
+/* On a file system in memory: what counts is the order of operations, and
+ * thousands of copies are made. */
+static void in_memory(void (*fn)(struct kit *k))
+{
+	const char *was = getenv("TMPDIR");
+	char *keep = was == NULL ? NULL : strdup(was);
+	struct kit k;
+
+	if (access("/dev/shm", W_OK) == 0)
+		setenv("TMPDIR", "/dev/shm", 1);
+	kit_open(&k, IO_ENGINE_AUTO, NULL);
+	fn(&k);
+	kit_close(&k);
+	if (keep != NULL)
+		setenv("TMPDIR", keep, 1);
+	else
+		unsetenv("TMPDIR");
+	free(keep);
+}
+
+
 int main(void)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
-#define BOTH(f)                                                                \
+#define CASE(how, f)                                                           \
 	do {                                                                   \
-		both_engines(f);                                               \
+		if (getenv("ONLY") == NULL || strcmp(getenv("ONLY"), #f) == 0) \
+			how(f);                                                \
 		printf("ok %s\n", #f);                                         \
 	} while (0)
-	if (getenv("ONLY") != NULL) {
-		BOTH(two_handles);
-		return 0;
-	}
+#define BOTH(f) CASE(both_engines, f)
 	BOTH(create_and_open);
 	BOTH(create_refuses);
 	BOTH(one_snapshot);
@@ -488,5 +696,8 @@ int main(void)
 	BOTH(two_handles);
 	BOTH(log_rolls_by_slots);
 	BOTH(log_rolls);
+	CASE(in_memory, faults_at_roll);
+	CASE(in_memory, faults_at_put);
+	CASE(in_memory, faults_at_remove);
 	return 0;
 }
