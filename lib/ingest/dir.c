@@ -9,10 +9,11 @@
 
 static void dir_known(struct worker *w, struct dir_job *d, bool same);
 
-/* ---- life ----------------------------------------------------------------- */
+/* ---- life -----------------------------------------------------------------
+ */
 
-struct dir_job *dir_new(struct put *p, struct dir_job *parent,
-			const char *name, uint16_t base)
+struct dir_job *dir_new(struct put *p, struct dir_job *parent, const char *name,
+			uint16_t base)
 {
 	size_t above = parent == NULL ? 0 : strlen(parent->path);
 	struct dir_job *d = calloc(1, sizeof(*d));
@@ -120,7 +121,8 @@ static uint8_t *list_scratch(struct worker *w)
 	return w->list;
 }
 
-/* ---- listing -------------------------------------------------------------- */
+/* ---- listing --------------------------------------------------------------
+ */
 
 /* Open it for work on its names; the top has no directory of its own. */
 static int open_dir(const struct put *p, const struct dir_job *d)
@@ -149,9 +151,8 @@ static void dir_unreadable(struct worker *w, struct dir_job *d, int sys)
 static bool list_dir(struct worker *w, struct dir_job *d, int fd)
 {
 	uint8_t *scratch = list_scratch(w);
-	int sys = scratch == NULL ?
-			  ENOMEM :
-			  names_list(&d->names, fd, d->base, scratch);
+	int sys = scratch == NULL ? ENOMEM
+				  : names_list(&d->names, fd, d->base, scratch);
 
 	if (sys == ENOMEM) {
 		no_memory(w->p);
@@ -166,7 +167,8 @@ static bool list_dir(struct worker *w, struct dir_job *d, int fd)
 	return true;
 }
 
-/* ---- recognised as unchanged ---------------------------------------------- */
+/* ---- recognised as unchanged ----------------------------------------------
+ */
 
 static bool stat_same(const struct stat_entry *a, const struct stat_entry *b)
 {
@@ -231,12 +233,11 @@ static bool all_same(struct worker *w, struct dir_job *d, int fd)
 		struct stat_entry was, is;
 		struct item it;
 
-		if (!walk_next(&k, &was) ||
-		    was.name.n != d->names.ref[i].len ||
+		if (!walk_next(&k, &was) || was.name.n != d->names.ref[i].len ||
 		    memcmp(was.name.p, name_at(&d->names, i), was.name.n) != 0)
 			return false;
-		if (source_stat(dir_of_name(p, d, fd, i),
-				name_at(&d->names, i), &it) != 0)
+		if (source_stat(dir_of_name(p, d, fd, i), name_at(&d->names, i),
+				&it) != 0)
 			return false;
 		is = entry_stat(p, &it, was.name);
 		if (!stat_same(&was, &is))
@@ -268,8 +269,8 @@ static void keep_same(struct put *p, const struct dir_job *d)
 			p->same.cap = cap;
 		}
 		p->same.at[p->same.n++] = r;
-		if (!r.more || !statcache_find(p->cache, bytes_str(d->path),
-					       part + 1, &r))
+		if (!r.more ||
+		    !statcache_find(p->cache, bytes_str(d->path), part + 1, &r))
 			break;
 	}
 	pthread_mutex_unlock(&p->lock);
@@ -317,7 +318,8 @@ static void dir_same(struct worker *w, struct dir_job *d)
 	dir_known(w, d, true);
 }
 
-/* ---- building ------------------------------------------------------------- */
+/* ---- building -------------------------------------------------------------
+ */
 
 static struct range *range_new(struct put *p, struct dir_job *d)
 {
@@ -464,8 +466,7 @@ static bool reuse_entry(struct worker *w, struct range *r, uint32_t i,
 		return false;
 	}
 	atomic_fetch_add(&g->bytes, it->type == TREE_FILE ? it->size : 0);
-	atomic_fetch_add(&g->bytes_known,
-			 it->type == TREE_FILE ? it->size : 0);
+	atomic_fetch_add(&g->bytes_known, it->type == TREE_FILE ? it->size : 0);
 	return true;
 }
 
@@ -482,9 +483,9 @@ static const struct child *known_child(const struct dir_job *d, uint32_t name)
 			hi = mid;
 	}
 	return lo < d->n_children && d->children[lo].name == name &&
-			       !d->children[lo].lost ?
-		       &d->children[lo] :
-		       NULL;
+			       !d->children[lo].lost
+		       ? &d->children[lo]
+		       : NULL;
 }
 
 /* Under the lock: children end while their range is still worked on. */
@@ -498,8 +499,7 @@ static void range_add_sum(struct range *r, uint32_t i,
 }
 
 /* A subdirectory: its own metadata now, its node when it is known. */
-static void range_dir(struct worker *w, struct range *r, uint32_t i,
-		      int dirfd)
+static void range_dir(struct worker *w, struct range *r, uint32_t i, int dirfd)
 {
 	struct dir_job *d = r->dir, *c;
 	const char *name = name_at(&d->names, r->first + i);
@@ -609,7 +609,8 @@ static void count_range(struct worker *w, struct range *r)
 	atomic_fetch_add(&g->others, others);
 }
 
-/* ---- emitting ------------------------------------------------------------- */
+/* ---- emitting -------------------------------------------------------------
+ */
 
 static enum bc_err record_part(struct worker *w, struct dir_job *d, bool more)
 {
@@ -649,8 +650,7 @@ static enum bc_err record_entry(struct worker *w, struct dir_job *d,
 }
 
 /* This worker has the builder to itself. */
-static enum bc_err emit_range(struct worker *w, struct range *r,
-			      struct err *e)
+static enum bc_err emit_range(struct worker *w, struct range *r, struct err *e)
 {
 	struct dir_job *d = r->dir;
 	enum bc_err rc = BC_OK;
@@ -824,7 +824,8 @@ static void begin_building(struct worker *w, struct dir_job *d)
 	build_more(w, d);
 }
 
-/* ---- known ---------------------------------------------------------------- */
+/* ---- known ----------------------------------------------------------------
+ */
 
 static bool add_ready(struct worker *w, struct dir_job *d, bool checked)
 {
@@ -845,8 +846,8 @@ static bool add_ready(struct worker *w, struct dir_job *d, bool checked)
 
 /* A child of a directory that was found unchanged so far. The last one decides
  * what becomes of it. */
-static void check_child(struct worker *w, struct dir_job *d,
-			struct dir_job *c, bool same)
+static void check_child(struct worker *w, struct dir_job *d, struct dir_job *c,
+			bool same)
 {
 	bool last;
 
@@ -938,8 +939,8 @@ void dir_work(struct worker *w, struct dir_job *d)
 		close(fd);
 		return;
 	}
-	d->has_record = statcache_find(p->cache, bytes_str(d->path), 0,
-				       &d->record);
+	d->has_record =
+		statcache_find(p->cache, bytes_str(d->path), 0, &d->record);
 	if (d->has_record)
 		same = all_same(w, d, fd);
 	if (fd >= 0)

@@ -21,15 +21,14 @@ struct attr_source {
 
 static ssize_t attr_list(const struct attr_source *s, char *p, size_t n)
 {
-	return s->fd >= 0 ? flistxattr(s->fd, p, n) :
-			    llistxattr(s->path, p, n);
+	return s->fd >= 0 ? flistxattr(s->fd, p, n) : llistxattr(s->path, p, n);
 }
 
-static ssize_t attr_get(const struct attr_source *s, const char *name,
-			void *p, size_t n)
+static ssize_t attr_get(const struct attr_source *s, const char *name, void *p,
+			size_t n)
 {
-	return s->fd >= 0 ? fgetxattr(s->fd, name, p, n) :
-			    lgetxattr(s->path, name, p, n);
+	return s->fd >= 0 ? fgetxattr(s->fd, name, p, n)
+			  : lgetxattr(s->path, name, p, n);
 }
 
 /* Not an error: this file system, or this kind of file, has none. */
@@ -100,8 +99,8 @@ static enum bc_err read_attrs(struct worker *w, struct range *r, uint32_t i,
 	v = malloc(XATTRS_MAX * sizeof(*v));
 	if (v == NULL || (n < 0 && errno == ENOMEM))
 		rc = err_set(e, BC_ENOMEM, "no memory for attributes");
-	for (char *at = list; rc == BC_OK && n > 0 && at < list + n &&
-			      count < XATTRS_MAX;
+	for (char *at = list;
+	     rc == BC_OK && n > 0 && at < list + n && count < XATTRS_MAX;
 	     at += strlen(at) + 1) {
 		int sys = 0;
 
@@ -143,8 +142,7 @@ static uint64_t link_group(const struct put *p, const struct item *it)
 	return mix(it->ino ^ mix(device + UINT64_C(0x9e3779b97f4a7c15)));
 }
 
-void entry_metadata(struct put *p, const struct item *it,
-		    struct tree_entry *en)
+void entry_metadata(struct put *p, const struct item *it, struct tree_entry *en)
 {
 	en->type = (enum tree_type)it->type;
 	en->mode = it->mode;
@@ -217,9 +215,9 @@ enum bc_err entry_fill(struct worker *w, struct range *r, uint32_t i, int fd,
  */
 static bool stamp_racy(int64_t t, int64_t begun)
 {
-	int64_t unit = t % 1000000000 == 0 ? 2000000000 :
-		       t % 10000000 == 0   ? 10000000 :
-					     0;
+	int64_t unit = t % 1000000000 == 0 ? 2000000000
+		       : t % 10000000 == 0 ? 10000000
+					   : 0;
 
 	return t >= begun - unit;
 }

@@ -13,7 +13,8 @@
 #include "ingest/internal.h"
 #include "util/arith.h"
 
-/* ---- hash, look up, gather ------------------------------------------------ */
+/* ---- hash, look up, gather ------------------------------------------------
+ */
 
 static enum bc_err store_block(struct worker *w, const struct sealed_block *b,
 			       struct err *e)
@@ -90,7 +91,8 @@ static void count_bytes(struct worker *w, uint64_t n)
 				  memory_order_relaxed);
 }
 
-/* ---- batches of small files ----------------------------------------------- */
+/* ---- batches of small files -----------------------------------------------
+ */
 
 /* The items of a content as they lie in an entry, kept in the range. */
 static enum bc_err keep_content(struct range *r, uint32_t i,
@@ -182,10 +184,10 @@ static bool cut_small(struct worker *w, size_t len, struct batch_file *f)
 	f->first = (uint32_t)w->n_segs;
 	while (at < len) {
 		size_t used = 0;
-		size_t n = chunker_next(&w->p->chunker, &cur,
-					bytes_of(w->batch + w->batch_n + at,
-						 len - at),
-					true, out, 64, &used);
+		size_t n = chunker_next(
+			&w->p->chunker, &cur,
+			bytes_of(w->batch + w->batch_n + at, len - at), true,
+			out, 64, &used);
 
 		if (n == 0 || w->n_segs + n > BATCH_SEGS) {
 			w->n_segs = f->first;
@@ -193,8 +195,7 @@ static bool cut_small(struct worker *w, size_t len, struct batch_file *f)
 		}
 		for (size_t k = 0; k < n; k++) {
 			w->seg[w->n_segs++] =
-				(struct batch_seg){ (uint32_t)(w->batch_n +
-							       at),
+				(struct batch_seg){ (uint32_t)(w->batch_n + at),
 						    out[k].len, out[k].kind };
 			at += out[k].len;
 		}
@@ -210,8 +211,7 @@ static ssize_t read_all(int fd, uint8_t *p, size_t cap, uint64_t off)
 	size_t got = 0;
 
 	while (got < cap) {
-		ssize_t n = pread(fd, p + got, cap - got,
-				  (off_t)(off + got));
+		ssize_t n = pread(fd, p + got, cap - got, (off_t)(off + got));
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -227,7 +227,8 @@ static ssize_t read_all(int fd, uint8_t *p, size_t cap, uint64_t off)
 	return (ssize_t)got;
 }
 
-/* ---- windows of a large file ---------------------------------------------- */
+/* ---- windows of a large file ----------------------------------------------
+ */
 
 struct big_file {
 	struct put *p;
@@ -353,8 +354,8 @@ static ssize_t fill(struct stretch *s, uint8_t *p, size_t room)
 	room = (size_t)min_u64(room, s->end - s->at);
 	while (got < room) {
 		ssize_t n = s->seekable ? pread(s->fd, p + got, room - got,
-						(off_t)(s->at + got)) :
-					  read(s->fd, p + got, room - got);
+						(off_t)(s->at + got))
+					: read(s->fd, p + got, room - got);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -453,8 +454,7 @@ static enum bc_err wait_windows(struct worker *w, struct big_file *f,
 }
 
 static enum bc_err read_sparse(struct worker *w, struct big_file *f, int fd,
-			       uint64_t size, struct stretch *s,
-			       struct err *e)
+			       uint64_t size, struct stretch *s, struct err *e)
 {
 	uint64_t at = 0;
 	enum bc_err rc = BC_OK;
@@ -470,8 +470,8 @@ static enum bc_err read_sparse(struct worker *w, struct big_file *f, int fd,
 			/* Windows before it must be in the content first. */
 			rc = wait_windows(w, f, e);
 			if (rc == BC_OK)
-				rc = content_builder_hole(f->content,
-							  data - at, e);
+				rc = content_builder_hole(f->content, data - at,
+							  e);
 			s->got += data - at;
 			count_bytes(w, data - at);
 		}
@@ -530,7 +530,8 @@ enum bc_err file_stream(struct worker *w, int fd, struct range *r, uint32_t i,
 	return rc;
 }
 
-/* ---- one file ------------------------------------------------------------- */
+/* ---- one file -------------------------------------------------------------
+ */
 
 enum read_result { READ_OK, READ_CHANGED, READ_FAILED };
 
@@ -576,16 +577,16 @@ static bool batch_has_room(const struct worker *w, uint64_t size)
 }
 
 /* Read it once; the entry has what was read. */
-static enum read_result read_once(struct worker *w, struct range *r,
-				  uint32_t i, int fd, int *sys,
-				  struct err *e, enum bc_err *rc)
+static enum read_result read_once(struct worker *w, struct range *r, uint32_t i,
+				  int fd, int *sys, struct err *e,
+				  enum bc_err *rc)
 {
 	uint64_t size = r->item[i].size;
 	struct item after;
 	enum read_result got = READ_OK;
-	bool small = size <= SMALL_FILE_BYTES &&
-		     (size <= SPARSE_MIN_BYTES ||
-		      r->item[i].blocks * 512 >= size);
+	bool small =
+		size <= SMALL_FILE_BYTES &&
+		(size <= SPARSE_MIN_BYTES || r->item[i].blocks * 512 >= size);
 
 	if (!small || !batch_has_room(w, size))
 		*rc = file_flush(w, r, e);
@@ -616,8 +617,8 @@ static enum read_result read_once(struct worker *w, struct range *r,
 
 static void give_up(struct worker *w, struct range *r, uint32_t i, int sys)
 {
-	enum put_event_kind kind = sys == ENOENT ? PUT_VANISHED :
-						   PUT_UNREADABLE;
+	enum put_event_kind kind =
+		sys == ENOENT ? PUT_VANISHED : PUT_UNREADABLE;
 	const struct names *v = &r->dir->names;
 
 	r->present[i] = false;
@@ -628,8 +629,8 @@ static void give_up(struct worker *w, struct range *r, uint32_t i, int sys)
  * A file that changes while it is read, each time, is stored as far as it held
  * still: what was read is what it was at some moment of each of its parts.
  */
-static enum bc_err store_changing(struct worker *w, struct range *r,
-				  uint32_t i, int fd, struct err *e)
+static enum bc_err store_changing(struct worker *w, struct range *r, uint32_t i,
+				  int fd, struct err *e)
 {
 	uint64_t got = 0;
 	int sys = 0;
@@ -663,8 +664,8 @@ void file_store(struct worker *w, struct range *r, uint32_t i, int dirfd)
 		sys = ENOENT;
 	if (sys == 0)
 		rc = worker_ready(w, &err);
-	for (int k = 0; k <= REREADS_MAX && sys == 0 && rc == BC_OK &&
-			got == READ_CHANGED;
+	for (int k = 0;
+	     k <= REREADS_MAX && sys == 0 && rc == BC_OK && got == READ_CHANGED;
 	     k++)
 		got = read_once(w, r, i, fd, &sys, &err, &rc);
 	if (rc == BC_OK && sys == 0 && got == READ_CHANGED) {

@@ -50,7 +50,8 @@ enum {
 	REREADS_MAX = 2,
 };
 
-/* ---- memory of a range ---------------------------------------------------- */
+/* ---- memory of a range ----------------------------------------------------
+ */
 
 struct arena {
 	struct arena_block *last;
@@ -59,7 +60,8 @@ void *arena_alloc(struct arena *a, size_t n);
 struct bytes arena_copy(struct arena *a, struct bytes b);
 void arena_free(struct arena *a);
 
-/* ---- the source ----------------------------------------------------------- */
+/* ---- the source -----------------------------------------------------------
+ */
 
 /* Where names of the top directory come from. */
 struct base {
@@ -90,12 +92,12 @@ int source_open_file(int dirfd, const char *name);
 
 /* Names of a directory, sorted. */
 struct names {
-	struct buf text;   /* NUL-ended */
+	struct buf text; /* NUL-ended */
 	struct name_ref {
 		uint32_t at;
 		uint16_t len;
 		uint16_t base;
-	} *ref;
+	} * ref;
 	size_t n, cap;
 };
 void names_free(struct names *v);
@@ -117,7 +119,8 @@ void owners_free(struct owners *o);
 struct bytes owners_user(struct owners *o, uint32_t uid);
 struct bytes owners_group(struct owners *o, uint32_t gid);
 
-/* ---- jobs ----------------------------------------------------------------- */
+/* ---- jobs -----------------------------------------------------------------
+ */
 
 struct put;
 struct worker;
@@ -135,7 +138,7 @@ struct range {
 	bool read;	   /* everything else is done */
 	uint64_t files, others;
 	struct tree_sum below; /* of its directories, under the lock */
-	struct range *next; /* by seq, in the directory's list */
+	struct range *next;    /* by seq, in the directory's list */
 };
 
 /* A subdirectory that was known before its parent was built. */
@@ -177,7 +180,7 @@ struct dir_job {
 	bool parked;   /* too many wait */
 	bool emitting; /* a worker has the builder */
 	bool finishing;
-	bool lost; /* could not be listed */
+	bool lost;	/* could not be listed */
 	unsigned users; /* workers that will still look at it */
 	bool dead;	/* to be freed by the last of them */
 	struct tree_builder builder;
@@ -253,7 +256,7 @@ struct batch_seg {
 };
 
 struct batch_file {
-	uint32_t entry; /* of the range */
+	uint32_t entry;	   /* of the range */
 	uint32_t first, n; /* segments */
 	uint64_t size;
 };
@@ -291,7 +294,8 @@ struct worker {
 	uint8_t *list;
 };
 
-/* ---- sched.c -------------------------------------------------------------- */
+/* ---- sched.c --------------------------------------------------------------
+ */
 
 void put_fail(struct put *p, enum bc_err rc, const struct err *e);
 bool put_failed(struct put *p);
@@ -316,10 +320,11 @@ void sched_worker_fini(struct worker *w);
 void sched_free_windows(struct put *p);
 BC_MUST_CHECK enum bc_err worker_ready(struct worker *w, struct err *e);
 
-/* ---- dir.c ---------------------------------------------------------------- */
+/* ---- dir.c ----------------------------------------------------------------
+ */
 
-struct dir_job *dir_new(struct put *p, struct dir_job *parent,
-			const char *name, uint16_t base);
+struct dir_job *dir_new(struct put *p, struct dir_job *parent, const char *name,
+			uint16_t base);
 void dir_free(struct put *p, struct dir_job *d);
 /* empty_dir - the node of a directory without entries. */
 BC_MUST_CHECK enum bc_err empty_dir(struct worker *w, struct tree_dir *out,
@@ -327,7 +332,8 @@ BC_MUST_CHECK enum bc_err empty_dir(struct worker *w, struct tree_dir *out,
 /* dir_work - the next piece of work on a directory. */
 void dir_work(struct worker *w, struct dir_job *d);
 
-/* ---- file.c --------------------------------------------------------------- */
+/* ---- file.c ---------------------------------------------------------------
+ */
 
 /* file_store - read an open file into entry i of the range. Takes fd. */
 void file_store(struct worker *w, struct range *r, uint32_t i, int dirfd);
@@ -335,9 +341,8 @@ void file_store(struct worker *w, struct range *r, uint32_t i, int dirfd);
 BC_MUST_CHECK enum bc_err file_flush(struct worker *w, struct range *r,
 				     struct err *e);
 /* file_stream - a descriptor without a known size. */
-BC_MUST_CHECK enum bc_err file_stream(struct worker *w, int fd,
-				      struct range *r, uint32_t i,
-				      struct err *e);
+BC_MUST_CHECK enum bc_err file_stream(struct worker *w, int fd, struct range *r,
+				      uint32_t i, struct err *e);
 /* file_window - work on one window. */
 void file_window(struct worker *w, struct window *win);
 BC_MUST_CHECK enum bc_err worker_flush(struct worker *w, struct err *e);

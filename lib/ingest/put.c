@@ -19,7 +19,8 @@ enum {
 	CACHE_NAME_BYTES = 64,
 };
 
-/* ---- roots ---------------------------------------------------------------- */
+/* ---- roots ----------------------------------------------------------------
+ */
 
 /* The directory that holds a path's last component. */
 static int open_parent(const char *path)
@@ -62,9 +63,9 @@ static enum bc_err open_base(struct put *p, const struct put_root *root,
 	struct item it;
 	int sys;
 
-	b->fd = root->how == PUT_CONTENTS ?
-			open(root->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) :
-			open_parent(root->path);
+	b->fd = root->how == PUT_CONTENTS
+			? open(root->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+			: open_parent(root->path);
 	if (b->fd < 0)
 		return err_sys(e, errno, "cannot open %s", root->path);
 	p->n_bases++;
@@ -100,12 +101,11 @@ static enum bc_err add_root(struct put *p, struct dir_job *top,
 		return BC_OK;
 	}
 	scratch = malloc(LIST_BYTES);
-	sys = scratch == NULL ? ENOMEM :
-				names_list(&top->names, p->bases[base].fd,
-					   base, scratch);
+	sys = scratch == NULL ? ENOMEM
+			      : names_list(&top->names, p->bases[base].fd, base,
+					   scratch);
 	free(scratch);
-	return sys == 0 ? BC_OK :
-			  err_sys(e, sys, "cannot list %s", root->path);
+	return sys == 0 ? BC_OK : err_sys(e, sys, "cannot list %s", root->path);
 }
 
 static enum bc_err check_names(const struct put *p, const struct dir_job *top,
@@ -122,8 +122,7 @@ static enum bc_err check_names(const struct put *p, const struct dir_job *top,
 	return BC_OK;
 }
 
-static enum bc_err open_roots(struct put *p, struct dir_job *top,
-			      struct err *e)
+static enum bc_err open_roots(struct put *p, struct dir_job *top, struct err *e)
 {
 	enum bc_err rc = BC_OK;
 
@@ -139,7 +138,8 @@ static enum bc_err open_roots(struct put *p, struct dir_job *top,
 	return rc == BC_OK ? check_names(p, top, e) : rc;
 }
 
-/* ---- standard input ------------------------------------------------------- */
+/* ---- standard input -------------------------------------------------------
+ */
 
 /* One file without a directory around it. */
 static enum bc_err store_stdin(struct put *p, struct err *e)
@@ -202,7 +202,8 @@ static enum bc_err store_stdin(struct put *p, struct err *e)
 	return rc;
 }
 
-/* ---- the stat cache ------------------------------------------------------- */
+/* ---- the stat cache -------------------------------------------------------
+ */
 
 /* One per set of roots: a digest of their paths names the file. */
 static void cache_name(const struct put *p, char out[CACHE_NAME_BYTES])
@@ -228,8 +229,8 @@ static void cache_name(const struct put *p, char out[CACHE_NAME_BYTES])
 
 static void open_cache(struct put *p)
 {
-	struct io_dir *dir = p->o->cache != NULL ? p->o->cache :
-						   repo_cache_dir(p->repo);
+	struct io_dir *dir =
+		p->o->cache != NULL ? p->o->cache : repo_cache_dir(p->repo);
 	const struct superblock *sb = repo_superblock(p->repo);
 	char name[CACHE_NAME_BYTES];
 	struct digest root;
@@ -270,7 +271,8 @@ static void save_cache(struct put *p)
 	p->cache_out = NULL;
 }
 
-/* ---- the snapshot --------------------------------------------------------- */
+/* ---- the snapshot ---------------------------------------------------------
+ */
 
 /* The root's own metadata: the directory's, or made up for several roots. */
 static void root_entry(struct put *p, struct tree_entry *en)
@@ -293,8 +295,8 @@ static void root_entry(struct put *p, struct tree_entry *en)
 	en->dir = p->root.dir;
 }
 
-static enum bc_err commit(struct put *p, int64_t begun,
-			  struct put_result *out, struct err *e)
+static enum bc_err commit(struct put *p, int64_t begun, struct put_result *out,
+			  struct err *e)
 {
 	const struct put_options *o = p->o;
 	struct session_counts n = session_counts(p->session);
@@ -333,9 +335,9 @@ static enum bc_err commit(struct put *p, int64_t begun,
 		const struct put_root *r = &o->roots[i];
 
 		roots[i] = (struct snapshot_root){
-			.how = r->how == PUT_NAMED    ? SNAPSHOT_NAMED :
-			       r->how == PUT_CONTENTS ? SNAPSHOT_CONTENTS :
-							SNAPSHOT_STDIN,
+			.how = r->how == PUT_NAMED	? SNAPSHOT_NAMED
+			       : r->how == PUT_CONTENTS ? SNAPSHOT_CONTENTS
+							: SNAPSHOT_STDIN,
 			.name = bytes_str(r->name == NULL ? "" : r->name),
 			.path = bytes_str(r->source == NULL ? "" : r->source)
 		};
@@ -363,7 +365,8 @@ out:
 	return rc;
 }
 
-/* ---- all of it ------------------------------------------------------------ */
+/* ---- all of it ------------------------------------------------------------
+ */
 
 static enum bc_err store(struct put *p, struct err *e)
 {
@@ -394,8 +397,8 @@ static enum bc_err begin(struct put *p, struct err *e)
 	pthread_cond_init(&p->wake, NULL);
 	pthread_mutex_init(&p->event_lock, NULL);
 	p->racy_from = clk.coarse(clk.ctx);
-	p->progress = p->o->progress == NULL ? &p->own_progress :
-					       p->o->progress;
+	p->progress =
+		p->o->progress == NULL ? &p->own_progress : p->o->progress;
 	chunker_init(&p->chunker, &sb->chunker, CHUNK_KERNEL_AUTO);
 	p->window_bytes = WINDOW_BYTES + chunker_need(&p->chunker);
 	p->max_windows = (unsigned)max_size(
@@ -427,7 +430,7 @@ static void end(struct put *p)
 }
 
 enum bc_err ingest_put(struct repo *r, const struct put_options *o,
-		    struct put_result *out, struct err *e)
+		       struct put_result *out, struct err *e)
 {
 	struct put *p = calloc(1, sizeof(*p));
 	struct clock clk = clock_system();

@@ -25,8 +25,8 @@ struct io_dir;
 
 struct put_root {
 	enum put_how how;
-	const char *path; /* as to be opened; NULL for PUT_STDIN */
-	const char *name; /* in the snapshot; NULL for PUT_CONTENTS */
+	const char *path;   /* as to be opened; NULL for PUT_STDIN */
+	const char *name;   /* in the snapshot; NULL for PUT_CONTENTS */
 	const char *source; /* absolute path for the record; NULL: none */
 	int fd;		    /* of PUT_STDIN */
 };
@@ -98,7 +98,8 @@ struct put_result {
  *   BC_ECANCEL  stopped; packs already committed stay for the next run
  *   others      the repository failed; no snapshot
  */
-BC_MUST_CHECK enum bc_err ingest_put(struct repo *r, const struct put_options *o,
-				  struct put_result *out, struct err *e);
+BC_MUST_CHECK enum bc_err ingest_put(struct repo *r,
+				     const struct put_options *o,
+				     struct put_result *out, struct err *e);
 
 #endif

@@ -10,7 +10,8 @@
 #include "ingest/internal.h"
 #include "util/arith.h"
 
-/* ---- failures and events -------------------------------------------------- */
+/* ---- failures and events --------------------------------------------------
+ */
 
 void put_fail(struct put *p, enum bc_err rc, const struct err *e)
 {
@@ -28,8 +29,8 @@ bool put_failed(struct put *p)
 {
 	bool failed;
 
-	if (p->o->stop != NULL && atomic_load_explicit(p->o->stop,
-						       memory_order_relaxed)) {
+	if (p->o->stop != NULL &&
+	    atomic_load_explicit(p->o->stop, memory_order_relaxed)) {
 		struct err e = ERR_INIT;
 
 		err_set(&e, BC_ECANCEL, "stopped");
@@ -76,7 +77,8 @@ void put_event(struct put *p, enum put_event_kind kind, const char *dir,
 	free(path);
 }
 
-/* ---- workers -------------------------------------------------------------- */
+/* ---- workers --------------------------------------------------------------
+ */
 
 static enum bc_err hash_only(void *ctx, struct bytes node, struct digest *id,
 			     struct err *e)
@@ -142,7 +144,8 @@ enum bc_err worker_ready(struct worker *w, struct err *e)
 	return BC_OK;
 }
 
-/* ---- the pause ------------------------------------------------------------ */
+/* ---- the pause ------------------------------------------------------------
+ */
 
 /*
  * When enough is stored, every worker brings what it holds to the session and
@@ -197,7 +200,8 @@ void sched_pause_point(struct worker *w)
 		pause_here(w);
 }
 
-/* ---- tasks ---------------------------------------------------------------- */
+/* ---- tasks ----------------------------------------------------------------
+ */
 
 static void *worker_main(void *ctx);
 

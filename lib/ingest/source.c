@@ -24,7 +24,8 @@ enum {
 	OWNER_TEXT_BYTES = 16 << 10,
 };
 
-/* ---- arena ---------------------------------------------------------------- */
+/* ---- arena ----------------------------------------------------------------
+ */
 
 struct arena_block {
 	struct arena_block *before;
@@ -72,7 +73,8 @@ void arena_free(struct arena *a)
 	}
 }
 
-/* ---- stat ----------------------------------------------------------------- */
+/* ---- stat -----------------------------------------------------------------
+ */
 
 static uint8_t type_of(uint32_t mode)
 {
@@ -141,8 +143,7 @@ static int stat_at(int fd, const char *name, int flags, struct item *out)
 
 int source_stat(int dirfd, const char *name, struct item *out)
 {
-	return stat_at(dirfd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT,
-		       out);
+	return stat_at(dirfd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, out);
 }
 
 int source_fstat(int fd, struct item *out)
@@ -152,18 +153,19 @@ int source_fstat(int fd, struct item *out)
 
 bool item_same(const struct item *a, const struct item *b)
 {
-	return a->ino == b->ino && a->size == b->size &&
-	       a->mtime == b->mtime && a->mtime_nsec == b->mtime_nsec &&
-	       a->ctime == b->ctime && a->ctime_nsec == b->ctime_nsec;
+	return a->ino == b->ino && a->size == b->size && a->mtime == b->mtime &&
+	       a->mtime_nsec == b->mtime_nsec && a->ctime == b->ctime &&
+	       a->ctime_nsec == b->ctime_nsec;
 }
 
-/* ---- open ----------------------------------------------------------------- */
+/* ---- open -----------------------------------------------------------------
+ */
 
 static int open_piece(int dirfd, const char *path, int flags)
 {
 	struct open_how how = { .flags = (unsigned)flags | O_CLOEXEC,
-				.resolve = RESOLVE_BENEATH |
-					   RESOLVE_NO_SYMLINKS };
+				.resolve =
+					RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS };
 	long fd = syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
 
 	/* Old kernels and strict containers: one component at a time would do
@@ -215,7 +217,8 @@ int source_open_file(int dirfd, const char *name)
 	return fd;
 }
 
-/* ---- names ---------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------
+ */
 
 void names_free(struct names *v)
 {
@@ -239,8 +242,8 @@ enum bc_err names_add(struct names *v, const char *name, uint16_t base)
 		v->ref = ref;
 		v->cap = cap;
 	}
-	v->ref[v->n] = (struct name_ref){ (uint32_t)v->text.n, (uint16_t)len,
-					  base };
+	v->ref[v->n] =
+		(struct name_ref){ (uint32_t)v->text.n, (uint16_t)len, base };
 	if (buf_add(&v->text, name, len + 1) != BC_OK)
 		return BC_ENOMEM;
 	v->n++;
@@ -286,7 +289,8 @@ void names_sort(struct names *v)
 		qsort_r(v->ref, v->n, sizeof(*v->ref), by_name, v->text.p);
 }
 
-/* ---- owners --------------------------------------------------------------- */
+/* ---- owners ---------------------------------------------------------------
+ */
 
 struct owner {
 	struct owner *next;
@@ -337,24 +341,23 @@ static const char *look_up_user(uint32_t id, char *text, size_t cap)
 {
 	struct passwd pw, *got = NULL;
 
-	return getpwuid_r(id, &pw, text, cap, &got) == 0 && got != NULL ?
-		       got->pw_name :
-		       "";
+	return getpwuid_r(id, &pw, text, cap, &got) == 0 && got != NULL
+		       ? got->pw_name
+		       : "";
 }
 
 static const char *look_up_group(uint32_t id, char *text, size_t cap)
 {
 	struct group gr, *got = NULL;
 
-	return getgrgid_r(id, &gr, text, cap, &got) == 0 && got != NULL ?
-		       got->gr_name :
-		       "";
+	return getgrgid_r(id, &gr, text, cap, &got) == 0 && got != NULL
+		       ? got->gr_name
+		       : "";
 }
 
 static struct bytes owner_name(struct owners *o, struct owner **bucket,
 			       uint32_t id,
-			       const char *(*look_up)(uint32_t, char *,
-						      size_t))
+			       const char *(*look_up)(uint32_t, char *, size_t))
 {
 	char text[OWNER_TEXT_BYTES];
 	struct owner *at;

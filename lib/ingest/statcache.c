@@ -44,7 +44,8 @@ static uint64_t key_of(struct bytes path, uint32_t part)
 	return h ^ h >> 29;
 }
 
-/* ---- reading -------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------
+ */
 
 struct statcache {
 	struct io_map map;
@@ -140,8 +141,7 @@ static bool record_decode(struct bytes whole, struct bytes path, uint32_t part,
 }
 
 static bool record_at(const struct statcache *c, uint64_t off,
-		      struct bytes path, uint32_t part,
-		      struct stat_record *out)
+		      struct bytes path, uint32_t part, struct stat_record *out)
 {
 	const uint8_t *p = c->map.p + off;
 	uint32_t length;
@@ -156,8 +156,8 @@ static bool record_at(const struct statcache *c, uint64_t off,
 	return record_decode(bytes_of(p, length), path, part, out);
 }
 
-bool statcache_find(const struct statcache *c, struct bytes path,
-		    uint32_t part, struct stat_record *out)
+bool statcache_find(const struct statcache *c, struct bytes path, uint32_t part,
+		    struct stat_record *out)
 {
 	uint64_t key = key_of(path, part);
 	uint64_t lo = 0, hi;
@@ -174,8 +174,8 @@ bool statcache_find(const struct statcache *c, struct bytes path,
 	}
 	for (; lo < c->count && le_get64(c->table + lo * SLOT_BYTES) == key;
 	     lo++)
-		if (record_at(c, le_get64(c->table + lo * SLOT_BYTES + 8),
-			      path, part, out))
+		if (record_at(c, le_get64(c->table + lo * SLOT_BYTES + 8), path,
+			      part, out))
 			return true;
 	return false;
 }
@@ -204,7 +204,8 @@ bool statcache_next(struct bytes *left, struct stat_entry *out)
 	return true;
 }
 
-/* ---- writing -------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------
+ */
 
 struct slot {
 	uint64_t key, off;
@@ -272,9 +273,9 @@ enum bc_err statcache_writer_new(struct io_dir *d, const char *name,
 	snprintf(w->tmp, sizeof(w->tmp), "%s%.80s.%d", IO_TMP_PREFIX, name,
 		 (int)getpid());
 	w->out = malloc(OUT_BYTES);
-	rc = w->out == NULL ? err_set(e, BC_ENOMEM,
-				      "no memory for the stat cache") :
-			      open_tmp(w, e);
+	rc = w->out == NULL
+		     ? err_set(e, BC_ENOMEM, "no memory for the stat cache")
+		     : open_tmp(w, e);
 	if (rc != BC_OK) {
 		statcache_writer_abort(w);
 		return rc;
@@ -393,8 +394,8 @@ void statcache_writer_copy(struct statcache_writer *w,
 	size_t path_n = r->whole.n - r->raw.n - FIXED_BYTES;
 
 	pthread_mutex_lock(&w->lock);
-	add_slot(w, key_of(bytes_of(r->whole.p + FIXED_BYTES, path_n),
-			   r->part));
+	add_slot(w,
+		 key_of(bytes_of(r->whole.p + FIXED_BYTES, path_n), r->part));
 	put_out(w, r->whole.p, r->whole.n);
 	pthread_mutex_unlock(&w->lock);
 }

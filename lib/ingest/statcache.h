@@ -38,10 +38,10 @@ struct tree_sum {
 /* A directory's record: entries in order of names, in parts. */
 struct stat_record {
 	struct tree_sum sum;
-	uint64_t count;	 /* entries in all parts */
-	uint32_t part;	 /* of this one */
-	bool more;	 /* another part follows */
-	struct bytes raw; /* entries of this part */
+	uint64_t count;	    /* entries in all parts */
+	uint32_t part;	    /* of this one */
+	bool more;	    /* another part follows */
+	struct bytes raw;   /* entries of this part */
 	struct bytes whole; /* the record as it lies in the file */
 };
 
@@ -62,8 +62,8 @@ void statcache_close(struct statcache *c);
 
 /* statcache_find - part `part` of the record of a directory, borrowed; false
  * if there is none or it is damaged. Any thread. */
-bool statcache_find(const struct statcache *c, struct bytes path,
-		    uint32_t part, struct stat_record *out);
+bool statcache_find(const struct statcache *c, struct bytes path, uint32_t part,
+		    struct stat_record *out);
 
 /* statcache_next - walk a part's entries: c is cursor_of(record.raw). */
 bool statcache_next(struct bytes *left, struct stat_entry *out);
@@ -91,9 +91,10 @@ void statcache_writer_copy(struct statcache_writer *w,
 			   const struct stat_record *r);
 
 /* statcache_writer_finish - give it its name, bound to `root`; releases w. */
-BC_MUST_CHECK enum bc_err
-statcache_writer_finish(struct statcache_writer *w, const struct pack_id *repo,
-			const struct digest *root, struct err *e);
+BC_MUST_CHECK enum bc_err statcache_writer_finish(struct statcache_writer *w,
+						  const struct pack_id *repo,
+						  const struct digest *root,
+						  struct err *e);
 void statcache_writer_abort(struct statcache_writer *w);
 
 #endif

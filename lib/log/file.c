@@ -104,8 +104,8 @@ enum bc_err log_file_open(struct io_dir *dir, const char *name, bool write,
 	rc = aligned_new(LOG_HEAD_BYTES, &raw, e);
 	if (rc == BC_OK)
 		rc = io_file_open(dir, name,
-				  write ? IO_READ | IO_WRITE | IO_DIRECT :
-					  IO_READ,
+				  write ? IO_READ | IO_WRITE | IO_DIRECT
+					: IO_READ,
 				  &l->file, e);
 	if (rc == BC_OK)
 		rc = io_file_pread(l->file, raw, LOG_HEAD_BYTES, 0, e);
@@ -162,8 +162,8 @@ static enum bc_err read_span(struct log_file *l, uint64_t offset, size_t want,
 	if (rc != BC_OK)
 		return rc;
 	return io_file_pread_some(l->file, *raw,
-				  (size_t)round_up(want, IO_ALIGN), offset,
-				  got, e);
+				  (size_t)round_up(want, IO_ALIGN), offset, got,
+				  e);
 }
 
 enum bc_err log_file_group(struct log_file *l, uint64_t offset,
@@ -185,8 +185,8 @@ enum bc_err log_file_group(struct log_file *l, uint64_t offset,
 		rc = err_set(e, BC_ENOTFOUND, "a group of another log");
 	if (rc != BC_OK)
 		goto out;
-	want = blocks ? (size_t)h.length :
-			(size_t)GROUP_HEAD_BYTES + h.record_length +
+	want = blocks ? (size_t)h.length
+		      : (size_t)GROUP_HEAD_BYTES + h.record_length +
 				h.dir_length;
 	if (want > got) {
 		rc = read_span(l, offset, want, &raw, &got, e);

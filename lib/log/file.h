@@ -32,8 +32,7 @@ bool log_name_decode(const char *name, uint64_t *seq, struct pack_id *id);
  */
 BC_MUST_CHECK enum bc_err log_file_create(struct io_dir *dir,
 					  const struct log_head *h,
-					  struct log_file **out,
-					  struct err *e);
+					  struct log_file **out, struct err *e);
 
 /*
  * log_file_open - open a log by name and check its header against it.
@@ -74,22 +73,18 @@ BC_MUST_CHECK enum bc_err log_file_group(struct log_file *l, uint64_t offset,
  * backwards.
  *   BC_ENOTFOUND  there is none
  */
-BC_MUST_CHECK enum bc_err log_file_group_before(struct log_file *l,
-						uint64_t end,
-						struct codec_dec *dec,
-						struct group **out,
-						struct err *e);
+BC_MUST_CHECK enum bc_err
+log_file_group_before(struct log_file *l, uint64_t end, struct codec_dec *dec,
+		      struct group **out, struct err *e);
 
 /*
  * log_file_later_group - is there, at any aligned offset from `offset` on, a
  * whole group of this log with a generation above `generation`? Then what lies
  * at `offset` is damage, not a torn tail.
  */
-BC_MUST_CHECK enum bc_err log_file_later_group(struct log_file *l,
-					       uint64_t offset,
-					       uint64_t generation,
-					       struct codec_dec *dec,
-					       bool *found, struct err *e);
+BC_MUST_CHECK enum bc_err
+log_file_later_group(struct log_file *l, uint64_t offset, uint64_t generation,
+		     struct codec_dec *dec, bool *found, struct err *e);
 
 /* log_file_sync - make durable what another writer may have left unsynced. */
 BC_MUST_CHECK enum bc_err log_file_sync(struct log_file *l, struct err *e);

@@ -26,8 +26,7 @@ void log_head_encode(const struct log_head *h, uint8_t *out)
 	le_put32(out + LOG_CRC_AT, crc32c(0, out, LOG_CRC_AT));
 }
 
-enum bc_err log_head_decode(struct bytes raw, struct log_head *h,
-			    struct err *e)
+enum bc_err log_head_decode(struct bytes raw, struct log_head *h, struct err *e)
 {
 	const uint8_t *p = raw.p;
 	enum bc_err rc;

@@ -31,8 +31,8 @@ struct log_head {
 };
 
 void log_head_encode(const struct log_head *h, uint8_t *out);
-BC_MUST_CHECK enum bc_err log_head_decode(struct bytes raw,
-					  struct log_head *h, struct err *e);
+BC_MUST_CHECK enum bc_err log_head_decode(struct bytes raw, struct log_head *h,
+					  struct err *e);
 
 struct group_head {
 	uint64_t length;
@@ -53,8 +53,7 @@ void group_head_encode(const struct group_head *h, uint8_t *out);
  *   BC_ENOTFOUND  no group header here: zeros, or anything but a whole one
  *   BC_EVERSION   a group of a newer format
  */
-BC_MUST_CHECK enum bc_err group_head_decode(struct bytes raw,
-					    struct group_head *h,
-					    struct err *e);
+BC_MUST_CHECK enum bc_err
+group_head_decode(struct bytes raw, struct group_head *h, struct err *e);
 
 #endif

@@ -108,8 +108,8 @@ static size_t record_length(const struct group_builder *g)
 	/* Only the operation count's varint varies. */
 	count = buf_varint(&b, g->ops.n) == BC_OK ? b.n : 1;
 	buf_fini(&b);
-	return BLOCK_HEAD_BYTES + 1 + 8 + 2 * DIGEST_BYTES + PACK_ID_BYTES +
-	       8 + count + g->ops.raw.n;
+	return BLOCK_HEAD_BYTES + 1 + 8 + 2 * DIGEST_BYTES + PACK_ID_BYTES + 8 +
+	       count + g->ops.raw.n;
 }
 
 static struct sealed_block raw_block(enum block_kind kind, struct bytes plain)
@@ -177,10 +177,9 @@ static enum bc_err assemble(const struct group_builder *g,
 		memcpy(p, g->raw.p, g->raw.n);
 		set_slots(g, p, at->first_slot);
 	}
-	rc = buf_extend(out,
-			(size_t)(first + round_up(h->length, LOG_ALIGN)) -
-				out->n,
-			&p);
+	rc = buf_extend(
+		out, (size_t)(first + round_up(h->length, LOG_ALIGN)) - out->n,
+		&p);
 	if (rc == BC_OK)
 		memset(p, 0, (size_t)(out->p + out->n - p));
 	return rc;
@@ -242,8 +241,7 @@ static enum bc_err lead_block(struct bytes raw, enum block_kind kind,
 	if (rc != BC_OK || h.kind != kind ||
 	    BLOCK_HEAD_BYTES + (size_t)h.stored != raw.n)
 		return not_here(e, "leading block");
-	rc = block_open(&h,
-			bytes_of(raw.p + BLOCK_HEAD_BYTES, h.stored), dec,
+	rc = block_open(&h, bytes_of(raw.p + BLOCK_HEAD_BYTES, h.stored), dec,
 			plain, e);
 	if (rc == BC_EDAMAGE)
 		return not_here(e, "leading block");
@@ -287,15 +285,14 @@ static enum bc_err decode_parts(struct group *g, struct bytes raw,
 		return rc;
 	sha256_one(buf_bytes(&g->record_raw), &g->digest);
 	rc = log_record_decode(buf_bytes(&g->record_raw), &g->record, e);
-	if (rc == BC_EDAMAGE || (rc == BC_OK && g->record.generation !=
-							g->head.generation))
+	if (rc == BC_EDAMAGE ||
+	    (rc == BC_OK && g->record.generation != g->head.generation))
 		return not_here(e, "record");
 	if (rc != BC_OK || g->head.dir_length == 0)
 		return rc;
-	return decode_dir(g,
-			  bytes_of(p + g->head.record_length,
-				   g->head.dir_length),
-			  dec, e);
+	return decode_dir(
+		g, bytes_of(p + g->head.record_length, g->head.dir_length), dec,
+		e);
 }
 
 enum bc_err group_decode(struct bytes raw, uint64_t offset,
@@ -341,17 +338,17 @@ enum bc_err group_check_blocks(const struct group *g, struct bytes raw,
 		    block_head_decode(bytes_of(raw.p + at, BLOCK_HEAD_BYTES),
 				      &h, NULL) != BC_OK ||
 		    h.stored != b->stored ||
-		    block_check(&h, bytes_of(raw.p + at + BLOCK_HEAD_BYTES,
-					     h.stored),
-				NULL) != BC_OK)
+		    block_check(
+			    &h,
+			    bytes_of(raw.p + at + BLOCK_HEAD_BYTES, h.stored),
+			    NULL) != BC_OK)
 			return not_here(e, "block");
 	}
 	return BC_OK;
 }
 
-enum bc_err group_block(const struct group *g, uint32_t i,
-			struct block_head *h, struct bytes *stored,
-			struct err *e)
+enum bc_err group_block(const struct group *g, uint32_t i, struct block_head *h,
+			struct bytes *stored, struct err *e)
 {
 	const struct dir_block *b = &g->dir->blocks[i];
 	uint64_t at = b->offset - g->offset;

@@ -14,7 +14,7 @@
 #include "pack/gather.h"
 
 struct group_builder {
-	struct buf raw; /* blocks, header and stored bytes each */
+	struct buf raw;		/* blocks, header and stored bytes each */
 	struct dir_builder dir; /* offsets and slots from 0 */
 	struct log_ops ops;
 };
@@ -56,8 +56,8 @@ struct group_place {
  */
 BC_MUST_CHECK enum bc_err group_encode(const struct group_builder *g,
 				       const struct group_place *at,
-				       struct buf *out,
-				       struct digest *record, struct err *e);
+				       struct buf *out, struct digest *record,
+				       struct err *e);
 
 /* A group as read: record and directory are decoded and checked against each
  * other. Ended by group_free(). */

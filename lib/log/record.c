@@ -221,8 +221,8 @@ static struct bytes take_strings(struct cursor *c, uint32_t *n, unsigned each)
 	for (uint32_t i = 0; i < count * each && cursor_ok(c); i++)
 		cursor_str(c, TAG_MAX_BYTES);
 	*n = cursor_ok(c) ? count : 0;
-	return cursor_ok(c) ? bytes_of(first, (size_t)(c->p - first)) :
-			      bytes_of(NULL, 0);
+	return cursor_ok(c) ? bytes_of(first, (size_t)(c->p - first))
+			    : bytes_of(NULL, 0);
 }
 
 static struct log_blocks take_blocks(struct cursor *c)
@@ -294,8 +294,7 @@ static void take_snapshot(struct cursor *c, struct log_snapshot_present *p)
 	p->tags = take_strings(c, &p->n_tags, 2);
 }
 
-static enum bc_err take_body(struct cursor *c, struct log_op *op,
-			     struct err *e)
+static enum bc_err take_body(struct cursor *c, struct log_op *op, struct err *e)
 {
 	switch ((enum log_op_code)op->code) {
 	case LOG_OP_BEGIN:

@@ -138,9 +138,8 @@ BC_MUST_CHECK enum bc_err log_record_encode(const struct log_record *r,
  * are read.
  *   BC_EDAMAGE, BC_EVERSION
  */
-BC_MUST_CHECK enum bc_err log_record_decode(struct bytes raw,
-					    struct log_record *r,
-					    struct err *e);
+BC_MUST_CHECK enum bc_err
+log_record_decode(struct bytes raw, struct log_record *r, struct err *e);
 
 /*
  * log_op_next - the next operation of a record; c begins at r->ops.

@@ -33,8 +33,8 @@ void block_head_set_slot(uint8_t *raw, uint16_t first_slot)
 
 static enum bc_err check_known(const uint8_t *p, struct err *e)
 {
-	if (p[4] < BLOCK_DATA || p[4] > BLOCK_CHECKPOINT ||
-	    p[5] > BLOCK_ZSTD || p[6] > BLOCK_AES_256_GCM)
+	if (p[4] < BLOCK_DATA || p[4] > BLOCK_CHECKPOINT || p[5] > BLOCK_ZSTD ||
+	    p[6] > BLOCK_AES_256_GCM)
 		return err_set(e, BC_EVERSION,
 			       "a block of kind %u, codec %u, cipher %u is "
 			       "unknown to this version",

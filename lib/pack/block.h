@@ -52,9 +52,8 @@ void block_head_encode(const struct block_head *h, uint8_t *out);
  *   BC_EDAMAGE   wrong magic or CRC, or a length out of bounds
  *   BC_EVERSION  a kind, codec or cipher that this version does not know
  */
-BC_MUST_CHECK enum bc_err block_head_decode(struct bytes raw,
-					    struct block_head *h,
-					    struct err *e);
+BC_MUST_CHECK enum bc_err
+block_head_decode(struct bytes raw, struct block_head *h, struct err *e);
 
 /* block_head_set_slot - change the first slot of an encoded header, which a
  * group does when it learns its place in the log. */

@@ -67,8 +67,8 @@ void flusher_finish(struct flusher *f, struct flush_file *ff, uint64_t size);
  *   BC_OK   content and size are durable; its name is not (io_dir_sync)
  *   others  the file is poison
  */
-BC_MUST_CHECK enum bc_err flusher_wait(struct flusher *f,
-				       struct flush_file *ff, struct err *e);
+BC_MUST_CHECK enum bc_err flusher_wait(struct flusher *f, struct flush_file *ff,
+				       struct err *e);
 
 /* flusher_abandon - give a file up, finished or not; ends ff. */
 void flusher_abandon(struct flusher *f, struct flush_file *ff);

@@ -215,9 +215,8 @@ enum bc_err dir_builder_encode(const struct dir_builder *d,
 	if (rc == BC_OK && d->blocks.n > 0) {
 		memcpy(blocks, d->blocks.p, d->blocks.n);
 		for (uint32_t i = 0; i < d->n_blocks; i++)
-			dir_block_shift(blocks +
-						(size_t)i *
-							PACK_DIR_BLOCK_BYTES,
+			dir_block_shift(blocks + (size_t)i *
+							 PACK_DIR_BLOCK_BYTES,
 					shift_offset, shift_slot);
 	}
 	if (rc == BC_OK)
@@ -287,8 +286,8 @@ static bool place_blocks(struct pack_dir *d, const uint8_t *raw)
 	uint64_t end = 0;
 
 	for (uint32_t i = 0; i < d->n_blocks; i++) {
-		struct dir_block b = dir_block_read(
-			raw + (size_t)i * PACK_DIR_BLOCK_BYTES);
+		struct dir_block b =
+			dir_block_read(raw + (size_t)i * PACK_DIR_BLOCK_BYTES);
 
 		d->blocks[i] = b;
 		if (i == 0)
@@ -348,8 +347,8 @@ enum bc_err pack_dir_layout(struct bytes raw, struct pack_dir_layout *out,
 	    l.n_blocks > l.n_chunks)
 		return err_set(e, BC_EDAMAGE,
 			       "a pack directory has impossible lengths");
-	l.lengths_at = l.blocks_at +
-		       (uint64_t)l.n_blocks * PACK_DIR_BLOCK_BYTES;
+	l.lengths_at =
+		l.blocks_at + (uint64_t)l.n_blocks * PACK_DIR_BLOCK_BYTES;
 	l.ids_at = l.lengths_at + (uint64_t)l.n_chunks * 4;
 	l.end = l.ids_at + (uint64_t)l.n_chunks * DIGEST_BYTES;
 	*out = l;

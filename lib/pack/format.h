@@ -145,8 +145,7 @@ struct pack_dir {
  *   BC_EDAMAGE, BC_ENOMEM
  */
 BC_MUST_CHECK enum bc_err pack_dir_decode(struct bytes raw,
-					  struct pack_dir **out,
-					  struct err *e);
+					  struct pack_dir **out, struct err *e);
 void pack_dir_free(struct pack_dir *d);
 
 /*
@@ -160,9 +159,8 @@ struct pack_dir_layout {
 };
 
 /* pack_dir_layout - from the first 8 plain bytes. BC_EDAMAGE. */
-BC_MUST_CHECK enum bc_err pack_dir_layout(struct bytes raw,
-					  struct pack_dir_layout *out,
-					  struct err *e);
+BC_MUST_CHECK enum bc_err
+pack_dir_layout(struct bytes raw, struct pack_dir_layout *out, struct err *e);
 
 /* dir_block_read - one of PACK_DIR_BLOCK_BYTES. */
 struct dir_block dir_block_read(const uint8_t *raw);
@@ -174,8 +172,7 @@ struct dir_block dir_block_read(const uint8_t *raw);
  */
 BC_MUST_CHECK enum bc_err pack_dir_piece(const struct dir_block *b,
 					 struct bytes lengths, struct bytes ids,
-					 struct pack_dir **out,
-					 struct err *e);
+					 struct pack_dir **out, struct err *e);
 
 /* pack_dir_has - is slot a chunk of this directory, with this id? */
 bool pack_dir_has(const struct pack_dir *d, uint32_t slot,

@@ -42,8 +42,8 @@ void gather_fini(struct gather *g)
 
 bool gather_fits(const struct gather *g, size_t len)
 {
-	return g->chunks == 0 || (g->chunks < BLOCK_CHUNKS_MAX &&
-				  g->data + len <= g->target);
+	return g->chunks == 0 ||
+	       (g->chunks < BLOCK_CHUNKS_MAX && g->data + len <= g->target);
 }
 
 void gather_add(struct gather *g, const struct digest *id, struct bytes chunk)
@@ -105,8 +105,7 @@ static enum bc_err compress(struct sealer *s, struct bytes plain,
 }
 
 static enum bc_err seal(struct sealer *s, struct block_head *h,
-			struct bytes plain, struct bytes *stored,
-			struct err *e)
+			struct bytes plain, struct bytes *stored, struct err *e)
 {
 	enum bc_err rc = compress(s, plain, stored, e);
 

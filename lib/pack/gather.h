@@ -73,8 +73,7 @@ struct sealed_block {
  *   BC_ENOMEM
  */
 BC_MUST_CHECK enum bc_err sealer_seal(struct sealer *s, struct gather *g,
-				      struct sealed_block *out,
-				      struct err *e);
+				      struct sealed_block *out, struct err *e);
 
 /*
  * sealer_seal_raw - the next few of the gather's chunks as they are, in a block
@@ -87,10 +86,8 @@ void sealer_seal_raw(struct sealer *s, const struct gather *g, size_t first,
 		     struct sealed_block *out);
 
 /* sealer_seal_plain - the same for a directory or a record: no chunks. */
-BC_MUST_CHECK enum bc_err sealer_seal_plain(struct sealer *s,
-					    enum block_kind kind,
-					    struct bytes plain,
-					    struct sealed_block *out,
-					    struct err *e);
+BC_MUST_CHECK enum bc_err
+sealer_seal_plain(struct sealer *s, enum block_kind kind, struct bytes plain,
+		  struct sealed_block *out, struct err *e);
 
 #endif

@@ -12,14 +12,12 @@ enum bc_err block_check(const struct block_head *h, struct bytes stored,
 		return err_set(e, BC_EKEY, "the block is encrypted");
 	if (stored.n != h->stored ||
 	    crc32c(0, stored.p, stored.n) != le_get32(h->tag))
-		return err_set(e, BC_EDAMAGE,
-			       "the block's bytes are damaged");
+		return err_set(e, BC_EDAMAGE, "the block's bytes are damaged");
 	return BC_OK;
 }
 
 enum bc_err block_open(const struct block_head *h, struct bytes stored,
-		       struct codec_dec *dec, struct buf *plain,
-		       struct err *e)
+		       struct codec_dec *dec, struct buf *plain, struct err *e)
 {
 	uint8_t *to;
 	enum bc_err rc = block_check(h, stored, e);

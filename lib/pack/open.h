@@ -24,8 +24,7 @@ BC_MUST_CHECK enum bc_err block_check(const struct block_head *h,
  *   BC_ENOMEM
  */
 BC_MUST_CHECK enum bc_err block_open(const struct block_head *h,
-				     struct bytes stored,
-				     struct codec_dec *dec, struct buf *plain,
-				     struct err *e);
+				     struct bytes stored, struct codec_dec *dec,
+				     struct buf *plain, struct err *e);
 
 #endif

@@ -28,8 +28,8 @@ struct pack_writer {
 
 enum {
 	/* The largest directory: 65,535 blocks of one chunk each. */
-	DIR_MAX_BYTES = 8 + PACK_CHUNKS_MAX *
-				    (PACK_DIR_BLOCK_BYTES + 4 + DIGEST_BYTES),
+	DIR_MAX_BYTES =
+		8 + PACK_CHUNKS_MAX * (PACK_DIR_BLOCK_BYTES + 4 + DIGEST_BYTES),
 	/* Stored raw: it is mostly ids, and a reader can take a part. */
 	DIR_LEVEL = 0,
 	RESERVE_SHARE = 4, /* of the free space, at most 1 / this */
@@ -137,8 +137,7 @@ static void reserve(struct pack_writer *w, struct io_file *file)
 	if (io_dir_space(w->o.dir, &space, NULL) != BC_OK ||
 	    space.available / RESERVE_SHARE < w->o.target)
 		return;
-	(void)!io_file_allocate(file, 0, w->o.target, IO_ALLOC_KEEP_SIZE,
-				NULL);
+	(void)!io_file_allocate(file, 0, w->o.target, IO_ALLOC_KEEP_SIZE, NULL);
 }
 
 static enum bc_err make_file(struct pack_writer *w, struct err *e)

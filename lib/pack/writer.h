@@ -55,9 +55,9 @@ struct pack_pending {
 	const struct dir_builder *dir;
 };
 
-BC_MUST_CHECK enum bc_err
-pack_writer_new(const struct pack_writer_options *o, struct pack_writer **out,
-		struct err *e);
+BC_MUST_CHECK enum bc_err pack_writer_new(const struct pack_writer_options *o,
+					  struct pack_writer **out,
+					  struct err *e);
 
 /* pack_writer_free - packs that were not taken are abandoned and their files
  * removed. NULL is fine. */

@@ -11,8 +11,7 @@
  * with the whole block). */
 static enum bc_err group_chunk(struct repo *r, const struct group *g,
 			       const struct digest *id, struct buf *block,
-			       struct bytes *out, uint16_t *slot,
-			       struct err *e)
+			       struct bytes *out, uint16_t *slot, struct err *e)
 {
 	const struct pack_dir *d = g->dir;
 	struct block_head h;
@@ -74,8 +73,8 @@ static enum bc_err add_snapshot(struct repo *r, struct bytes raw,
 		goto out;
 	}
 	for (size_t i = 0; i < s.tag_count; i++)
-		tags[i] = (struct catalog_tag){ s.tags[i].key,
-						s.tags[i].value };
+		tags[i] =
+			(struct catalog_tag){ s.tags[i].key, s.tags[i].value };
 	rc = catalog_add_snapshot(r->catalog, &row, tags, s.tag_count, e);
 out:
 	free(tags);
@@ -140,9 +139,9 @@ static enum bc_err apply_pack(struct repo *r, const struct log_pack_added *p,
 			      struct err *e)
 {
 	struct catalog_pack row = { .number = p->number,
-				    .kind = p->kind == PACK_META ?
-						    CATALOG_METADATA :
-						    CATALOG_DATA,
+				    .kind = p->kind == PACK_META
+						    ? CATALOG_METADATA
+						    : CATALOG_DATA,
 				    .class = p->placement,
 				    .length = p->length,
 				    .chunks = p->chunks,
@@ -220,8 +219,7 @@ static enum bc_err apply_op(struct repo *r, const struct group *g,
 	case LOG_OP_PACK_ADDED:
 		return apply_pack(r, &op->u.pack, gen, pos, e);
 	case LOG_OP_CONDEMNED:
-		return apply_state(r, &op->u.blocks, CATALOG_CONDEMNED, gen,
-				   e);
+		return apply_state(r, &op->u.blocks, CATALOG_CONDEMNED, gen, e);
 	case LOG_OP_RESURRECTED:
 		return apply_state(r, &op->u.blocks, CATALOG_LIVE, gen, e);
 	case LOG_OP_FREED:
@@ -261,10 +259,10 @@ enum bc_err repo_apply_group(struct repo *r, const struct group *g,
 		rc = catalog_add_group(r->catalog, log_number,
 				       g->head.first_slot, g->offset, e);
 	if (rc != BC_OK)
-		return rc == BC_EVERSION ?
-			       rc :
-			       err_wrap(e, "generation %llu",
-					(unsigned long long)g->head.generation);
+		return rc == BC_EVERSION ? rc
+					 : err_wrap(e, "generation %llu",
+						    (unsigned long long)
+							    g->head.generation);
 	if (g->dir != NULL && r->index_ready &&
 	    overlay_add_dir(&r->overlay, g->dir, log_number, NULL) != BC_OK)
 		r->index_ready = false;

@@ -72,19 +72,20 @@ static void tell_stray_log(struct check *c, const struct log_name *n)
 	struct log_file *l = NULL;
 	const struct log_head *h;
 	struct err e = ERR_INIT;
+	struct io_stat st;
 
 	log_name(n->seq, &n->id, name);
 	snprintf(file, sizeof(file), REPO_LOG_DIR "/%s", name);
+	/* Without a group it is nothing: its maker died, or gave up. */
+	if (io_stat_at(c->r->log_dir, name, &st, NULL) != BC_OK ||
+	    st.size <= LOG_HEAD_BYTES) {
+		check_tell(c, CHECK_NOTE, &at, NULL,
+			   "a log that was begun and not finished");
+		return;
+	}
 	if (log_file_open(c->r->log_dir, name, false, &l, &e) != BC_OK) {
-		/* Half-made logs have no whole header: their maker died. With
-		 * a later log beside it, it was one. */
-		check_tell(
-			c, n->seq > head->seq ? CHECK_NOTE : CHECK_DAMAGE, &at,
-			NULL, "%s",
-			n->seq > head->seq
-				? "a log that was begun and not finished, or "
-				  "whose header is damaged"
-				: e.text);
+		c->log_whole = false;
+		check_tell(c, CHECK_DAMAGE, &at, COPY_NEXT, "%s", e.text);
 		return;
 	}
 	h = log_file_head(l);

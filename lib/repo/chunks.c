@@ -10,7 +10,8 @@
 
 enum { HINTS_MAX = 16, READER_BLOCKS = 8, READER_FILES = 4 };
 
-_Static_assert(sizeof(struct dir_ref) <= sizeof(((struct chunk_place *)0)->entry),
+_Static_assert(sizeof(struct dir_ref) <=
+		       sizeof(((struct chunk_place *)0)->entry),
 	       "a place holds its reference");
 
 static enum bc_err try_hint(struct repo *r, const struct digest *id,
@@ -37,8 +38,7 @@ static enum bc_err try_hint(struct repo *r, const struct digest *id,
 }
 
 static enum bc_err locate(struct repo *r, const struct digest *id,
-			  unsigned skip, struct chunk_place *out,
-			  struct err *e)
+			  unsigned skip, struct chunk_place *out, struct err *e)
 {
 	struct index_loc hints[HINTS_MAX];
 	size_t n = repo_find_hints(r, id, hints, HINTS_MAX);
@@ -88,7 +88,8 @@ void chunk_place_put(struct repo *r, struct chunk_place *p)
 	p->dir = NULL;
 }
 
-/* ---- reader --------------------------------------------------------------- */
+/* ---- reader ---------------------------------------------------------------
+ */
 
 struct kept_block {
 	uint32_t pack;
@@ -188,8 +189,7 @@ static enum bc_err load_block(struct chunk_reader *c,
 	if (rc != BC_OK)
 		return rc;
 	buf_clear(&c->stored);
-	if (buf_extend(&c->stored, BLOCK_HEAD_BYTES + b->stored, &raw) !=
-	    BC_OK)
+	if (buf_extend(&c->stored, BLOCK_HEAD_BYTES + b->stored, &raw) != BC_OK)
 		return err_set(e, BC_ENOMEM, "no memory for a block");
 	rc = io_file_pread(f, raw, c->stored.n, b->offset, e);
 	if (rc == BC_OK)
@@ -200,8 +200,7 @@ static enum bc_err load_block(struct chunk_reader *c,
 		rc = err_set(e, BC_EDAMAGE,
 			     "a block and its directory disagree");
 	if (rc == BC_OK)
-		rc = block_open(&h,
-				bytes_of(raw + BLOCK_HEAD_BYTES, h.stored),
+		rc = block_open(&h, bytes_of(raw + BLOCK_HEAD_BYTES, h.stored),
 				c->dec, plain, e);
 	if (rc == BC_EDAMAGE)
 		err_wrap(e, "%s at byte %u", io_file_path(f), b->offset);
@@ -209,8 +208,8 @@ static enum bc_err load_block(struct chunk_reader *c,
 }
 
 static enum bc_err get_block(struct chunk_reader *c,
-			     const struct chunk_place *p,
-			     struct bytes *plain, struct err *e)
+			     const struct chunk_place *p, struct bytes *plain,
+			     struct err *e)
 {
 	const struct dir_block *b = &p->dir->blocks[p->block];
 	struct kept_block *old = &c->block[0];

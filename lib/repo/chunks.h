@@ -41,9 +41,8 @@ void chunk_place_put(struct repo *r, struct chunk_place *p);
  * packs. */
 struct chunk_reader;
 
-BC_MUST_CHECK enum bc_err chunk_reader_new(struct repo *r,
-					   struct chunk_reader **out,
-					   struct err *e);
+BC_MUST_CHECK enum bc_err
+chunk_reader_new(struct repo *r, struct chunk_reader **out, struct err *e);
 void chunk_reader_free(struct chunk_reader *c);
 
 /*
@@ -54,8 +53,8 @@ void chunk_reader_free(struct chunk_reader *c);
  *   BC_EDAMAGE  missing or damaged in every place; the text names the pack
  */
 BC_MUST_CHECK enum bc_err chunk_read(struct chunk_reader *c,
-				     const struct digest *id,
-				     struct bytes *out, struct err *e);
+				     const struct digest *id, struct bytes *out,
+				     struct err *e);
 
 /* chunk_node_source - for the readers of trees and contents. */
 struct node_source chunk_node_source(struct chunk_reader *c);

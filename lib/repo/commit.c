@@ -7,7 +7,8 @@
 
 enum { SEAL_LEVEL = 0, SEAL_PLAIN_MAX = 4 << 20 };
 
-/* ---- a new log ------------------------------------------------------------ */
+/* ---- a new log ------------------------------------------------------------
+ */
 
 /* The directory of all groups of the log at the head. */
 static enum bc_err whole_dir(struct repo *r, struct log_file *l,
@@ -117,7 +118,8 @@ static bool sealed_already(const struct repo *r, struct log_file *l)
 	       f.dir_offset == r->head.end;
 }
 
-/* ---- the group ------------------------------------------------------------ */
+/* ---- the group ------------------------------------------------------------
+ */
 
 static enum bc_err encode(struct repo *r, const struct commit *c,
 			  struct buf *raw, uint8_t **aligned, struct err *e)
@@ -153,8 +155,8 @@ static enum bc_err append(struct repo *r, const struct commit *c,
 	enum bc_err rc = encode(r, c, &raw, &aligned, e);
 
 	if (rc == BC_OK)
-		rc = log_file_append(l, r->head.end,
-				     bytes_of(aligned, raw.n), c->frees, e);
+		rc = log_file_append(l, r->head.end, bytes_of(aligned, raw.n),
+				     c->frees, e);
 	if (rc == BC_OK) {
 		r->synced_log = r->head.log;
 		r->synced_end = r->head.end + raw.n;
@@ -185,8 +187,9 @@ static enum bc_err commit_locked(struct repo *r, const struct commit *c,
 		/* A log with a damaged group cannot be sealed. It is left as
 		 * it is: `check` speaks of it, and the log goes on. */
 		if (rc == BC_ENOTFOUND) {
-			repo_note_f(r, "%s is damaged and was not sealed; run "
-				       "`blobctl check`",
+			repo_note_f(r,
+				    "%s is damaged and was not sealed; run "
+				    "`blobctl check`",
 				    log_file_path(l));
 			err_clear(e);
 			rc = BC_OK;
@@ -216,8 +219,9 @@ enum bc_err repo_commit(struct repo *r, const struct commit *c, struct err *e)
 				      IO_LOCK_EXCLUSIVE, r->lock_wait_ms, e);
 
 	if (rc == BC_ELOCKED) {
-		err_set(e, rc, "another run is committing to %s and has not "
-			       "finished in time",
+		err_set(e, rc,
+			"another run is committing to %s and has not "
+			"finished in time",
 			r->path);
 		err_hint(e, "wait longer with --lock-wait; `blobctl doctor` "
 			    "shows who is at work");
@@ -236,7 +240,8 @@ enum bc_err repo_commit(struct repo *r, const struct commit *c, struct err *e)
 	return BC_OK;
 }
 
-/* ---- the reserve ---------------------------------------------------------- */
+/* ---- the reserve ----------------------------------------------------------
+ */
 
 /* The reserve's file, of so many bytes; false if there is no room for it. */
 static bool set_reserve(struct repo *r, uint64_t bytes)
@@ -244,8 +249,7 @@ static bool set_reserve(struct repo *r, uint64_t bytes)
 	struct io_file *f = NULL;
 	uint64_t size = 0;
 	enum bc_err rc = io_file_open(r->dir, REPO_RESERVE_FILE,
-				      IO_READ | IO_WRITE | IO_CREATE, &f,
-				      NULL);
+				      IO_READ | IO_WRITE | IO_CREATE, &f, NULL);
 
 	if (rc != BC_OK)
 		return false;

@@ -186,14 +186,12 @@ static enum bc_err make_reserve(struct io_dir *dir, struct superblock *s,
 		return rc;
 	if (s->reserve_bytes == UINT64_MAX)
 		s->reserve_bytes = round_down(
-			min_u64(space.total / RESERVE_SHARE,
-				RESERVE_MAX_BYTES),
+			min_u64(space.total / RESERVE_SHARE, RESERVE_MAX_BYTES),
 			IO_ALIGN);
 	rc = io_file_open(dir, REPO_RESERVE_FILE,
 			  IO_WRITE | IO_CREATE | IO_TRUNCATE, &f, e);
 	if (rc == BC_OK && s->reserve_bytes > 0)
-		rc = io_file_allocate(f, 0, s->reserve_bytes, IO_ALLOC_GROW,
-				      e);
+		rc = io_file_allocate(f, 0, s->reserve_bytes, IO_ALLOC_GROW, e);
 	if (rc == BC_OK)
 		rc = io_file_sync(f, e);
 	io_file_close(f, NULL);
@@ -244,12 +242,12 @@ static enum bc_err first_group(struct log_file *log, struct rng rng,
 static enum bc_err make_log(struct io_dir *dir, struct rng rng, int64_t now,
 			    const struct pack_id *repo, struct err *e)
 {
-	struct log_head h = { .pack = { .kind = PACK_LOG,
-					.repo = *repo,
-					.created = now },
-			      .seq = 1,
-			      .number = 1,
-			      .first_generation = 1 };
+	struct log_head h = {
+		.pack = { .kind = PACK_LOG, .repo = *repo, .created = now },
+		.seq = 1,
+		.number = 1,
+		.first_generation = 1
+	};
 	struct io_dir *folder = NULL;
 	struct log_file *log = NULL;
 	enum bc_err rc = rng_fill(rng, h.pack.id.b, PACK_ID_BYTES, e);
@@ -288,8 +286,7 @@ static enum bc_err open_or_make(const char *path,
 		slash = copy - 1;
 	} else {
 		*slash = '\0';
-		rc = io_dir_open(o->io, slash == copy ? "/" : copy, &parent,
-				 e);
+		rc = io_dir_open(o->io, slash == copy ? "/" : copy, &parent, e);
 	}
 	if (rc == BC_OK)
 		rc = io_mkdir(parent, slash + 1, e);
@@ -304,8 +301,7 @@ static enum bc_err open_or_make(const char *path,
 	return rc;
 }
 
-static enum bc_err fill(struct io_dir *dir,
-			const struct repo_create_options *o,
+static enum bc_err fill(struct io_dir *dir, const struct repo_create_options *o,
 			struct pack_id *id, struct err *e)
 {
 	int64_t now = o->clock.real(o->clock.ctx);

@@ -12,7 +12,7 @@ struct repo_create_options {
 	struct rng rng;
 	struct clock clock;
 	struct chunk_params chunker;
-	int level;	      /* zstd level; 0: store raw */
+	int level; /* zstd level; 0: store raw */
 	uint64_t pack_bytes;
 	uint64_t reserve_bytes; /* UINT64_MAX: the smaller of 1 % of the file
 				   system and 16 MiB */

@@ -118,10 +118,11 @@ static struct dir_entry *insert(struct dir_cache *c, const struct pack_ref *p,
 	return d;
 }
 
-/* ---- where packs lie ------------------------------------------------------ */
+/* ---- where packs lie ------------------------------------------------------
+ */
 
-enum bc_err repo_pack_ref(struct repo *r, uint32_t number,
-			  struct pack_ref *out, struct err *e)
+enum bc_err repo_pack_ref(struct repo *r, uint32_t number, struct pack_ref *out,
+			  struct err *e)
 {
 	struct catalog_pack p;
 	struct catalog_log l;
@@ -163,10 +164,10 @@ enum bc_err repo_open_pack(struct repo *r, const struct pack_ref *p,
 	return rc;
 }
 
-/* ---- reading -------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------
+ */
 
-static enum bc_err damaged(struct io_file *f, const char *what,
-			   struct err *e)
+static enum bc_err damaged(struct io_file *f, const char *what, struct err *e)
 {
 	return err_set(e, BC_EDAMAGE, "the %s of %s is damaged", what,
 		       io_file_path(f));
@@ -206,8 +207,8 @@ enum bc_err repo_read_dir(struct repo *r, struct io_file *f, uint64_t length,
 	uint64_t size = 0;
 	enum bc_err rc = io_file_size(f, &size, e);
 
-	if (rc == BC_OK && (size != length || length % PACK_ALIGN != 0 ||
-			    length < PACK_ALIGN))
+	if (rc == BC_OK &&
+	    (size != length || length % PACK_ALIGN != 0 || length < PACK_ALIGN))
 		rc = err_set(e, BC_EDAMAGE,
 			     "%s has %llu bytes, not the %llu it was sealed "
 			     "with",
@@ -218,8 +219,8 @@ enum bc_err repo_read_dir(struct repo *r, struct io_file *f, uint64_t length,
 				   length - PACK_FOOT_BYTES, e);
 	if (rc == BC_OK)
 		rc = pack_foot_decode(bytes_of(raw, sizeof(raw)), &foot, e);
-	if (rc == BC_OK && foot.dir_offset + foot.dir_length >
-				   length - PACK_FOOT_BYTES)
+	if (rc == BC_OK &&
+	    foot.dir_offset + foot.dir_length > length - PACK_FOOT_BYTES)
 		rc = BC_EDAMAGE;
 	if (rc == BC_EDAMAGE && size == length) {
 		rc = damaged(f, "footer", e);
@@ -229,9 +230,8 @@ enum bc_err repo_read_dir(struct repo *r, struct io_file *f, uint64_t length,
 		rc = read_dir_block(r, f, &foot, &plain, e);
 	if (rc == BC_OK)
 		rc = pack_dir_decode(buf_bytes(&plain), &d, e);
-	if (rc == BC_OK &&
-	    (d->n_chunks != foot.chunks || d->n_blocks != foot.blocks ||
-	     d->base_slot != 0)) {
+	if (rc == BC_OK && (d->n_chunks != foot.chunks ||
+			    d->n_blocks != foot.blocks || d->base_slot != 0)) {
 		pack_dir_free(d);
 		rc = damaged(f, "directory", e);
 	}
@@ -267,7 +267,8 @@ static enum bc_err load_sealed(struct repo *r, const struct pack_ref *p,
 	return rc;
 }
 
-/* ---- a part of a directory ------------------------------------------------ */
+/* ---- a part of a directory ------------------------------------------------
+ */
 
 /* Where the tables of a directory that is stored raw lie in its file. */
 static enum bc_err raw_layout(struct io_file *f, const struct pack_ref *p,
@@ -296,9 +297,8 @@ static enum bc_err raw_layout(struct io_file *f, const struct pack_ref *p,
 	if (rc == BC_OK)
 		rc = pack_dir_layout(bytes_of(raw + BLOCK_HEAD_BYTES, 8), out,
 				     e);
-	if (rc == BC_OK && (h.kind != BLOCK_DIRECTORY ||
-			    h.codec != BLOCK_RAW || h.cipher != BLOCK_CLEAR ||
-			    h.stored != out->end))
+	if (rc == BC_OK && (h.kind != BLOCK_DIRECTORY || h.codec != BLOCK_RAW ||
+			    h.cipher != BLOCK_CLEAR || h.stored != out->end))
 		rc = BC_EDAMAGE;
 	*at = foot.dir_offset + BLOCK_HEAD_BYTES;
 	return rc;
@@ -365,17 +365,15 @@ static enum bc_err load_piece(struct repo *r, const struct pack_ref *p,
 		rc = raw == NULL ? BC_ENOMEM : BC_OK;
 	}
 	if (rc == BC_OK)
-		rc = io_file_pread(f, raw, (size_t)b.chunks * 4,
-				   at + l.lengths_at +
-					   (uint64_t)b.first_slot * 4,
-				   e);
+		rc = io_file_pread(
+			f, raw, (size_t)b.chunks * 4,
+			at + l.lengths_at + (uint64_t)b.first_slot * 4, e);
 	if (rc == BC_OK)
-		rc = io_file_pread(f, raw + (size_t)b.chunks * 4,
-				   (size_t)b.chunks * DIGEST_BYTES,
-				   at + l.ids_at +
-					   (uint64_t)b.first_slot *
-						   DIGEST_BYTES,
-				   e);
+		rc = io_file_pread(
+			f, raw + (size_t)b.chunks * 4,
+			(size_t)b.chunks * DIGEST_BYTES,
+			at + l.ids_at + (uint64_t)b.first_slot * DIGEST_BYTES,
+			e);
 	if (rc == BC_OK)
 		rc = pack_dir_piece(&b, bytes_of(raw, (size_t)b.chunks * 4),
 				    bytes_of(raw + (size_t)b.chunks * 4,
@@ -408,8 +406,8 @@ static enum bc_err load_group(struct repo *r, const struct pack_ref *p,
 	struct group *g = NULL;
 	uint16_t first = 0;
 	uint64_t at = 0;
-	enum bc_err rc = catalog_find_group(r->catalog, p->number, slot,
-					    &first, &at, e);
+	enum bc_err rc =
+		catalog_find_group(r->catalog, p->number, slot, &first, &at, e);
 
 	log_name(p->seq, &p->id, name);
 	if (rc == BC_OK)
@@ -532,8 +530,7 @@ void repo_dir_put(struct repo *r, struct dir_ref *d)
 	*d = (struct dir_ref){ .dir = NULL };
 }
 
-void repo_dir_add(struct repo *r, const struct pack_ref *p,
-		  struct pack_dir *d)
+void repo_dir_add(struct repo *r, const struct pack_ref *p, struct pack_dir *d)
 {
 	pthread_mutex_lock(&r->mutex);
 	(void)insert(r->dirs, p, d);

@@ -32,7 +32,7 @@ struct log_list {
 	struct log_name {
 		uint64_t seq;
 		struct pack_id id;
-	} *at;
+	} * at;
 	size_t n;
 };
 
@@ -69,7 +69,7 @@ struct repo {
 	bool index_ready;
 	struct overlay overlay;
 	struct dir_cache *dirs;
-	unsigned pieces; /* parts of directories that were read */
+	unsigned pieces;       /* parts of directories that were read */
 	struct codec_dec *dec; /* under the mutex */
 	struct log_pos head;
 	/* What this process has synced itself need not be synced again. */
@@ -112,8 +112,7 @@ void log_list_free(struct log_list *l);
 BC_MUST_CHECK enum bc_err repo_apply_group(struct repo *r,
 					   const struct group *g,
 					   uint32_t log_number,
-					   struct log_pos *pos,
-					   struct err *e);
+					   struct log_pos *pos, struct err *e);
 
 /* ---- views.c ---- */
 
@@ -220,8 +219,7 @@ void repo_dir_put(struct repo *r, struct dir_ref *d);
 
 /* repo_dir_add - give the cache a directory that was just written; it becomes
  * the cache's, also on failure. */
-void repo_dir_add(struct repo *r, const struct pack_ref *p,
-		  struct pack_dir *d);
+void repo_dir_add(struct repo *r, const struct pack_ref *p, struct pack_dir *d);
 
 /* repo_read_dir - a sealed pack's directory from its file, not cached. */
 BC_MUST_CHECK enum bc_err repo_read_dir(struct repo *r, struct io_file *f,
@@ -230,8 +228,7 @@ BC_MUST_CHECK enum bc_err repo_read_dir(struct repo *r, struct io_file *f,
 
 /* repo_open_pack - the file of a pack, for reading. */
 BC_MUST_CHECK enum bc_err repo_open_pack(struct repo *r,
-					 const struct pack_ref *p,
-					 bool direct, struct io_file **out,
-					 struct err *e);
+					 const struct pack_ref *p, bool direct,
+					 struct io_file **out, struct err *e);
 
 #endif

@@ -3,12 +3,12 @@
 #ifndef BC_REPO_LAYOUT_H
 #define BC_REPO_LAYOUT_H
 
-#define REPO_LOG_DIR "log"
-#define REPO_PACKS_DIR "packs"
-#define REPO_LEASES_DIR "leases"
-#define REPO_INDEX_DIR "index"
-#define REPO_CACHE_DIR "cache"
-#define REPO_LOCK_FILE "lock"
+#define REPO_LOG_DIR	  "log"
+#define REPO_PACKS_DIR	  "packs"
+#define REPO_LEASES_DIR	  "leases"
+#define REPO_INDEX_DIR	  "index"
+#define REPO_CACHE_DIR	  "cache"
+#define REPO_LOCK_FILE	  "lock"
 #define REPO_RESERVE_FILE "reserve"
 #define REPO_CATALOG_FILE "catalog.db"
 

@@ -27,8 +27,8 @@ static void boot_id(char out[BOOT_ID_BYTES])
 }
 
 /* The text is padded to one length, so that a later one replaces it whole. */
-static enum bc_err write_text(struct lease *l, const char *command,
-			      bool known, uint64_t generation, struct err *e)
+static enum bc_err write_text(struct lease *l, const char *command, bool known,
+			      uint64_t generation, struct err *e)
 {
 	char text[LEASE_BYTES];
 	char boot[BOOT_ID_BYTES];
@@ -98,8 +98,8 @@ enum bc_err lease_take(struct lease *l, struct io_dir *dir, struct rng rng,
 	return rc;
 }
 
-enum bc_err lease_set(struct lease *l, const char *command,
-		      uint64_t generation, struct err *e)
+enum bc_err lease_set(struct lease *l, const char *command, uint64_t generation,
+		      struct err *e)
 {
 	return write_text(l, command, true, generation, e);
 }

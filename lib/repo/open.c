@@ -47,8 +47,7 @@ static enum bc_err open_dirs(struct repo *r, struct err *e)
 		rc = io_dir_open_at(r->dir, REPO_PACKS_DIR, &r->packs_dir, e);
 	if (rc == BC_ENOTFOUND) {
 		err_set(e, BC_EDAMAGE,
-			"%s has a superblock but not its folders",
-			r->path);
+			"%s has a superblock but not its folders", r->path);
 		return BC_EDAMAGE;
 	}
 	if (rc == BC_OK)
@@ -96,14 +95,14 @@ static enum bc_err open_parts(struct repo *r, const char *path, struct err *e)
 	if (rc == BC_OK)
 		rc = superblock_load(r->dir, &r->sb, &copies, e);
 	if (rc == BC_OK)
-		rc = superblock_allows(&r->sb, r->write ? REPO_WRITE :
-							  REPO_READ,
-				       e);
+		rc = superblock_allows(&r->sb,
+				       r->write ? REPO_WRITE : REPO_READ, e);
 	if (rc != BC_OK)
 		return rc;
 	if (copies == 1)
-		repo_note_f(r, "one of the two superblocks of %s is missing or "
-			       "damaged; the other one serves",
+		repo_note_f(r,
+			    "one of the two superblocks of %s is missing or "
+			    "damaged; the other one serves",
 			    path);
 	rc = open_lock(r, e);
 	if (rc == BC_OK)

@@ -11,7 +11,8 @@
 
 enum { CATALOG_BUSY_MS = 1000, CATALOG_PATH_ROOM = 16 };
 
-/* ---- the folder of logs --------------------------------------------------- */
+/* ---- the folder of logs ---------------------------------------------------
+ */
 
 static enum bc_err list_one(void *ctx, const char *name, enum io_type type)
 {
@@ -37,8 +38,7 @@ static int by_seq(const void *a, const void *b)
 	return memcmp(x->id.b, y->id.b, PACK_ID_BYTES);
 }
 
-enum bc_err log_list_read(struct io_dir *dir, struct log_list *l,
-			  struct err *e)
+enum bc_err log_list_read(struct io_dir *dir, struct log_list *l, struct err *e)
 {
 	enum bc_err rc;
 
@@ -96,8 +96,7 @@ static enum bc_err open_successor(struct repo *r, const struct log_list *list,
 		if (list->at[i].seq != seq + 1)
 			continue;
 		rc = open_log(r, seq + 1, &list->at[i].id, &l, e);
-		if (rc == BC_OK &&
-		    pack_id_eq(&log_file_head(l)->prev_id, id)) {
+		if (rc == BC_OK && pack_id_eq(&log_file_head(l)->prev_id, id)) {
 			*out = l;
 			return BC_OK;
 		}
@@ -113,7 +112,8 @@ static enum bc_err open_successor(struct repo *r, const struct log_list *list,
 	return BC_OK;
 }
 
-/* ---- replay --------------------------------------------------------------- */
+/* ---- replay ---------------------------------------------------------------
+ */
 
 struct replay {
 	struct repo *r;
@@ -175,7 +175,8 @@ static enum bc_err begin(struct replay *p, struct err *e)
 static enum bc_err chain_broken(struct replay *p, const char *what,
 				struct err *e)
 {
-	err_set(e, BC_EDAMAGE, "the log is damaged after generation %llu: %s (%s)",
+	err_set(e, BC_EDAMAGE,
+		"the log is damaged after generation %llu: %s (%s)",
 		(unsigned long long)p->pos.generation, what,
 		log_file_path(p->log));
 	err_hint(e, "run `blobctl check` to see what is affected");
@@ -257,12 +258,11 @@ static enum bc_err step_log(struct replay *p, struct err *e)
 	log_file_close(p->log);
 	p->log = p->next;
 	p->next = NULL;
-	return open_successor(p->r, &p->list, p->pos.seq, &p->pos.log,
-			      &p->next, e);
+	return open_successor(p->r, &p->list, p->pos.seq, &p->pos.log, &p->next,
+			      e);
 }
 
-static enum bc_err step_group(struct replay *p, struct group *g,
-			      struct err *e)
+static enum bc_err step_group(struct replay *p, struct group *g, struct err *e)
 {
 	enum bc_err rc;
 
@@ -275,8 +275,8 @@ static enum bc_err step_group(struct replay *p, struct group *g,
 	rc = begin(p, e);
 	if (rc != BC_OK || p->moved)
 		return rc;
-	return repo_apply_group(p->r, g, log_file_head(p->log)->number,
-				&p->pos, e);
+	return repo_apply_group(p->r, g, log_file_head(p->log)->number, &p->pos,
+				e);
 }
 
 /*
@@ -359,9 +359,9 @@ static enum bc_err replay_all(struct replay *p, bool locked, struct err *e)
 	bool again = false;
 
 	while (rc == BC_OK && !p->moved) {
-		uint64_t limit = p->next == NULL ?
-					 UINT64_MAX :
-					 log_file_head(p->next)->prev_end;
+		uint64_t limit = p->next == NULL
+					 ? UINT64_MAX
+					 : log_file_head(p->next)->prev_end;
 		struct group *g = NULL;
 
 		if (p->pos.end > limit)
@@ -370,8 +370,8 @@ static enum bc_err replay_all(struct replay *p, bool locked, struct err *e)
 			rc = step_log(p, e);
 			continue;
 		}
-		rc = log_file_group(p->log, p->pos.end, GROUP_WHOLE,
-				    p->r->dec, &g, e);
+		rc = log_file_group(p->log, p->pos.end, GROUP_WHOLE, p->r->dec,
+				    &g, e);
 		if (rc == BC_ENOTFOUND && damaged_group(p, limit, &g))
 			rc = BC_OK;
 		if (rc == BC_ENOTFOUND) {
@@ -475,7 +475,8 @@ enum bc_err repo_catch_up(struct repo *r, bool locked, struct err *e)
 	return rc;
 }
 
-/* ---- opening the catalog -------------------------------------------------- */
+/* ---- opening the catalog --------------------------------------------------
+ */
 
 static enum bc_err open_in_memory(struct repo *r, struct err *e)
 {
@@ -572,8 +573,9 @@ static enum bc_err trust_catalog(struct repo *r, struct err *e)
 	if (rc == BC_OK)
 		rc = load_position(r, e);
 	if (rc == BC_OK && r->head.generation > 0) {
-		repo_note_f(r, "%s; going by what the catalog remembers of "
-			       "generation %llu",
+		repo_note_f(r,
+			    "%s; going by what the catalog remembers of "
+			    "generation %llu",
 			    log.text, (unsigned long long)r->head.generation);
 		return BC_OK;
 	}
@@ -618,9 +620,10 @@ enum bc_err repo_open_catalog(struct repo *r, struct err *e)
 			 r->path);
 		if (r->write)
 			return BC_EDAMAGE;
-		repo_note_f(r, "%s", e == NULL ? "the log is shorter than the "
-						 "catalog" :
-						 e->text);
+		repo_note_f(r, "%s",
+			    e == NULL ? "the log is shorter than the "
+					"catalog"
+				      : e->text);
 		err_clear(e);
 		rc = BC_EACCES;
 	}

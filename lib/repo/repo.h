@@ -26,8 +26,8 @@ struct repo_options {
 	struct io *io;
 	struct rng rng;
 	struct clock clock;
-	bool write;	     /* the command will commit */
-	int64_t lock_wait_ms; /* for the commit lock */
+	bool write;	       /* the command will commit */
+	int64_t lock_wait_ms;  /* for the commit lock */
 	struct repo_note note; /* say may be NULL */
 	/* Change nothing, as on a read-only file system: the catalog is made
 	 * in memory from the log alone. Not with `write`. */

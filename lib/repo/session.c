@@ -56,7 +56,8 @@ struct session {
 	struct sealer sealer;
 };
 
-/* ---- begin and end -------------------------------------------------------- */
+/* ---- begin and end --------------------------------------------------------
+ */
 
 static enum bc_err new_writer(struct session *s, enum pack_kind kind,
 			      struct pack_writer **out, struct err *e)
@@ -79,8 +80,8 @@ static enum bc_err new_writer(struct session *s, enum pack_kind kind,
 static enum bc_err enter(struct session *s, struct err *e)
 {
 	struct repo *r = s->r;
-	enum bc_err rc = lease_take(&s->lease, r->leases_dir, r->rng,
-				    s->command, e);
+	enum bc_err rc =
+		lease_take(&s->lease, r->leases_dir, r->rng, s->command, e);
 
 	if (rc == BC_OK)
 		rc = repo_catch_up(r, false, e);
@@ -174,8 +175,7 @@ void session_end(struct session *s)
 }
 
 /* Keep the first failure of a thread for all; returns rc. */
-static enum bc_err keep(struct session *s, enum bc_err rc,
-			const struct err *e)
+static enum bc_err keep(struct session *s, enum bc_err rc, const struct err *e)
 {
 	if (rc == BC_OK)
 		return rc;
@@ -196,7 +196,8 @@ static enum bc_err kept(struct session *s, struct err *e)
 	return s->failed.code;
 }
 
-/* ---- dedup ---------------------------------------------------------------- */
+/* ---- dedup ----------------------------------------------------------------
+ */
 
 /* Under the table's lock. */
 static bool claimed(const struct session *s, const struct digest *id)
@@ -298,7 +299,8 @@ enum bc_err session_filter(struct session *s, const struct digest *const *ids,
 	return keep(s, rc, &own);
 }
 
-/* ---- blocks --------------------------------------------------------------- */
+/* ---- blocks ---------------------------------------------------------------
+ */
 
 static enum bc_err append(struct session *s, pthread_mutex_t *lock,
 			  struct pack_writer *w, const struct sealed_block *b,
@@ -357,8 +359,7 @@ static enum bc_err add_node(struct session *s, const struct digest *id,
 	if (s->nodes.mem == NULL)
 		rc = gather_init(&s->nodes, BLOCK_TREE, target, largest, e);
 	if (rc == BC_OK && s->sealer.enc == NULL)
-		rc = sealer_init(&s->sealer, s->r->sb.level,
-				 2 * largest, e);
+		rc = sealer_init(&s->sealer, s->r->sb.level, 2 * largest, e);
 	if (rc == BC_OK && !gather_fits(&s->nodes, node.n))
 		rc = flush_nodes(s, e);
 	if (rc == BC_OK)
@@ -414,7 +415,8 @@ bool session_due(struct session *s)
 	return due;
 }
 
-/* ---- commit --------------------------------------------------------------- */
+/* ---- commit ---------------------------------------------------------------
+ */
 
 /* What one commit of a session carries. */
 struct work {
@@ -477,14 +479,13 @@ static enum bc_err add_record(struct work *w, struct err *e)
 
 /* A record that is there to the last bit, its time included, is the snapshot
  * that there is: nothing is made. */
-static enum bc_err name_snapshot(struct work *w, struct repo *r,
-				 struct err *e)
+static enum bc_err name_snapshot(struct work *w, struct repo *r, struct err *e)
 {
 	struct log_op op = { .code = LOG_OP_SNAPSHOT_MADE,
 			     .u.snapshot = w->snapshot };
 	struct catalog_snapshot row;
-	enum bc_err rc = catalog_get_snapshot(r->catalog, &w->snapshot, &row,
-					      e);
+	enum bc_err rc =
+		catalog_get_snapshot(r->catalog, &w->snapshot, &row, e);
 
 	if (rc != BC_ENOTFOUND)
 		return rc;
@@ -636,18 +637,14 @@ enum bc_err session_commit_snapshot(struct session *s, struct bytes record,
 enum bc_err session_remove(struct session *s, const struct digest *ids,
 			   size_t n, struct err *e)
 {
-	struct work w = { .s = s,
-			  .remove = ids,
-			  .n_remove = n,
-			  .frees = true };
+	struct work w = { .s = s, .remove = ids, .n_remove = n, .frees = true };
 
 	return commit(&w, e);
 }
 
 enum bc_err session_tag(struct session *s, const struct digest *id,
 			const struct session_tag *set, size_t n_set,
-			const struct bytes *drop, size_t n_drop,
-			struct err *e)
+			const struct bytes *drop, size_t n_drop, struct err *e)
 {
 	struct buf sets = BUF_INIT(1 << 20), drops = BUF_INIT(1 << 20);
 	struct log_tagging t = { .snapshot = *id };

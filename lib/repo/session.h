@@ -55,9 +55,8 @@ BC_MUST_CHECK enum bc_err session_filter(struct session *s,
 
 /* session_block - store a sealed block; copied. Kind data goes to data packs,
  * every other to metadata packs. */
-BC_MUST_CHECK enum bc_err session_block(struct session *s,
-					const struct sealed_block *b,
-					struct err *e);
+BC_MUST_CHECK enum bc_err
+session_block(struct session *s, const struct sealed_block *b, struct err *e);
 
 /* session_node_sink - where tree nodes, content lists and attribute sets go:
  * hashed, and stored if they are new. */
@@ -79,8 +78,7 @@ bool session_due(struct session *s);
 
 /* session_checkpoint - commit what is stored, without a snapshot. The caller
  * has given every claimed chunk to session_block(). */
-BC_MUST_CHECK enum bc_err session_checkpoint(struct session *s,
-					     struct err *e);
+BC_MUST_CHECK enum bc_err session_checkpoint(struct session *s, struct err *e);
 
 /*
  * session_commit_snapshot - store the record and commit: the snapshot exists.

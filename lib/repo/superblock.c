@@ -52,8 +52,7 @@ enum bc_err superblock_decode(struct bytes raw, struct superblock *s,
 	struct superblock r;
 	struct digest sum;
 
-	if (raw.n != SUPERBLOCK_BYTES ||
-	    memcmp(p, magic, sizeof(magic)) != 0)
+	if (raw.n != SUPERBLOCK_BYTES || memcmp(p, magic, sizeof(magic)) != 0)
 		return err_set(e, BC_EDAMAGE, "the superblock is damaged");
 	sha256_one(bytes_of(p, SUM_AT), &sum);
 	if (memcmp(sum.b, p + SUM_AT, DIGEST_BYTES) != 0)

@@ -10,7 +10,7 @@
 #include "io/io.h"
 #include "pack/format.h"
 
-#define SUPERBLOCK_NAME "superblock"
+#define SUPERBLOCK_NAME	     "superblock"
 #define SUPERBLOCK_COPY_NAME "superblock.copy"
 
 enum {
@@ -49,9 +49,8 @@ void superblock_encode(const struct superblock *s, uint8_t *out);
  *   BC_EDAMAGE   not a whole superblock
  *   BC_EVERSION  of a newer format
  */
-BC_MUST_CHECK enum bc_err superblock_decode(struct bytes raw,
-					    struct superblock *s,
-					    struct err *e);
+BC_MUST_CHECK enum bc_err
+superblock_decode(struct bytes raw, struct superblock *s, struct err *e);
 
 /*
  * superblock_load - from the better of the two copies.
@@ -68,13 +67,11 @@ BC_MUST_CHECK enum bc_err superblock_load(struct io_dir *dir,
 
 /* superblock_store - write both copies durably, the copy first: the last step
  * of init. */
-BC_MUST_CHECK enum bc_err superblock_store(struct io_dir *dir,
-					   const struct superblock *s,
-					   struct err *e);
+BC_MUST_CHECK enum bc_err
+superblock_store(struct io_dir *dir, const struct superblock *s, struct err *e);
 
 /* superblock_allows - BC_EVERSION if a flag of this kind of work is unknown. */
 BC_MUST_CHECK enum bc_err superblock_allows(const struct superblock *s,
-					    enum repo_work work,
-					    struct err *e);
+					    enum repo_work work, struct err *e);
 
 #endif

@@ -48,8 +48,7 @@ enum bc_err overlay_add_dir(struct overlay *o, const struct pack_dir *d,
 	enum bc_err rc = BC_OK;
 
 	for (uint32_t i = 0; i < d->n_chunks && rc == BC_OK; i++) {
-		struct index_loc loc = { number,
-					 (uint16_t)(d->base_slot + i) };
+		struct index_loc loc = { number, (uint16_t)(d->base_slot + i) };
 
 		rc = overlay_add(o, &d->ids[i], loc);
 	}
@@ -64,7 +63,8 @@ static void overlay_clear(struct overlay *o)
 	o->n = 0;
 }
 
-/* ---- everything there is, from the catalog -------------------------------- */
+/* ---- everything there is, from the catalog --------------------------------
+ */
 
 struct each_dir {
 	repo_dir_fn *each;
@@ -120,8 +120,8 @@ static enum bc_err each_group(struct repo *r, const struct pack_ref *p,
 	while (rc == BC_OK && more) {
 		struct group *g = NULL;
 
-		rc = catalog_find_group(r->catalog, p->number, slot, &slot,
-					&at, e);
+		rc = catalog_find_group(r->catalog, p->number, slot, &slot, &at,
+					e);
 		if (rc == BC_ENOTFOUND) {
 			rc = BC_OK;
 			break;
@@ -132,8 +132,9 @@ static enum bc_err each_group(struct repo *r, const struct pack_ref *p,
 		if (rc == BC_OK && g->dir != NULL)
 			rc = f->each(f->ctx, g->dir, p->number, e);
 		if (rc == BC_ENOTFOUND) {
-			repo_note_f(r, "the group at byte %llu of %s is "
-				       "damaged",
+			repo_note_f(r,
+				    "the group at byte %llu of %s is "
+				    "damaged",
 				    (unsigned long long)at, log_file_path(l));
 			err_clear(e);
 			rc = BC_OK;
@@ -200,7 +201,8 @@ static enum bc_err each_chunk(struct repo *r, const struct each_dir *f,
 	return rc;
 }
 
-/* ---- rebuild -------------------------------------------------------------- */
+/* ---- rebuild --------------------------------------------------------------
+ */
 
 static enum bc_err build_one(void *ctx, const struct pack_dir *d,
 			     uint32_t number, struct err *e)
@@ -208,8 +210,7 @@ static enum bc_err build_one(void *ctx, const struct pack_dir *d,
 	enum bc_err rc = BC_OK;
 
 	for (uint32_t i = 0; i < d->n_chunks && rc == BC_OK; i++) {
-		struct index_loc loc = { number,
-					 (uint16_t)(d->base_slot + i) };
+		struct index_loc loc = { number, (uint16_t)(d->base_slot + i) };
 
 		rc = index_builder_add(ctx, &d->ids[i], loc, e);
 	}
@@ -278,8 +279,8 @@ static enum bc_err rebuild(struct repo *r, bool on_disk, struct err *e)
 				  IO_LOCK_EXCLUSIVE, IO_LOCK_TRY, e);
 		if (rc == BC_OK) {
 			rc = rebuild_on_disk(r, e);
-			if (io_file_unlock(r->lock, REPO_LOCK_VIEWS, 1,
-					   NULL) != BC_OK)
+			if (io_file_unlock(r->lock, REPO_LOCK_VIEWS, 1, NULL) !=
+			    BC_OK)
 				repo_note_f(r, "cannot unlock the views");
 		}
 	}
@@ -297,7 +298,8 @@ static enum bc_err rebuild(struct repo *r, bool on_disk, struct err *e)
 	return rebuild_in_memory(r, e);
 }
 
-/* ---- the last groups ------------------------------------------------------ */
+/* ---- the last groups ------------------------------------------------------
+ */
 
 static enum bc_err add_packs_of(struct repo *r, const struct group *g,
 				struct err *e)
@@ -367,8 +369,7 @@ static enum bc_err walk_back(struct repo *r, uint64_t to,
 	return rc;
 }
 
-static enum bc_err view_ahead(struct repo *r, uint64_t covered,
-			      struct err *e)
+static enum bc_err view_ahead(struct repo *r, uint64_t covered, struct err *e)
 {
 	err_set(e, BC_EDAMAGE,
 		"the log ends at generation %llu, but the index has seen "
@@ -437,8 +438,9 @@ bool repo_heal_index(struct repo *r)
 
 	pthread_mutex_lock(&r->mutex);
 	if (r->index != NULL && index_damage(r->index, &e) != BC_OK) {
-		repo_note_f(r, "the index is damaged; making it again from "
-			       "the packs (%s)",
+		repo_note_f(r,
+			    "the index is damaged; making it again from "
+			    "the packs (%s)",
 			    e.text);
 		err_clear(&e);
 		healed = rebuild(r, true, &e) == BC_OK;
@@ -481,12 +483,13 @@ void repo_close_index(struct repo *r)
 	index_mem_init(&r->overlay.mem, OVERLAY_MAX, 0);
 }
 
-/* ---- after a commit ------------------------------------------------------- */
+/* ---- after a commit -------------------------------------------------------
+ */
 
 static enum bc_err write_run(struct repo *r, struct err *e)
 {
-	struct index_range range = range_to_head(r, r->overlay.from,
-						 &r->overlay.from_digest);
+	struct index_range range =
+		range_to_head(r, r->overlay.from, &r->overlay.from_digest);
 	struct index *now = NULL;
 	uint64_t gen = 0;
 	struct digest digest;
@@ -537,8 +540,8 @@ void repo_update_index(struct repo *r, bool all)
 	uint64_t lag = r->head.generation - r->overlay.from;
 
 	/* Without a whole overlay the run would cover what it does not hold. */
-	if (r->read_only || !r->index_ready ||
-	    r->overlay.from == UINT64_MAX || lag == 0 ||
+	if (r->read_only || !r->index_ready || r->overlay.from == UINT64_MAX ||
+	    lag == 0 ||
 	    (!all && lag < RUN_GENERATIONS && r->overlay.n < RUN_ENTRIES))
 		return;
 	if (io_file_lock(r->lock, REPO_LOCK_VIEWS, 1, IO_LOCK_EXCLUSIVE,

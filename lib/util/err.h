@@ -13,34 +13,34 @@
 
 #include <stddef.h>
 
-#define BC_MUST_CHECK __attribute__((warn_unused_result))
+#define BC_MUST_CHECK	__attribute__((warn_unused_result))
 #define BC_PRINTF(f, a) __attribute__((format(printf, f, a)))
 
 enum bc_err {
 	BC_OK = 0,
-	BC_ENOMEM = -1,	    /* no memory; nothing changed */
-	BC_EIO = -2,	    /* the device or file system failed */
-	BC_ENOSPC = -3,	    /* no space, quota or inodes left */
-	BC_EINVAL = -4,	    /* an argument that cannot be meant */
-	BC_ENOTFOUND = -5,  /* a named thing is not there */
-	BC_EEXIST = -6,	    /* a thing to be made is there already */
-	BC_ELOCKED = -7,    /* held by another run */
-	BC_EDAMAGE = -8,    /* bytes on disk are not what was written */
-	BC_EVERSION = -9,   /* written by a newer blobctl */
-	BC_ENOREPO = -10,   /* no repository here */
-	BC_EKEY = -11,	    /* wrong key or passphrase */
-	BC_EACCES = -12,    /* not permitted, or a read-only file system */
-	BC_EFULL = -13,	    /* a bounded container is full: start another */
-	BC_ELIMIT = -14,    /* a stated ceiling would be passed */
-	BC_ECANCEL = -15,   /* stopped on request */
-	BC_ESOURCE = -16,   /* a source file could not be read; skip it */
-	BC_EREFUSED = -17,  /* a safety guard said no */
-	BC_ECONFIG = -18,   /* the configuration is not valid */
+	BC_ENOMEM = -1,	     /* no memory; nothing changed */
+	BC_EIO = -2,	     /* the device or file system failed */
+	BC_ENOSPC = -3,	     /* no space, quota or inodes left */
+	BC_EINVAL = -4,	     /* an argument that cannot be meant */
+	BC_ENOTFOUND = -5,   /* a named thing is not there */
+	BC_EEXIST = -6,	     /* a thing to be made is there already */
+	BC_ELOCKED = -7,     /* held by another run */
+	BC_EDAMAGE = -8,     /* bytes on disk are not what was written */
+	BC_EVERSION = -9,    /* written by a newer blobctl */
+	BC_ENOREPO = -10,    /* no repository here */
+	BC_EKEY = -11,	     /* wrong key or passphrase */
+	BC_EACCES = -12,     /* not permitted, or a read-only file system */
+	BC_EFULL = -13,	     /* a bounded container is full: start another */
+	BC_ELIMIT = -14,     /* a stated ceiling would be passed */
+	BC_ECANCEL = -15,    /* stopped on request */
+	BC_ESOURCE = -16,    /* a source file could not be read; skip it */
+	BC_EREFUSED = -17,   /* a safety guard said no */
+	BC_ECONFIG = -18,    /* the configuration is not valid */
 	BC_EAMBIGUOUS = -19, /* a name stands for several things */
-	BC_ESYS = -20,	    /* any other failed system call */
-	BC_EUSAGE = -21,    /* the command line cannot be understood */
-	BC_EPARTIAL = -22,  /* done, but some items were skipped */
-	BC_EDIFFER = -23,   /* differences were found */
+	BC_ESYS = -20,	     /* any other failed system call */
+	BC_EUSAGE = -21,     /* the command line cannot be understood */
+	BC_EPARTIAL = -22,   /* done, but some items were skipped */
+	BC_EDIFFER = -23,    /* differences were found */
 };
 
 enum {
@@ -50,14 +50,17 @@ enum {
 
 struct err {
 	enum bc_err code;
-	int sys_errno;		    /* 0 when no system call was involved */
-	char text[ERR_TEXT_BYTES];  /* one sentence, no full stop, no newline */
-	char hint[ERR_HINT_BYTES];  /* what to try next; empty when unknown */
+	int sys_errno;		   /* 0 when no system call was involved */
+	char text[ERR_TEXT_BYTES]; /* one sentence, no full stop, no newline */
+	char hint[ERR_HINT_BYTES]; /* what to try next; empty when unknown */
 };
 
 #define ERR_INIT                                                               \
 	{                                                                      \
-		BC_OK, 0, { 0 }, { 0 }                                         \
+		BC_OK, 0, { 0 },                                               \
+		{                                                              \
+			0                                                      \
+		}                                                              \
 	}
 
 /*

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck disable=SC2154
+# shellcheck disable=SC2154,SC2016,SC2012,SC2086,SC2103
 #
 # cat: whole files and ranges, what is no file, a closed pipe.
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck disable=SC2154,SC2016
+# shellcheck disable=SC2154,SC2016,SC2012,SC2086,SC2103
 #
 # The disk of the repository: full, read-only, without direct I/O, without
 # rights. Nothing committed is lost, and the next run goes on.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck disable=SC2154,SC2016
+# shellcheck disable=SC2154,SC2016,SC2012,SC2086,SC2103
 #
 # get: all that a Linux file is comes back equal; destinations; what is in the
 # way; parts of snapshots; what is left out.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck disable=SC2154
+# shellcheck disable=SC2154,SC2016,SC2012,SC2086,SC2103
 #
 # init: what it makes and remembers, a folder that is not free, one that an
 # interrupted init left, two at once, no rights, no home.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck disable=SC2154,SC2016
+# shellcheck disable=SC2154,SC2016,SC2012,SC2086,SC2103
 #
 # ls: snapshots and what is in them; columns, order, formats; keys of all forms.
 

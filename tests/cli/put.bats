@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck disable=SC2154,SC2016
+# shellcheck disable=SC2154,SC2016,SC2012,SC2086,SC2103
 #
 # put: what is printed, names and roots, tags and times, what is unchanged, and
 # sources that vanish, change or cannot be read.
@@ -118,6 +118,27 @@ setup() {
 		ids+=$(blobctl ls --format='{root_id}')$'\n'
 	done
 	[ "$(sort -u <<<"$ids" | grep -c .)" -eq 1 ]
+}
+
+@test "one id for one content, whatever the processor can do" {
+	testing=$BLOBCTL-testing
+	[ -x "$testing" ] || skip "there is no testing build beside the program"
+	small_tree src
+	random_bytes 5000000 4 >src/random
+	touch -d 2026-01-02T03:04:05Z src/random src
+	blobctl -q put src
+	want=$(blobctl ls --format='{root_id}')
+	rm -rf repo
+	new_repo
+	BLOBCTL_PORTABLE=1 run "$testing" doctor
+	has "portable kernel"
+	BLOBCTL_PORTABLE=1 "$testing" -q put src
+	[ "$(blobctl ls --format='{root_id}')" = "$want" ]
+	blobctl -q get latest out
+	same_tree src out/src
+	rm -rf out
+	BLOBCTL_PORTABLE=1 "$testing" -q get latest out
+	same_tree src out/src
 }
 
 @test "--if-changed makes no second snapshot of the same" {
@@ -289,9 +310,9 @@ setup() {
 @test "no file but the repository's and a cache is written" {
 	small_tree src
 	blobctl -q put src
-	blobctl -q ls >ls
+	blobctl -q ls >list
 	[ "$(ls -A "$HOME")" = .cache ]
-	[ "$(ls -A | sort | xargs)" = "home ls repo src" ]
+	[ "$(ls -A | sort | xargs)" = "home list repo src" ]
 }
 
 @test "with 64 files to be open at most" {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck disable=SC2154
+# shellcheck disable=SC2154,SC2016,SC2012,SC2086,SC2103
 #
 # rm: asks, removes, says what becomes reclaimable; never more than was named;
 # a removed snapshot stays removed when every view is made anew.
