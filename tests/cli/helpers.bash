@@ -142,6 +142,7 @@ same_tree() {
 
 # put_quietly ARGS... - the id of the new snapshot in $id.
 put_quietly() {
+	# shellcheck disable=SC2034 # the tests read it
 	id=$("$BLOBCTL" -q put --print-id "$@")
 }
 

@@ -258,13 +258,13 @@ static void abandoned(struct kit *k)
 	CHECK_EQ(count_names(k, "leases"), 0);
 }
 
-/* Groups of 100 KB until several logs are full. */
+/* Groups of 250 KB until several logs are full. */
 static void log_rolls(struct kit *k)
 {
-	enum { N = 1400, STEP = 97 };
+	enum { N = 560, STEP = 37 };
 	struct digest *id = calloc(N, sizeof(*id));
 	struct kit_spec sp = {
-		.name = "roll", .files = 1, .bytes = 100000, .chunk = 100000
+		.name = "roll", .files = 1, .bytes = 250000, .chunk = 250000
 	};
 	struct repo *r = NULL;
 	struct session *s = NULL;
