@@ -89,7 +89,7 @@ campaign() {
 	for i in 0 4096; do
 		level $i small
 	done
-	for i in 0 300000 2500000 5000000; do
+	for i in 0 100000 300000 1000000 2500000 5000000; do
 		level $i large
 	done
 	for ((i = 0; i < $(long 2 200); i++)); do
