@@ -161,8 +161,9 @@ verify_rebuilt() {
 	return $good
 }
 
-# sound WORDS...: what must not be left in a repository at rest: leases of the
-# dead, unfinished files. What the last session could not remove the next does.
+# sound WORDS...: `check` finds no damage, and nothing is left in a repository
+# at rest that must not be: leases of the dead, unfinished files. What the last
+# session could not remove the next does.
 sound() {
 	local left
 
@@ -175,6 +176,11 @@ sound() {
 	if [ -n "$left" ]; then
 		echo "$left" >"$T/said"
 		fail "$*: left behind"
+		return 1
+	fi
+	if ! b check; then
+		cat "$T/out" >>"$T/said"
+		fail "$*: check says otherwise"
 		return 1
 	fi
 }
