@@ -142,9 +142,6 @@ unsigned ctx_threads(const struct ctx *c);
 BC_MUST_CHECK enum bc_err ctx_confirm(struct ctx *c, const char *question,
 				      struct err *e);
 
-/* ctx_unwired - BC_ESYS: this part of the program is still to be connected. */
-enum bc_err ctx_unwired(const struct ctx *c, struct err *e);
-
 /* ctx_usage - BC_EUSAGE with the command's usage line as the hint. */
 enum bc_err ctx_usage(const struct ctx *c, struct err *e, const char *fmt, ...)
 	BC_PRINTF(3, 4);

@@ -218,12 +218,6 @@ enum bc_err ctx_confirm(struct ctx *c, const char *question, struct err *e)
 	return err_set(e, BC_EREFUSED, "not done");
 }
 
-enum bc_err ctx_unwired(const struct ctx *c, struct err *e)
-{
-	return err_set(e, BC_ESYS, "'%s' is not connected to the library yet",
-		       c->cmd->name);
-}
-
 enum bc_err ctx_usage(const struct ctx *c, struct err *e, const char *fmt, ...)
 {
 	char text[256];

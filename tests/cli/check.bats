@@ -137,10 +137,7 @@ good_is_whole() {
 @test "damaged and missing views are made anew" {
 	two_snapshots
 	# So many chunks that there is an index on disk.
-	mkdir many
-	for i in $(seq 6000); do
-		echo "$i" >many/$i
-	done
+	numbered_files many 6000
 	blobctl -q put many
 	[ -n "$(ls repo/index)" ]
 	for at in 100 5000 -3000; do

@@ -149,9 +149,8 @@ setup() {
 	pid=$!
 	exec 9>pipe
 	echo data >&9
-	for _ in $(seq 200); do
-		[ -z "$(ls repo/leases)" ] || break
-		read -r -t 0.05 <> <(:) || true
+	until [ -n "$(ls repo/leases)" ]; do
+		kill -0 $pid
 	done
 	kill -TERM $pid
 	exec 9>&-

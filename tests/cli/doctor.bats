@@ -80,9 +80,8 @@ state() { blobctl doctor 2>/dev/null | awk -F'\t' -v c="$1" '$2 == c { print $1 
 	pid=$!
 	exec 9>pipe
 	# It has its lease when the folder has a file.
-	for _ in $(seq 200); do
-		[ -z "$(ls repo/leases)" ] || break
-		read -r -t 0.05 <> <(:) || true
+	until [ -n "$(ls repo/leases)" ]; do
+		kill -0 $pid
 	done
 	run blobctl doctor
 	exec 9>&-

@@ -228,17 +228,18 @@ setup() {
 
 @test "a source that shrinks, grows and vanishes while it is read" {
 	mkdir src
+	random_bytes 260000 1 >random
 	for i in $(seq 60); do
-		random_bytes 200000 "$i" >src/f$i
+		head -c $((200000 + i)) random >src/f$i
 	done
 	(
-		for _ in 1 2 3 4 5 6; do
+		for k in 1 2 3 4 5 6; do
 			for i in $(seq 60); do
 				case $((i % 4)) in
 				0) truncate -s 1000 src/f$i ;;
 				1) head -c 100000 /dev/zero >>src/f$i ;;
 				2) rm -f src/f$i ;;
-				3) random_bytes 50000 "$i" >src/f$i ;;
+				3) tail -c $((50000 + k)) random >src/f$i ;;
 				esac 2>/dev/null
 			done
 		done
@@ -329,11 +330,8 @@ setup() {
 }
 
 @test "two puts at once both count" {
-	mkdir a b
-	for i in $(seq 200); do
-		echo "a$i" >a/$i
-		echo "b$i" >b/$i
-	done
+	numbered_files a 300
+	numbered_files b 400
 	blobctl -q put a &
 	pid=$!
 	blobctl -q put b

@@ -280,8 +280,12 @@ bad() {
 	[ "$status" -eq 0 ] || [ "$status" -eq 141 ]
 	[ -z "$stderr" ]
 	# Surely closed before the first byte is written.
-	run --separate-stderr bash -c \
-		'( sleep 0.2; exec "$0" help ) | true; exit "${PIPESTATUS[0]}"' \
+	requires python3
+	run --separate-stderr python3 -c '
+import os, subprocess, sys
+r, w = os.pipe()
+os.close(r)
+sys.exit(128 - subprocess.run([sys.argv[1], "help"], stdout=w).returncode)' \
 		"$BLOBCTL"
 	status_is 141
 	[ -z "$stderr" ]
