@@ -8,6 +8,7 @@
 #include "ingest/entry.h"
 
 static void dir_known(struct worker *w, struct dir_job *d, bool same);
+static void drain_ready(struct worker *w);
 
 /* ---- life -----------------------------------------------------------------
  */
@@ -765,6 +766,35 @@ static void emit_ready(struct worker *w, struct dir_job *d)
 	}
 }
 
+/* A range has all but its directories: they may be known as well. */
+static void range_read(struct worker *w, struct range *r)
+{
+	struct put *p = w->p;
+	struct dir_job *d = r->dir;
+
+	count_range(w, r);
+	pthread_mutex_lock(&p->lock);
+	r->read = true;
+	pthread_mutex_unlock(&p->lock);
+	/* From here on another worker may emit it. */
+	if (!put_failed(p))
+		emit_ready(w, d);
+	dir_release(p, d);
+}
+
+void range_release(struct worker *w)
+{
+	bool draining = w->draining;
+	size_t n = w->n_held;
+
+	/* The caller may be in the middle of a range: no other is begun. */
+	w->draining = true;
+	w->n_held = 0;
+	for (size_t i = 0; i < n; i++)
+		range_read(w, w->held[i]);
+	w->draining = draining;
+}
+
 /* Work through the next names, and let others have those after them. */
 static void build_more(struct worker *w, struct dir_job *d)
 {
@@ -802,17 +832,17 @@ static void build_more(struct worker *w, struct dir_job *d)
 			break;
 		range_item(w, r, i, fd, &k);
 	}
-	if (file_flush(w, r, &e) != BC_OK)
-		put_fail(p, e.code == BC_OK ? BC_ENOMEM : e.code, &e);
 	if (fd >= 0)
 		close(fd);
-	count_range(w, r);
-	pthread_mutex_lock(&p->lock);
-	r->read = true;
-	pthread_mutex_unlock(&p->lock);
-	if (!put_failed(p))
-		emit_ready(w, d);
-	dir_release(p, d);
+	if (r->batched == 0) {
+		range_read(w, r);
+	} else {
+		w->held[w->n_held++] = r;
+		if (w->n_held == HELD_MAX)
+			(void)!file_flush(w, &e);
+	}
+	/* What a flush in the middle of the range has completed. */
+	drain_ready(w);
 }
 
 static void begin_building(struct worker *w, struct dir_job *d)
@@ -917,6 +947,14 @@ static void dir_known(struct worker *w, struct dir_job *d, bool same)
 	}
 	atomic_fetch_add(&p->progress->dirs, parent == NULL ? 0 : 1);
 	dir_retire(p, d);
+	drain_ready(w);
+}
+
+void dir_flush(struct worker *w)
+{
+	struct err e = ERR_INIT;
+
+	(void)!file_flush(w, &e);
 	drain_ready(w);
 }
 

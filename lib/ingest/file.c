@@ -144,14 +144,12 @@ static enum bc_err many_segs(struct worker *w, struct range *r,
 	return rc == BC_OK ? keep_content(r, f->entry, &c, e) : rc;
 }
 
-enum bc_err file_flush(struct worker *w, struct range *r, struct err *e)
+static enum bc_err flush_batch(struct worker *w, struct err *e)
 {
 	const struct digest *ids = w->ids;
 	size_t n = 0;
 	enum bc_err rc;
 
-	if (w->n_files == 0)
-		return BC_OK;
 	for (size_t k = 0; k < w->n_segs; k++)
 		if (w->seg[k].kind == CHUNK_SEG_DATA)
 			w->job[n++].msg = bytes_of(w->batch + w->seg[k].at,
@@ -159,6 +157,7 @@ enum bc_err file_flush(struct worker *w, struct range *r, struct err *e)
 	rc = store_chunks(w, n, w->ids, e);
 	for (size_t f = 0; f < w->n_files && rc == BC_OK; f++) {
 		const struct batch_file *b = &w->file[f];
+		struct range *r = b->range;
 		size_t data = 0;
 
 		for (uint32_t k = b->first; k < b->first + b->n; k++)
@@ -168,9 +167,22 @@ enum bc_err file_flush(struct worker *w, struct range *r, struct err *e)
 		else
 			rc = many_segs(w, r, b, ids, e);
 		ids += data;
+		r->batched--;
 		count_bytes(w, b->size);
 	}
+	return rc;
+}
+
+enum bc_err file_flush(struct worker *w, struct err *e)
+{
+	enum bc_err rc = BC_OK;
+
+	if (w->n_files > 0)
+		rc = flush_batch(w, e);
+	if (rc != BC_OK)
+		put_fail(w->p, rc, e);
 	w->batch_n = w->n_segs = w->n_files = 0;
+	range_release(w);
 	return rc;
 }
 
@@ -549,16 +561,18 @@ static enum read_result read_small(struct worker *w, struct range *r,
 	}
 	if ((size_t)got != size)
 		return READ_CHANGED;
+	f->range = r;
 	f->entry = i;
 	if (!cut_small(w, size, f)) {
 		/* Many short segments: an empty batch has room. */
-		*rc = file_flush(w, r, e);
+		*rc = file_flush(w, e);
 		if (*rc != BC_OK)
 			return READ_FAILED;
 		return READ_CHANGED;
 	}
 	w->n_files++;
 	w->batch_n += size;
+	r->batched++;
 	return READ_OK;
 }
 
@@ -566,14 +580,15 @@ static void drop_small(struct worker *w)
 {
 	struct batch_file *f = &w->file[--w->n_files];
 
+	f->range->batched--;
 	w->batch_n -= (size_t)f->size;
 	w->n_segs = f->first;
 }
 
 static bool batch_has_room(const struct worker *w, uint64_t size)
 {
-	return w->n_files < RANGE_NAMES && w->n_segs + 64 < BATCH_SEGS &&
-	       w->batch_n + size + 1 <= BATCH_BYTES;
+	return w->n_files < BATCH_FILES && w->n_segs + 64 < BATCH_SEGS &&
+	       w->batch_n + size + 1 <= w->p->batch_bytes;
 }
 
 /* Read it once; the entry has what was read. */
@@ -589,7 +604,7 @@ static enum read_result read_once(struct worker *w, struct range *r, uint32_t i,
 		(size <= SPARSE_MIN_BYTES || r->item[i].blocks * 512 >= size);
 
 	if (!small || !batch_has_room(w, size))
-		*rc = file_flush(w, r, e);
+		*rc = file_flush(w, e);
 	if (*rc != BC_OK)
 		return READ_FAILED;
 	if (small) {
@@ -634,7 +649,7 @@ static enum bc_err store_changing(struct worker *w, struct range *r, uint32_t i,
 {
 	uint64_t got = 0;
 	int sys = 0;
-	enum bc_err rc = file_flush(w, r, e);
+	enum bc_err rc = file_flush(w, e);
 
 	if (rc == BC_OK)
 		rc = read_big(w, r, i, fd, NULL, &got, &sys, e);

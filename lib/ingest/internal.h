@@ -42,9 +42,17 @@ enum {
 	/* Files up to this are read whole into a batch. */
 	SMALL_FILE_BYTES = 192 << 10,
 	SPARSE_MIN_BYTES = 4096, /* shorter files are not asked for holes */
-	BATCH_BYTES = 512 << 10,
+	/* Lists of a hundred chunks keep all lanes of the hash busy. With many
+	 * workers each has less: BATCHES_BYTES between them. */
+	BATCH_MIN_BYTES = 256 << 10,
+	BATCH_MAX_BYTES = 2 << 20,
+	BATCHES_BYTES = 16 << 20,
 	BATCH_SEGS = 1024,
-	WINDOW_BYTES = 1 << 20,
+	BATCH_FILES = 512,
+	/* Ranges read to their end whose files are still in the batch. */
+	HELD_MAX = 64,
+	WINDOW_MIN_BYTES = 1 << 20,
+	WINDOW_MAX_BYTES = 2 << 20,
 	WINDOW_SEGS = 2048,
 	LIST_BYTES = 64 << 10,
 	REREADS_MAX = 2,
@@ -135,6 +143,7 @@ struct range {
 	bool *present;		  /* n: to be stored */
 	struct arena arena;
 	uint32_t children; /* directories not yet known */
+	uint32_t batched;  /* files in the batch of the worker that reads it */
 	bool read;	   /* everything else is done */
 	uint64_t files, others;
 	struct tree_sum below; /* of its directories, under the lock */
@@ -218,7 +227,7 @@ struct put {
 	struct put_progress own_progress, *progress;
 	struct base *bases;
 	size_t n_bases;
-	size_t window_bytes;
+	size_t batch_bytes, window_bytes;
 
 	pthread_mutex_t lock; /* guards all below */
 	pthread_cond_t wake;
@@ -256,6 +265,7 @@ struct batch_seg {
 };
 
 struct batch_file {
+	struct range *range;
 	uint32_t entry;	   /* of the range */
 	uint32_t first, n; /* segments */
 	uint64_t size;
@@ -281,8 +291,10 @@ struct worker {
 	size_t batch_n;
 	struct batch_seg *seg;
 	size_t n_segs;
-	struct batch_file file[RANGE_NAMES];
+	struct batch_file file[BATCH_FILES];
 	size_t n_files;
+	struct range *held[HELD_MAX];
+	size_t n_held;
 	struct sha256_job *job;
 	struct digest *ids;
 	const struct digest **id_refs;
@@ -331,15 +343,19 @@ BC_MUST_CHECK enum bc_err empty_dir(struct worker *w, struct tree_dir *out,
 				    struct err *e);
 /* dir_work - the next piece of work on a directory. */
 void dir_work(struct worker *w, struct dir_job *d);
+/* dir_flush - have nothing that others may wait for. */
+void dir_flush(struct worker *w);
+/* range_release - the batch is empty: complete the ranges that wait for it. */
+void range_release(struct worker *w);
 
 /* ---- file.c ---------------------------------------------------------------
  */
 
 /* file_store - read an open file into entry i of the range. Takes fd. */
 void file_store(struct worker *w, struct range *r, uint32_t i, int dirfd);
-/* file_flush - the batch's files get their contents. */
-BC_MUST_CHECK enum bc_err file_flush(struct worker *w, struct range *r,
-				     struct err *e);
+/* file_flush - the batch's files get their contents, and the ranges that are
+ * held for them go on. A failure is the put's. */
+BC_MUST_CHECK enum bc_err file_flush(struct worker *w, struct err *e);
 /* file_stream - a descriptor without a known size. */
 BC_MUST_CHECK enum bc_err file_stream(struct worker *w, int fd, struct range *r,
 				      uint32_t i, struct err *e);

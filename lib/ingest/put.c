@@ -388,6 +388,22 @@ static enum bc_err store(struct put *p, struct err *e)
 	return sched_run(p, e);
 }
 
+/* Buffers do not grow with the number of workers, but become smaller. */
+static void share_memory(struct put *p)
+{
+	size_t workers = p->o->threads;
+	size_t window = WINDOWS_BYTES_MAX / (2 * workers + 1);
+	size_t batch = BATCHES_BYTES / workers;
+
+	window = max_size(WINDOW_MIN_BYTES, min_size(window, WINDOW_MAX_BYTES));
+	p->window_bytes = window + chunker_need(&p->chunker);
+	p->max_windows = (unsigned)max_size(
+		2,
+		min_size(2 * workers + 1, WINDOWS_BYTES_MAX / p->window_bytes));
+	p->batch_bytes =
+		max_size(BATCH_MIN_BYTES, min_size(batch, BATCH_MAX_BYTES));
+}
+
 static enum bc_err begin(struct put *p, struct err *e)
 {
 	const struct superblock *sb = repo_superblock(p->repo);
@@ -400,10 +416,7 @@ static enum bc_err begin(struct put *p, struct err *e)
 	p->progress =
 		p->o->progress == NULL ? &p->own_progress : p->o->progress;
 	chunker_init(&p->chunker, &sb->chunker, CHUNK_KERNEL_AUTO);
-	p->window_bytes = WINDOW_BYTES + chunker_need(&p->chunker);
-	p->max_windows = (unsigned)max_size(
-		2, min_size(2 * p->o->threads + 1,
-			    WINDOWS_BYTES_MAX / p->window_bytes));
+	share_memory(p);
 	if (owners_new(&p->owners) != BC_OK)
 		return err_set(e, BC_ENOMEM, "no memory");
 	if (p->o->dry_run)

@@ -122,7 +122,7 @@ enum bc_err worker_ready(struct worker *w, struct err *e)
 		return BC_OK;
 	if (w->p->session != NULL)
 		sink = session_node_sink(w->p->session);
-	w->batch = malloc(BATCH_BYTES + SMALL_FILE_BYTES);
+	w->batch = malloc(w->p->batch_bytes + SMALL_FILE_BYTES);
 	w->seg = malloc(BATCH_SEGS * sizeof(*w->seg));
 	w->job = malloc(WINDOW_SEGS * sizeof(*w->job));
 	w->ids = malloc(WINDOW_SEGS * sizeof(*w->ids));
@@ -335,8 +335,9 @@ void sched_help(struct worker *w, bool (*enough)(void *ctx), void *ctx)
 }
 
 /* What to do next; NULL for both when all is done. */
-static bool next_task(struct put *p, struct dir_job **d, struct window **win)
+static bool next_task(struct worker *w, struct dir_job **d, struct window **win)
 {
+	struct put *p = w->p;
 	bool more;
 
 	*d = NULL;
@@ -354,6 +355,9 @@ static bool next_task(struct put *p, struct dir_job **d, struct window **win)
 		}
 		if (*win != NULL || *d != NULL)
 			break;
+		/* Somebody may be waiting for what it holds. */
+		if (w->n_files > 0)
+			break;
 		if (p->busy == 0 || p->finished) {
 			p->finished = true;
 			pthread_cond_broadcast(&p->wake);
@@ -362,7 +366,7 @@ static bool next_task(struct put *p, struct dir_job **d, struct window **win)
 		pthread_cond_wait(&p->wake, &p->lock);
 	}
 	p->busy++;
-	more = *d != NULL || *win != NULL || !p->finished;
+	more = *d != NULL || *win != NULL || w->n_files > 0 || !p->finished;
 	pthread_mutex_unlock(&p->lock);
 	return more;
 }
@@ -375,11 +379,13 @@ static void work(struct worker *w)
 	struct err e = ERR_INIT;
 	enum bc_err rc;
 
-	while (next_task(p, &d, &win)) {
+	while (next_task(w, &d, &win)) {
 		if (win != NULL)
 			file_window(w, win);
 		else if (d != NULL)
 			dir_work(w, d);
+		else
+			dir_flush(w);
 		put_failed(p);
 		sched_pause_point(w);
 	}
