@@ -17,6 +17,9 @@ enum {
 	/* Windows in memory: two for each worker, and bounded. */
 	WINDOWS_BYTES_MAX = 20 << 20,
 	CACHE_NAME_BYTES = 64,
+	/* One file of this size is read and hashed in less time than it takes
+	 * to keep a cache for it. */
+	CACHE_WORTH_BYTES = 256 << 10,
 };
 
 /* ---- roots ----------------------------------------------------------------
@@ -252,13 +255,19 @@ static void open_cache(struct put *p)
 		p->cache_out = NULL;
 }
 
+static bool worth_a_cache(const struct put *p)
+{
+	return p->root.files != 1 || p->root.dirs > 0 || p->root.others > 0 ||
+	       p->root.dir.bytes > CACHE_WORTH_BYTES;
+}
+
 static void save_cache(struct put *p)
 {
 	const struct superblock *sb = repo_superblock(p->repo);
 
 	if (p->cache_out == NULL)
 		return;
-	if (!p->cache_changed) {
+	if (!p->cache_changed || !worth_a_cache(p)) {
 		statcache_writer_abort(p->cache_out);
 		p->cache_out = NULL;
 		return;

@@ -262,7 +262,6 @@ enum bc_err statcache_writer_new(struct io_dir *d, const char *name,
 				 struct statcache_writer **out, struct err *e)
 {
 	struct statcache_writer *w = calloc(1, sizeof(*w));
-	enum bc_err rc;
 
 	if (w == NULL)
 		return err_set(e, BC_ENOMEM, "no memory for the stat cache");
@@ -273,12 +272,9 @@ enum bc_err statcache_writer_new(struct io_dir *d, const char *name,
 	snprintf(w->tmp, sizeof(w->tmp), "%s%.80s.%d", IO_TMP_PREFIX, name,
 		 (int)getpid());
 	w->out = malloc(OUT_BYTES);
-	rc = w->out == NULL
-		     ? err_set(e, BC_ENOMEM, "no memory for the stat cache")
-		     : open_tmp(w, e);
-	if (rc != BC_OK) {
+	if (w->out == NULL) {
 		statcache_writer_abort(w);
-		return rc;
+		return err_set(e, BC_ENOMEM, "no memory for the stat cache");
 	}
 	*out = w;
 	return BC_OK;
@@ -297,8 +293,13 @@ void statcache_writer_abort(struct statcache_writer *w)
 	free(w);
 }
 
+/* The file is made with its first bytes: most runs on an unchanged tree, or on
+ * one small file, keep no new cache, and making one costs a millisecond. */
 static void flush_out(struct statcache_writer *w)
 {
+	if (w->file == NULL && w->failed.code == BC_OK &&
+	    open_tmp(w, &w->failed) != BC_OK)
+		w->out_n = 0;
 	if (w->failed.code == BC_OK && w->out_n > 0 &&
 	    io_file_pwrite(w->file, w->out, w->out_n, w->at, &w->failed) !=
 		    BC_OK)

@@ -15,7 +15,7 @@ enum {
 	/* Groups that opening reads at most to fill the overlay. */
 	OVERLAY_GENERATIONS_MAX = 4096,
 	/* From here on a commit writes a run. */
-	RUN_GENERATIONS = 64,
+	RUN_GENERATIONS = 16,
 	RUN_ENTRIES = 4096,
 	/* An overlay has 8 M entries at most: 350 MB. Only a rebuild that may
 	 * not write comes near it. */
