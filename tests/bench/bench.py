@@ -355,11 +355,20 @@ def first_os_name():
 
 def chosen(names, variable):
     words = os.environ.get(variable, "").replace(",", " ").split()
+    if words == ["none"]:
+        return []
     unknown = set(words) - set(names)
     if unknown:
         sys.exit(f"bench: {variable}: there is no {' '.join(sorted(unknown))};"
-                 f" there are {' '.join(names)}")
+                 f" there are {' '.join(names)}, and none")
     return [n for n in names if not words or n in words]
+
+
+def save(figures, path):
+    """All of it or what was there before."""
+    with open(path + ".part", "w") as f:
+        json.dump(figures, f, indent=1)
+    os.replace(path + ".part", path)
 
 
 def version_of(tool, path):
@@ -405,15 +414,18 @@ def main():
             one = Round(data, work, path, s, n)
             for name in s.baselines:
                 note(f"{s.name} {n + 1}/{rounds} {name}")
-                entry["baselines"][name].append(one.baseline(name))
+                try:
+                    entry["baselines"][name].append(one.baseline(name))
+                except Failed as e:
+                    note(f"  {name}: {e}")
+                    entry["baselines"][name].append(None)
             # Each round begins with another tool: none always comes first.
             for tool in tools[n % len(tools):] + tools[:n % len(tools)] if tools else []:
                 note(f"{s.name} {n + 1}/{rounds} {tool.name}")
                 entry["tools"][tool.name].append(one.tool(tool))
             out["fresh_ext4"] = bool(Disk.loop_works)
-            with open(results + ".part", "w") as f:
-                json.dump(out, f, indent=1)
-            os.replace(results + ".part", results)
+            save(out, results)
+    save(out, results)
 
 
 if __name__ == "__main__":

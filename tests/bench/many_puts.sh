@@ -28,24 +28,24 @@ unset BLOBCTL_REPO
 "$blobctl" -q init --no-remember repo
 run() { "$blobctl" -q -R repo "$@" >/dev/null; }
 
-# timed COMMAND...: appends its microseconds to the file `times`
+# timed COMMAND...: appends its microseconds to the file `took`
 timed() {
 	local began=$EPOCHREALTIME ended
 	"$@"
 	ended=$EPOCHREALTIME
-	echo $((${ended/./} - ${began/./})) >>times
+	echo $((${ended/./} - ${began/./})) >>took
 }
 
-# ms PERCENT: that percentile of `times`, in ms
+# ms PERCENT: that percentile of `took`, in ms
 ms() {
-	sort -n times | awk -v p="$1" '{ v[NR] = $1 }
+	sort -n took | awk -v p="$1" '{ v[NR] = $1 }
 		END { i = int(NR * p / 100) + 1; if (i > NR) i = NR; printf "%.2f", v[i] / 1000 }'
 }
 
 # All that no compressor makes smaller; the number makes each file another.
 filler=$(head -c 3000 /dev/urandom | base64 -w 0)
 tenth=$(((n + 9) / 10))
-: >times
+: >took
 for ((i = 1; i <= n; i++)); do
 	printf '%08d %s' "$i" "${filler:0:4087}" >file
 	timed run put --name many file
@@ -53,21 +53,21 @@ for ((i = 1; i <= n; i++)); do
 		printf '%d\t%s\t%s\t%d\t%d\n' "$i" "$(ms 50)" "$(ms 99)" \
 			"$(find repo -type f | wc -l)" \
 			"$(du -sk --exclude=reserve repo | cut -f 1)"
-		: >times
+		: >took
 	fi
 done
 
 five() { # five NAME COMMAND...: the median of five runs
-	local name=$1 k
+	local name=$1 _
 	shift
-	: >times
-	for k in 1 2 3 4 5; do timed "$@"; done
+	: >took
+	for _ in 1 2 3 4 5; do timed "$@"; done
 	printf '%s\t%s\n' "$name" "$(ms 50)"
 }
 run cat many:file
 "$blobctl" -q -R repo cat many:file | cmp - file
 five ls run ls
 five cat run cat many:file
-: >times
+: >took
 timed run check
 printf 'check\t%s\n' "$(ms 50)"

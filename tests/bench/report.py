@@ -1,15 +1,20 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes docs/benchmarks.md from the figures of bench.py.
+"""Writes docs/benchmarks.md from the figures of bench.py and parts.py.
 
-usage: report.py RESULTS [TITLE=FILE]...        the page goes to stdout
+usage: report.py RESULTS PARTS [TITLE=FILE]...        the page goes to stdout
+
+PARTS that is not there is left out of the page.
 
 A ratio is the median of the rounds' ratios: both sides of one come from the
 same round. FILEs are added at the end as they are, each under its TITLE.
 """
 import json
+import os
 import statistics
 import sys
+
+from report_parts import sections
 
 STEPS = ["put", "dup", "same", "cat", "ls", "get", "small"]
 HEADS = {"put": "first put", "dup": "put again, no cache", "same": "unchanged put",
@@ -101,62 +106,93 @@ def set_section(name, entry):
     yield ""
 
 
-def goal_rows(sets):
-    def row(what, name, got, wanted, form, more=True):
-        met = "-" if got is None else "yes" if (got >= wanted if more else got <= wanted) else "**no**"
-        sign = "≥" if more else "≤"
-        return f"| {what} | {name} | {number(got, form)} | {sign} {form.format(wanted)} | {met} |"
-
+def goals(sets):
+    """(what, set, measured, wanted, form, more is better) of what peers do, too."""
     for step, other, names, wanted in GOALS:
         for name in names.split():
             if name in sets:
-                yield row(f"{HEADS[step]}, times as fast as {other}", name,
-                          ratio(sets[name], "blobctl", other, step), wanted, "{:.2f}")
+                yield (f"{HEADS[step]}, times as fast as {other}", name,
+                       ratio(sets[name], "blobctl", other, step), wanted, "{:.2f}", True)
     for name, entry in sets.items():
         if name not in ("src", "forest", "image"):
             continue
         for who, wanted in STORED:
             ours = median([r.get("stored") for r in entry["tools"].get(who, [])])
             theirs = median([r.get("stored") for r in entry["tools"].get("restic", [])])
-            yield row(f"stored bytes of {who}, against restic's", name,
-                      ours and theirs and ours / theirs, wanted, "{:.2f}", False)
+            yield (f"stored bytes of {who}, against restic's", name,
+                   ours and theirs and ours / theirs, wanted, "{:.2f}", False)
     for step, name, wanted in LIMITS_MS:
         if name in sets:
             wall = field(runs_of(sets[name], "blobctl", step), "wall")
-            yield row(f"{HEADS[step]}, ms", name, wall and wall * 1e3, wanted, "{:.1f}", False)
+            yield f"{HEADS[step]}, ms", name, wall and wall * 1e3, wanted, "{:.1f}", False
     for step, wanted in ANON_MIB:
         for name, entry in sets.items():
             anon = field(runs_of(entry, "blobctl", step), "anon_kib")
-            yield row(f"{HEADS[step]}, anonymous MiB", name, anon and anon / 1024, wanted,
-                      "{:.0f}", False)
+            yield f"{HEADS[step]}, anonymous MiB", name, anon and anon / 1024, wanted, "{:.0f}", False
 
 
-def page(results, extras):
-    m = results["machine"]
-    yield "# Benchmarks\n"
-    yield "Written by `make bench`; do not edit. docs/testing.md says how to repeat them.\n"
-    yield (f"{m['date']}, {m['system']}, Linux {m['kernel']}, {m['cores']} cores of {m['cpu']}, "
-           f"{m['memory']}. Medians of {results['rounds']} rounds; in each round every tool did "
-           "every step in turn. Sources in the page cache; "
-           + ("repository and restore each on a freshly made ext4.\n" if results.get("fresh_ext4")
-              else "no fresh file systems could be made here, so restores went to a tmpfs or a new directory.\n"))
-    yield "Versions: " + "; ".join(f"{v}" if k in v else f"{k} {v}"
-                                   for k, v in results["versions"].items() if k != "blobctl-16k") + ".\n"
-    yield ("restic and rustic always encrypt; borg and blobctl ran without encryption. "
-           "Every tool's restore was compared with its source byte for byte in the first round.\n")
-    yield "## Goals\n"
-    yield "| what | set | measured | wanted | met |\n|---|---|---|---|---|"
-    yield from goal_rows(results["sets"])
-    yield "\n## Figures\n"
-    yield MEANING + "\n"
-    for name, entry in results["sets"].items():
-        yield from set_section(name, entry)
+def is_met(goal):
+    _, _, got, wanted, _, more = goal
+    return None if got is None else got >= wanted if more else got <= wanted
+
+
+def goal_row(goal):
+    what, name, got, wanted, form, more = goal
+    met = {None: "-", True: "yes", False: "**no**"}[is_met(goal)]
+    return f"| {what} | {name} | {number(got, form)} | {'≥' if more else '≤'} {form.format(wanted)} | {met} |"
+
+
+def missed(all_goals):
+    """What is not reached, by how much; what was not measured."""
+    yield "## What is missed\n"
+    some = [g for g in all_goals if is_met(g) is False]
+    for what, name, got, wanted, form, more in some:
+        factor = wanted / got if more and got else got / wanted
+        yield (f"- {what} ({name}): {number(got, form)}, wanted {'≥' if more else '≤'} "
+               f"{form.format(wanted)}; by a factor of {factor:.2f}")
+    unknown = sum(is_met(g) is None for g in all_goals)
+    yield (("" if some else "Nothing of what was measured.\n") +
+           (f"\nNot measured in this run: {unknown} of {len(all_goals)} goals.\n" if unknown else ""))
+
+
+def command_lines(results):
     yield "## Command lines\n"
     for tool, steps in results["commands"].items():
         yield f"{tool}:\n"
         yield "\n".join(f"    {step:6} {words}" for step, words in steps.items()) + "\n"
     yield "baselines:\n"
     yield "\n".join(f"    {k:8} {v!r}"[:200].replace("'", "") for k, v in results["baselines"].items()) + "\n"
+
+
+def page(results, parts, extras):
+    part_goals, part_lines = sections(parts)
+    all_goals = [*goals(results["sets"]), *part_goals]
+    m = results["machine"]
+    yield "# Benchmarks\n"
+    yield "Written by `make bench`; do not edit. docs/testing.md says how to repeat them.\n"
+    yield (f"{m['date']}, {m['system']}, Linux {m['kernel']}, {m['cores']} cores of {m['cpu']}, "
+           f"{m['memory']}.\n")
+    versions = [v if k in v else f"{k} {v}" for k, v in results["versions"].items() if k != "blobctl-16k"]
+    yield "Versions: " + "; ".join(versions + [parts["fio"]] if "fio" in parts else versions) + ".\n"
+    yield "## Goals\n"
+    yield "| what | set | measured | wanted | met |\n|---|---|---|---|---|"
+    yield from map(goal_row, all_goals)
+    yield ""
+    yield from missed(all_goals)
+    if results["sets"]:
+        yield "## Beside other programs\n"
+        yield (f"Medians of {results['rounds']} rounds; in each round every tool did every step in turn. "
+               "Sources in the page cache; "
+               + ("repository and restore each on a freshly made ext4.\n" if results.get("fresh_ext4") else
+                  "no fresh file systems could be made here, so restores went to a tmpfs or a new directory.\n"))
+        yield ("restic and rustic always encrypt; borg and blobctl ran without encryption. "
+               "Every tool's restore was compared with its source byte for byte in the first round.\n")
+        yield MEANING + "\n"
+    for name, entry in results["sets"].items():
+        yield from set_section(name, entry)
+    yield from part_lines
+    if results["sets"]:
+        yield from command_lines(results)
     for extra in extras:
         title, _, path = extra.partition("=")
         with open(path, errors="replace") as f:
@@ -164,12 +200,21 @@ def page(results, extras):
         yield f"## {title}\n\n```\n{text}\n```\n"
 
 
+def figures(path, otherwise):
+    if not os.path.exists(path):
+        return otherwise
+    with open(path) as f:
+        return json.load(f)
+
+
 def main():
-    if len(sys.argv) < 2:
+    if len(sys.argv) < 3:
         sys.exit(__doc__)
-    with open(sys.argv[1]) as f:
-        results = json.load(f)
-    print("\n".join(page(results, sys.argv[2:])).rstrip())
+    results = figures(sys.argv[1], None)
+    if results is None:
+        sys.exit(f"report.py: {sys.argv[1]} is not there")
+    parts = figures(sys.argv[2], {})
+    print("\n".join(page(results, parts, sys.argv[3:])).rstrip())
 
 
 if __name__ == "__main__":
