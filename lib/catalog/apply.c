@@ -435,3 +435,53 @@ enum bc_err catalog_drop_groups(struct catalog *c, uint32_t log, struct err *e)
 		return rc;
 	return leave(c, run_place(c, CATALOG_Q_DROP_GROUPS, log, e));
 }
+
+/* ---- checkpoints ---- */
+
+enum bc_err catalog_present_pack(struct catalog *c, uint32_t number,
+				 enum catalog_state state, uint64_t generation,
+				 struct err *e)
+{
+	struct catalog_pack p;
+	struct catalog_query q;
+	enum bc_err rc = enter(c, e);
+
+	if (rc != BC_OK)
+		return rc;
+	rc = usable_pack(c, number, &p, e);
+	if (rc == BC_OK) {
+		catalog_query_begin(&q, c, CATALOG_Q_SET_PACK, e);
+		catalog_query_u64(&q, state, e);
+		catalog_query_u64(&q, generation, e);
+		catalog_query_u64(&q, number, e);
+		rc = catalog_query_run(&q, e);
+	}
+	return leave(c, rc);
+}
+
+enum bc_err catalog_set_checkpoint(struct catalog *c,
+				   const struct catalog_checkpoint *p,
+				   struct err *e)
+{
+	struct catalog_query q;
+	enum bc_err rc = enter(c, e);
+
+	if (rc != BC_OK)
+		return rc;
+	catalog_query_begin(&q, c, CATALOG_Q_SET_CHECKPOINT, e);
+	catalog_query_u64(&q, p->generation, e);
+	catalog_query_digest(&q, &p->root, e);
+	catalog_query_u64(&q, p->log_seq, e);
+	catalog_query_blob(&q, bytes_of(p->log_id, CATALOG_ID_BYTES), e);
+	catalog_query_u64(&q, p->offset, e);
+	return leave(c, catalog_query_run(&q, e));
+}
+
+enum bc_err catalog_lose_snapshot(struct catalog *c, struct err *e)
+{
+	enum bc_err rc = enter(c, e);
+
+	if (rc != BC_OK)
+		return rc;
+	return leave(c, catalog_query_once(c, CATALOG_Q_ADD_LOST, e));
+}

@@ -171,7 +171,7 @@ struct catalog_tag {
 struct catalog_snapshot {
 	struct digest id;
 	struct digest root;  /* digest of the root leaf */
-	uint64_t generation; /* that made it, or of the checkpoint it came by */
+	uint64_t generation; /* that made it */
 	int64_t time;	     /* nanoseconds since 1970 */
 	struct bytes name;
 	struct bytes host;
@@ -215,6 +215,18 @@ struct catalog_pack {
 	struct bytes object;
 	enum catalog_state state;
 	uint64_t generation; /* that set the state */
+};
+
+/* The latest checkpoint of the log (format.md, section 6), and how many
+ * snapshots the catalog lacks because their records were damaged when it was
+ * made: what is made from it would lack them too. */
+struct catalog_checkpoint {
+	uint64_t generation; /* that it describes; 0: there is none */
+	struct digest root;
+	uint64_t log_seq; /* the log that holds its group */
+	uint8_t log_id[CATALOG_ID_BYTES];
+	uint64_t offset; /* of that group */
+	uint64_t lost;
 };
 
 struct catalog_log {
@@ -306,6 +318,23 @@ BC_MUST_CHECK enum bc_err catalog_add_group(struct catalog *c, uint32_t log,
 /* catalog_drop_groups - forget the groups of a log, as sealing does. */
 BC_MUST_CHECK enum bc_err catalog_drop_groups(struct catalog *c, uint32_t log,
 					      struct err *e);
+
+/* catalog_present_pack - the state that a pack or log has in a checkpoint, and
+ * the generation that set it. It must be there and not be freed. */
+BC_MUST_CHECK enum bc_err catalog_present_pack(struct catalog *c,
+					       uint32_t number,
+					       enum catalog_state state,
+					       uint64_t generation,
+					       struct err *e);
+
+/* catalog_set_checkpoint - a group with a checkpoint; `lost` is ignored. */
+BC_MUST_CHECK enum bc_err
+catalog_set_checkpoint(struct catalog *c, const struct catalog_checkpoint *p,
+		       struct err *e);
+
+/* catalog_lose_snapshot - a snapshot was made and its record is damaged. */
+BC_MUST_CHECK enum bc_err catalog_lose_snapshot(struct catalog *c,
+						struct err *e);
 
 /* ---- snapshots ------------------------------------------------------------
  *
@@ -453,5 +482,10 @@ BC_MUST_CHECK enum bc_err catalog_find_group(struct catalog *c, uint32_t log,
 					     uint16_t slot,
 					     uint16_t *first_slot,
 					     uint64_t *offset, struct err *e);
+
+/* catalog_checkpoint - the latest one. */
+BC_MUST_CHECK enum bc_err catalog_checkpoint(struct catalog *c,
+					     struct catalog_checkpoint *out,
+					     struct err *e);
 
 #endif

@@ -217,3 +217,27 @@ enum bc_err catalog_find_group(struct catalog *c, uint32_t log, uint16_t slot,
 	*offset = at;
 	return BC_OK;
 }
+
+/* ---- checkpoints ---- */
+
+enum bc_err catalog_checkpoint(struct catalog *c,
+			       struct catalog_checkpoint *out, struct err *e)
+{
+	struct catalog_checkpoint p = { 0 };
+	struct catalog_query q;
+
+	catalog_query_begin(&q, c, CATALOG_Q_CHECKPOINT, e);
+	if (catalog_query_step(&q, e)) {
+		p.generation = catalog_query_get_u64(&q, 0, INT64_MAX);
+		catalog_query_get_fixed(&q, 1, p.root.b, DIGEST_BYTES);
+		p.log_seq = catalog_query_get_u64(&q, 2, INT64_MAX);
+		catalog_query_get_fixed(&q, 3, p.log_id, CATALOG_ID_BYTES);
+		p.offset = catalog_query_get_u64(&q, 4, INT64_MAX);
+		p.lost = catalog_query_get_u64(&q, 5, INT64_MAX);
+		if (catalog_query_sound(&q, e))
+			*out = p;
+	} else if (q.rc == BC_OK) {
+		q.rc = catalog_query_damage(c, e, "it has no checkpoint row");
+	}
+	return catalog_query_end(&q);
+}

@@ -65,6 +65,13 @@ static const char schema[] =
 	" log INTEGER NOT NULL, first_slot INTEGER NOT NULL,"
 	" offset INTEGER NOT NULL,"
 	" PRIMARY KEY(log, first_slot)) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE checkpoint("
+	" one INTEGER PRIMARY KEY CHECK(one = 1),"
+	" generation INTEGER NOT NULL, root BLOB NOT NULL,"
+	" log_seq INTEGER NOT NULL, log_id BLOB NOT NULL,"
+	" offset INTEGER NOT NULL, lost INTEGER NOT NULL) STRICT;"
+	"INSERT INTO checkpoint VALUES(1, 0, zeroblob(32), 0, zeroblob(16), 0,"
+	" 0);"
 
 	"PRAGMA application_id = 1112293955;" /* "BLBC" */
 	"PRAGMA user_version = 1;";
@@ -170,6 +177,11 @@ static const char *const sql[CATALOG_STATEMENTS] = {
 				" SELECT number, ?2, ?3 FROM log"
 				" WHERE number = ?1 AND sealed = 0",
 	[CATALOG_Q_DROP_GROUPS] = "DELETE FROM log_group WHERE log = ?1",
+	[CATALOG_Q_SET_CHECKPOINT] =
+		"UPDATE checkpoint SET generation = ?1, root = ?2,"
+		" log_seq = ?3, log_id = ?4, offset = ?5 WHERE one = 1",
+	[CATALOG_Q_ADD_LOST] =
+		"UPDATE checkpoint SET lost = lost + 1 WHERE one = 1",
 
 	[CATALOG_Q_SNAPSHOT] = SNAPSHOT "WHERE s.id = ?1",
 	[CATALOG_Q_SNAPSHOT_PREFIX] =
@@ -207,6 +219,9 @@ static const char *const sql[CATALOG_STATEMENTS] = {
 	[CATALOG_Q_GROUP] = "SELECT first_slot, offset FROM log_group"
 			    " WHERE log = ?1 AND first_slot <= ?2"
 			    " ORDER BY first_slot DESC LIMIT 1",
+	[CATALOG_Q_CHECKPOINT] =
+		"SELECT generation, root, log_seq, log_id, offset, lost"
+		" FROM checkpoint WHERE one = 1",
 };
 
 const char *catalog_statement_sql(enum catalog_statement which)

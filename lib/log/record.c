@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "log/record.h"
 
-enum { RECORD_VERSION = 1, OP_MAX_BYTES = 1 << 20 };
+enum { RECORD_VERSION = 1, OP_MAX_BYTES = 1 << 20, STATE_MAX = 2 };
 
 void log_ops_init(struct log_ops *o)
 {
@@ -58,6 +58,12 @@ static enum bc_err put_present(struct buf *b, const struct log_present *p)
 	if (rc == BC_OK)
 		rc = buf_u32(b, p->chunks);
 	if (rc == BC_OK)
+		rc = buf_u32(b, p->blocks);
+	if (rc == BC_OK)
+		rc = buf_u64(b, p->plain);
+	if (rc == BC_OK)
+		rc = buf_add(b, p->directory.b, DIGEST_BYTES);
+	if (rc == BC_OK)
 		rc = buf_u64(b, p->first_generation);
 	return rc;
 }
@@ -67,6 +73,8 @@ static enum bc_err put_snapshot(struct buf *b,
 {
 	enum bc_err rc = buf_add(b, p->id.b, DIGEST_BYTES);
 
+	if (rc == BC_OK)
+		rc = buf_u64(b, p->generation);
 	if (rc == BC_OK)
 		rc = buf_u32(b, p->pack);
 	if (rc == BC_OK)
@@ -122,6 +130,13 @@ static enum bc_err put_body(struct buf *b, const struct log_op *op)
 		return put_present(b, &op->u.log);
 	case LOG_OP_SNAPSHOT_PRESENT:
 		return put_snapshot(b, &op->u.present);
+	case LOG_OP_PACK_STATE:
+		rc = buf_u32(b, op->u.state.number);
+		if (rc == BC_OK)
+			rc = buf_u8(b, op->u.state.state);
+		if (rc == BC_OK)
+			rc = buf_u64(b, op->u.state.generation);
+		return rc;
 	case LOG_OP_OPTIONAL:
 		break;
 	}
@@ -283,15 +298,30 @@ static void take_present(struct cursor *c, struct log_present *p)
 	p->seq = cursor_u64(c);
 	p->length = cursor_u64(c);
 	p->chunks = cursor_u32(c);
+	p->blocks = cursor_u32(c);
+	p->plain = cursor_u64(c);
+	p->directory = take_digest(c);
 	p->first_generation = cursor_u64(c);
+	if (p->number == 0 || p->chunks > PACK_CHUNKS_MAX)
+		cursor_fail(c);
 }
 
 static void take_snapshot(struct cursor *c, struct log_snapshot_present *p)
 {
 	p->id = take_digest(c);
+	p->generation = cursor_u64(c);
 	p->pack = cursor_u32(c);
 	p->slot = cursor_u16(c);
 	p->tags = take_strings(c, &p->n_tags, 2);
+}
+
+static void take_state(struct cursor *c, struct log_pack_state *s)
+{
+	s->number = cursor_u32(c);
+	s->state = cursor_u8(c);
+	s->generation = cursor_u64(c);
+	if (s->state > STATE_MAX)
+		cursor_fail(c);
 }
 
 static enum bc_err take_body(struct cursor *c, struct log_op *op, struct err *e)
@@ -327,6 +357,9 @@ static enum bc_err take_body(struct cursor *c, struct log_op *op, struct err *e)
 		return BC_OK;
 	case LOG_OP_SNAPSHOT_PRESENT:
 		take_snapshot(c, &op->u.present);
+		return BC_OK;
+	case LOG_OP_PACK_STATE:
+		take_state(c, &op->u.state);
 		return BC_OK;
 	case LOG_OP_OPTIONAL:
 		break;

@@ -29,6 +29,7 @@ enum log_op_code {
 	LOG_OP_CHECKPOINT = 10,
 	LOG_OP_LOG_PRESENT = 11,
 	LOG_OP_SNAPSHOT_PRESENT = 12,
+	LOG_OP_PACK_STATE = 13,
 	/* From here on a reader may pass over what it does not know. */
 	LOG_OP_OPTIONAL = 128,
 };
@@ -77,17 +78,27 @@ struct log_present {
 	uint32_t number;
 	struct pack_id id;
 	uint64_t seq;
-	uint64_t length;
+	uint64_t length; /* 0: without a footer; the next four too */
 	uint32_t chunks;
+	uint32_t blocks;
+	uint64_t plain;
+	struct digest directory;
 	uint64_t first_generation;
 };
 
 struct log_snapshot_present {
 	struct digest id;
+	uint64_t generation; /* that made it */
 	uint32_t pack;
 	uint16_t slot;
 	uint32_t n_tags;
 	struct bytes tags;
+};
+
+struct log_pack_state {
+	uint32_t number;
+	uint8_t state;	     /* 0 live, 1 condemned, 2 freed */
+	uint64_t generation; /* that set it */
 };
 
 struct log_op {
@@ -102,6 +113,7 @@ struct log_op {
 		struct log_checkpoint checkpoint;
 		struct log_present log;
 		struct log_snapshot_present present;
+		struct log_pack_state state;
 	} u;
 };
 

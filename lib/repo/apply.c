@@ -40,20 +40,24 @@ static enum bc_err group_chunk(struct repo *r, const struct group *g,
 	return BC_OK;
 }
 
+/* With the tags that its record gives it, or with those of `p`. */
 static enum bc_err add_snapshot(struct repo *r, struct bytes raw,
-				const struct digest *id, uint64_t generation,
-				uint32_t pack, uint16_t slot, struct err *e)
+				const struct log_snapshot_present *p,
+				bool own_tags, struct err *e)
 {
+	struct cursor list = cursor_of(p->tags);
 	struct snapshot_record s;
 	struct catalog_snapshot row;
 	struct catalog_tag *tags = NULL;
+	size_t count;
 	enum bc_err rc = snapshot_record_decode(raw, &s, e);
 
 	if (rc != BC_OK)
 		return rc;
-	row = (struct catalog_snapshot){ .id = *id,
+	count = own_tags ? s.tag_count : p->n_tags;
+	row = (struct catalog_snapshot){ .id = p->id,
 					 .root = s.root.dir.id,
-					 .generation = generation,
+					 .generation = p->generation,
 					 .time = s.time,
 					 .name = s.name,
 					 .host = s.host,
@@ -64,18 +68,22 @@ static enum bc_err add_snapshot(struct repo *r, struct bytes raw,
 					 .new_chunks = s.new_chunks,
 					 .new_bytes = s.new_bytes,
 					 .new_stored = s.new_stored,
-					 .pack = pack,
-					 .slot = slot,
+					 .pack = p->pack,
+					 .slot = p->slot,
 					 .record = raw };
-	tags = calloc(s.tag_count + 1, sizeof(*tags));
+	tags = calloc(count + 1, sizeof(*tags));
 	if (tags == NULL) {
 		rc = err_set(e, BC_ENOMEM, "no memory for tags");
 		goto out;
 	}
-	for (size_t i = 0; i < s.tag_count; i++)
+	for (size_t i = 0; i < count && own_tags; i++)
 		tags[i] =
 			(struct catalog_tag){ s.tags[i].key, s.tags[i].value };
-	rc = catalog_add_snapshot(r->catalog, &row, tags, s.tag_count, e);
+	for (size_t i = 0; i < count && !own_tags; i++) {
+		tags[i].key = cursor_str(&list, TAG_MAX_BYTES);
+		tags[i].value = cursor_str(&list, TAG_MAX_BYTES);
+	}
+	rc = catalog_add_snapshot(r->catalog, &row, tags, count, e);
 out:
 	free(tags);
 	snapshot_record_fini(&s);
@@ -88,8 +96,10 @@ static enum bc_err apply_made(struct repo *r, const struct group *g,
 {
 	struct buf block = BUF_INIT(BLOCK_PLAIN_MAX_BYTES);
 	struct bytes raw = bytes_of(NULL, 0);
-	uint16_t slot = 0;
-	enum bc_err rc = group_chunk(r, g, id, &block, &raw, &slot, e);
+	struct log_snapshot_present p = { .id = *id,
+					  .generation = g->head.generation,
+					  .pack = log_number };
+	enum bc_err rc = group_chunk(r, g, id, &block, &raw, &p.slot, e);
 
 	/* Its record is lost, and with it what it was: the others stay. */
 	if (rc == BC_EDAMAGE) {
@@ -98,11 +108,10 @@ static enum bc_err apply_made(struct repo *r, const struct group *g,
 			    e == NULL ? "its record is damaged" : e->text);
 		err_clear(e);
 		buf_fini(&block);
-		return BC_OK;
+		return catalog_lose_snapshot(r->catalog, e);
 	}
 	if (rc == BC_OK)
-		rc = add_snapshot(r, raw, id, g->head.generation, log_number,
-				  slot, e);
+		rc = add_snapshot(r, raw, &p, true, e);
 	buf_fini(&block);
 	return rc;
 }
@@ -194,6 +203,23 @@ static bool known(struct repo *r, const struct digest *id)
 	return catalog_get_snapshot(r->catalog, id, &row, NULL) == BC_OK;
 }
 
+static enum bc_err apply_checkpoint(struct repo *r,
+				    const struct log_checkpoint *op,
+				    const struct group *g,
+				    const struct log_pos *pos, struct err *e)
+{
+	struct catalog_checkpoint p = { .generation = op->generation,
+					.root = op->root,
+					.log_seq = pos->seq,
+					.offset = g->offset };
+
+	if (op->generation == 0 || op->generation >= g->head.generation)
+		return err_set(e, BC_EDAMAGE,
+			       "a checkpoint of a generation to come");
+	memcpy(p.log_id, pos->log.b, PACK_ID_BYTES);
+	return catalog_set_checkpoint(r->catalog, &p, e);
+}
+
 static enum bc_err apply_op(struct repo *r, const struct group *g,
 			    uint32_t log_number, const struct log_op *op,
 			    struct log_pos *pos, struct err *e)
@@ -229,10 +255,12 @@ static enum bc_err apply_op(struct repo *r, const struct group *g,
 					 op->u.moved.tier, op->u.moved.remote,
 					 op->u.moved.key, e);
 	case LOG_OP_CHECKPOINT:
+		return apply_checkpoint(r, &op->u.checkpoint, g, pos, e);
 	case LOG_OP_OPTIONAL:
 		return BC_OK;
 	case LOG_OP_LOG_PRESENT:
 	case LOG_OP_SNAPSHOT_PRESENT:
+	case LOG_OP_PACK_STATE:
 		return err_set(e, BC_EDAMAGE,
 			       "an operation of checkpoints in the log");
 	}
@@ -271,4 +299,78 @@ enum bc_err repo_apply_group(struct repo *r, const struct group *g,
 	pos->end = g->next;
 	pos->next_slot += g->head.chunks;
 	return BC_OK;
+}
+
+/* ---- checkpoints ----------------------------------------------------------
+ */
+
+static enum bc_err apply_log(struct repo *r, const struct log_present *p,
+			     struct err *e)
+{
+	struct catalog_log row = { .number = p->number,
+				   .seq = p->seq,
+				   .first_generation = p->first_generation };
+	struct catalog_pack sealed = { .number = p->number,
+				       .kind = CATALOG_LOG,
+				       .length = p->length,
+				       .chunks = p->chunks,
+				       .blocks = p->blocks,
+				       .plain = p->plain,
+				       .directory = p->directory };
+	enum bc_err rc;
+
+	memcpy(row.id, p->id.b, PACK_ID_BYTES);
+	rc = catalog_add_log(r->catalog, &row, e);
+	if (rc == BC_OK && p->length > 0)
+		rc = catalog_seal_log(r->catalog, &sealed, e);
+	return rc;
+}
+
+enum bc_err repo_apply_present(struct repo *r, const struct log_op *op,
+			       struct log_pos *pos, struct err *e)
+{
+	switch ((enum log_op_code)op->code) {
+	case LOG_OP_LOG_PRESENT:
+		return apply_log(r, &op->u.log, e);
+	case LOG_OP_PACK_ADDED:
+		return apply_pack(r, &op->u.pack, 0, pos, e);
+	case LOG_OP_MOVED:
+		return catalog_move_pack(r->catalog, op->u.moved.number,
+					 op->u.moved.tier, op->u.moved.remote,
+					 op->u.moved.key, e);
+	case LOG_OP_CONDEMNED:
+	case LOG_OP_FREED:
+		/* Of whole packs PACK_STATE speaks. */
+		if (op->u.blocks.n == 0)
+			break;
+		return apply_state(r, &op->u.blocks,
+				   op->code == LOG_OP_FREED ? CATALOG_FREED
+							    : CATALOG_CONDEMNED,
+				   0, e);
+	case LOG_OP_PACK_STATE:
+		return catalog_present_pack(
+			r->catalog, op->u.state.number,
+			(enum catalog_state)op->u.state.state,
+			op->u.state.generation, e);
+	case LOG_OP_SNAPSHOT_TAGGED:
+		return apply_tagging(r, &op->u.tagging, e);
+	case LOG_OP_BEGIN:
+	case LOG_OP_SNAPSHOT_MADE:
+	case LOG_OP_SNAPSHOT_REMOVED:
+	case LOG_OP_RESURRECTED:
+	case LOG_OP_CHECKPOINT:
+	case LOG_OP_SNAPSHOT_PRESENT:
+	case LOG_OP_OPTIONAL:
+		break;
+	}
+	return err_set(e, BC_EDAMAGE,
+		       "an operation (%u) that a checkpoint cannot hold",
+		       op->code);
+}
+
+enum bc_err repo_apply_snapshot(struct repo *r,
+				const struct log_snapshot_present *p,
+				struct bytes raw, struct err *e)
+{
+	return add_snapshot(r, raw, p, false, e);
 }

@@ -48,9 +48,17 @@ bool check_stopped(const struct check *c, enum bc_err *rc, struct err *e);
 /* check_file - "packs/ID.pack", "log/SEQ-ID". */
 void check_file(const struct pack_ref *p, char out[CHECK_FILE_BYTES]);
 
+/* check_summarise - all rows of a catalog in two digests: of snapshots and
+ * tags, and of packs and logs. Equal digests, equal rows. */
+BC_MUST_CHECK enum bc_err check_summarise(struct catalog *c,
+					  struct digest out[2], struct err *e);
+
 /* The phases. What they find they tell; what they return ends the check. */
 BC_MUST_CHECK enum bc_err
 check_log(struct check *c, const struct repo_options *ro, struct err *e);
+/* check_checkpoints - of the phase of the log: the latest checkpoints, each
+ * against a replay from the first log. */
+BC_MUST_CHECK enum bc_err check_checkpoints(struct check *c, struct err *e);
 BC_MUST_CHECK enum bc_err check_packs(struct check *c, struct err *e);
 BC_MUST_CHECK enum bc_err check_views(struct check *c, struct err *e);
 BC_MUST_CHECK enum bc_err check_data(struct check *c, struct rng rng,

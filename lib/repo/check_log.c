@@ -331,6 +331,8 @@ enum bc_err check_log(struct check *c, const struct repo_options *ro,
 		if (!in_chain(c, &list.at[i].id))
 			tell_stray_log(c, &list.at[i]);
 	log_list_free(&list);
+	if (rc == BC_OK && c->log_whole)
+		rc = check_checkpoints(c, e);
 	if (rc == BC_OK && !c->log_whole)
 		take_disk_catalog(c);
 	return rc == BC_OK ? count_snapshots(c, e) : rc;

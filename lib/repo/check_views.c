@@ -145,9 +145,8 @@ static enum bc_err sum_log(void *ctx, const struct catalog_log *l,
 	return rc == BC_ENOTFOUND ? BC_OK : rc;
 }
 
-/* Snapshots, then packs and logs; the order is the same in every catalog. */
-static enum bc_err summarise(struct catalog *c, struct digest out[2],
-			     struct err *e)
+enum bc_err check_summarise(struct catalog *c, struct digest out[2],
+			    struct err *e)
 {
 	struct catalog_select q = { .oldest_first = true };
 	struct summary s = { .catalog = c };
@@ -173,10 +172,10 @@ static enum bc_err compare(struct check *c, struct catalog *disk,
 			   const struct check_at *at, struct err *e)
 {
 	struct digest a[2], b[2];
-	enum bc_err rc = summarise(disk, a, e);
+	enum bc_err rc = check_summarise(disk, a, e);
 
 	if (rc == BC_OK)
-		rc = summarise(c->r->catalog, b, e);
+		rc = check_summarise(c->r->catalog, b, e);
 	if (rc == BC_OK && !digest_eq(&a[0], &b[0]))
 		check_tell(c, CHECK_DAMAGE, at, CATALOG_NEXT,
 			   "its snapshots are not those of the log");

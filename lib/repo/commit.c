@@ -72,9 +72,15 @@ static enum bc_err next_log(struct repo *r, struct log_file **log,
 		.prev_end = r->head.end,
 		.chain = r->head.digest,
 	};
+	struct catalog_checkpoint c = { 0 };
 	struct log_file *l = NULL;
 	enum bc_err rc = rng_fill(r->rng, h.pack.id.b, PACK_ID_BYTES, e);
 
+	if (rc == BC_OK)
+		rc = catalog_checkpoint(r->catalog, &c, e);
+	h.checkpoint = c.generation;
+	memcpy(h.checkpoint_log.b, c.log_id, PACK_ID_BYTES);
+	h.checkpoint_at = c.offset;
 	if (rc == BC_OK)
 		rc = log_file_create(r->log_dir, &h, &l, e);
 	if (rc != BC_OK)

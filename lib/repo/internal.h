@@ -51,7 +51,10 @@ struct repo {
 	struct clock clock;
 	struct repo_note note;
 	bool write;
-	bool read_only; /* the file system is */
+	bool read_only;	    /* the file system is */
+	bool whole_log;	    /* replay from the first log, by no checkpoint */
+	bool no_checkpoint; /* one could not be written: do not try again */
+	uint64_t until;	    /* replay no further than this; 0: to the head */
 	int64_t lock_wait_ms;
 	char *path;
 	struct superblock sb;
@@ -113,6 +116,21 @@ BC_MUST_CHECK enum bc_err repo_apply_group(struct repo *r,
 					   const struct group *g,
 					   uint32_t log_number,
 					   struct log_pos *pos, struct err *e);
+
+/*
+ * repo_apply_present - an operation of a checkpoint, but snapshots, into the
+ * catalog, inside a transaction. pos->next_pack is that after the packs so far.
+ */
+BC_MUST_CHECK enum bc_err repo_apply_present(struct repo *r,
+					     const struct log_op *op,
+					     struct log_pos *pos,
+					     struct err *e);
+
+/* repo_apply_snapshot - one that is present in a checkpoint; raw is its record.
+ */
+BC_MUST_CHECK enum bc_err
+repo_apply_snapshot(struct repo *r, const struct log_snapshot_present *p,
+		    struct bytes raw, struct err *e);
 
 /* ---- views.c ---- */
 

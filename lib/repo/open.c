@@ -128,6 +128,7 @@ enum bc_err repo_open(const char *path, const struct repo_options *o,
 	r->note = o->note;
 	r->write = o->write;
 	r->read_only = o->detached;
+	r->whole_log = o->detached; /* as who asks so wants the truth */
 	r->lock_wait_ms = o->lock_wait_ms;
 	r->path = strdup(path);
 	pthread_mutex_init(&r->mutex, NULL);

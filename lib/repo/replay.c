@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 
+#include "repo/checkpoint.h"
 #include "repo/internal.h"
 #include "repo/layout.h"
 
@@ -370,6 +371,8 @@ static enum bc_err replay_all(struct replay *p, bool locked, struct err *e)
 			rc = step_log(p, e);
 			continue;
 		}
+		if (p->r->until != 0 && p->pos.generation >= p->r->until)
+			return BC_OK;
 		rc = log_file_group(p->log, p->pos.end, GROUP_WHOLE, p->r->dec,
 				    &g, e);
 		if (rc == BC_ENOTFOUND && damaged_group(p, limit, &g))
@@ -489,13 +492,14 @@ static enum bc_err open_in_memory(struct repo *r, struct err *e)
 	return catalog_open(&o, &r->catalog, e);
 }
 
-static enum bc_err open_on_disk(struct repo *r, struct err *e)
+/* anew: remove the one that is there. */
+static enum bc_err open_on_disk(struct repo *r, bool anew, struct err *e)
 {
 	struct catalog_options o = { .create = true,
 				     .busy_ms = CATALOG_BUSY_MS };
 	size_t n = strlen(r->path) + CATALOG_PATH_ROOM;
 	char *path = malloc(n);
-	enum bc_err rc;
+	enum bc_err rc = BC_OK;
 
 	if (path == NULL)
 		return err_set(e, BC_ENOMEM, "no memory for the catalog");
@@ -503,15 +507,19 @@ static enum bc_err open_on_disk(struct repo *r, struct err *e)
 	strncat(path, "/" REPO_CATALOG_FILE, n - strlen(path) - 1);
 	o.path = path;
 	memcpy(o.repository, r->sb.id.b, PACK_ID_BYTES);
-	rc = catalog_open(&o, &r->catalog, e);
+	if (!anew)
+		rc = catalog_open(&o, &r->catalog, e);
 	if (rc == BC_EDAMAGE) {
 		repo_note_f(r, "the catalog is damaged or foreign; making it "
 			       "again from the log");
 		err_clear(e);
-		rc = catalog_remove(path, e);
-		if (rc == BC_OK)
-			rc = catalog_open(&o, &r->catalog, e);
+		anew = true;
+		rc = BC_OK;
 	}
+	if (rc == BC_OK && anew)
+		rc = catalog_remove(path, e);
+	if (rc == BC_OK && anew)
+		rc = catalog_open(&o, &r->catalog, e);
 	free(path);
 	return rc;
 }
@@ -569,7 +577,7 @@ static enum bc_err trust_catalog(struct repo *r, struct err *e)
 	catalog_close(r->catalog);
 	r->catalog = NULL;
 	r->catalog_in_memory = false;
-	rc = open_on_disk(r, e);
+	rc = open_on_disk(r, false, e);
 	if (rc == BC_OK)
 		rc = load_position(r, e);
 	if (rc == BC_OK && r->head.generation > 0) {
@@ -593,13 +601,43 @@ static enum bc_err start_in_memory(struct repo *r, struct err *e)
 	return rc == BC_OK ? load_position(r, e) : rc;
 }
 
+/*
+ * Bring the catalog to the head; an empty one first to a checkpoint. One that
+ * does not agree with the log that follows it is forgotten again.
+ */
+static enum bc_err follow(struct repo *r, struct err *e)
+{
+	bool used = false;
+	enum bc_err rc = BC_OK;
+
+	if (r->head.generation == 0 && !r->whole_log)
+		rc = checkpoint_restore(r, &used, e);
+	if (rc == BC_OK)
+		rc = repo_catch_up(r, false, e);
+	if (rc != BC_EDAMAGE || !used)
+		return rc;
+	repo_note_f(r,
+		    "the log after the checkpoint cannot be replayed; reading "
+		    "it from its beginning");
+	err_clear(e);
+	catalog_close(r->catalog);
+	r->catalog = NULL;
+	if (r->catalog_in_memory)
+		rc = open_in_memory(r, e);
+	else
+		rc = open_on_disk(r, true, e);
+	if (rc == BC_OK)
+		rc = load_position(r, e);
+	return rc == BC_OK ? repo_catch_up(r, false, e) : rc;
+}
+
 enum bc_err repo_open_catalog(struct repo *r, struct err *e)
 {
 	bool valid = true, on_disk = false;
 	enum bc_err rc = BC_EACCES;
 
 	if (!r->read_only)
-		rc = open_on_disk(r, e);
+		rc = open_on_disk(r, false, e);
 	if (rc == BC_OK)
 		rc = load_position(r, e);
 	if (rc == BC_OK) {
@@ -633,11 +671,11 @@ enum bc_err repo_open_catalog(struct repo *r, struct err *e)
 		rc = start_in_memory(r, e);
 	if (rc != BC_OK)
 		return rc;
-	rc = repo_catch_up(r, false, e);
+	rc = follow(r, e);
 	if ((rc == BC_ELOCKED || rc == BC_ENOSPC) && !r->catalog_in_memory) {
 		rc = start_in_memory(r, e);
 		if (rc == BC_OK)
-			rc = repo_catch_up(r, false, e);
+			rc = follow(r, e);
 	}
 	if (rc == BC_EDAMAGE && on_disk && !r->write)
 		rc = trust_catalog(r, e);

@@ -6,6 +6,7 @@
 #include "hash/sha256.h"
 #include "pack/writer.h"
 #include "repo/attrs.h"
+#include "repo/checkpoint.h"
 #include "repo/chunks.h"
 #include "repo/commit.h"
 #include "repo/lease.h"
@@ -573,6 +574,7 @@ static void after_commit(struct session *s, bool data_inlined,
 	index_mem_clear(&s->table);
 	s->n_ids = 0;
 	s->stored_at_commit = s->counts.stored;
+	checkpoint_if_due(s->r, &s->lease.id);
 	repo_update_index(s->r, false);
 }
 

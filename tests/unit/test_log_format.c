@@ -26,7 +26,7 @@ static const char record_hex[] =
 	"01e903000000000000c0c1c2c3c4c5c6c7c8c9cacbcccdcecfd0d1d2d3d4d5d6"
 	"d7d8d9dadbdcdddedf0000000000000000000000000000000000000000000000"
 	"000000000000000000505152535455565758595a5b5c5d5e5f15cd853dfe9c97"
-	"170c0110303132333435363738393a3b3c3d3e3f02200102030405060708090a"
+	"170d0110303132333435363738393a3b3c3d3e3f02200102030405060708090a"
 	"0b0c0d0e0f101112131415161718191a1b1c1d1e1f2003200203040506070809"
 	"0a0b0c0d0e0f101112131415161718191a1b1c1d1e1f2021042e030405060708"
 	"090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20212202016b017601"
@@ -35,10 +35,12 @@ static const char record_hex[] =
 	"0b0c0d0e0f101112131415161718191a1b1c1d1e1f2021222306090900000003"
 	"0005ac020705090000000008080900000001feff0309130900000002056d696e"
 	"696f077061636b732f780a284d0000000000000005060708090a0b0c0d0e0f10"
-	"1112131415161718191a1b1c1d1e1f20212223240b3003000000202122232425"
-	"262728292a2b2c2d2e2f02000000000000000000000400000000ffff00002800"
-	"0000000000000c2b060708090a0b0c0d0e0f101112131415161718191a1b1c1d"
-	"1e1f20212223242504000000ffff0101610162";
+	"1112131415161718191a1b1c1d1e1f20212223240b5c03000000202122232425"
+	"262728292a2b2c2d2e2f02000000000000000000000400000000ffff00004d00"
+	"000021436587090000000708090a0b0c0d0e0f101112131415161718191a1b1c"
+	"1d1e1f2021222324252628000000000000000c33060708090a0b0c0d0e0f1011"
+	"12131415161718191a1b1c1d1e1f202122232425290000000000000004000000"
+	"ffff01016101620d0d09000000013700000000000000";
 static const char group_hex[] =
 	"424c4f424752555001000000000000003f02000000000000e903000000000000"
 	"a0a1a2a3a4a5a6a7a8a9aaabacadaeaf707172737475767778797a7b7c7d7e7f"
@@ -85,7 +87,7 @@ static struct log_head sample_log(void)
 }
 
 /* One operation of each code. Lists inside are encoded here by hand. */
-enum { SAMPLE_OPS = 12 };
+enum { SAMPLE_OPS = 13 };
 
 static void sample_ops(struct log_op op[SAMPLE_OPS])
 {
@@ -127,15 +129,20 @@ static void sample_ops(struct log_op op[SAMPLE_OPS])
 					     .seq = 2,
 					     .length = 0x4000000,
 					     .chunks = 65535,
+					     .blocks = 77,
+					     .plain = UINT64_C(0x987654321),
 					     .first_generation = 40 };
 	pattern(op[10].u.log.id.b, PACK_ID_BYTES, 0x20);
+	pattern(op[10].u.log.directory.b, DIGEST_BYTES, 7);
 	op[11].u.present = (struct log_snapshot_present){
+		.generation = 41,
 		.pack = 4,
 		.slot = 65535,
 		.n_tags = 1,
 		.tags = bytes_of("\1a\1b", 4),
 	};
 	pattern(op[11].u.present.id.b, DIGEST_BYTES, 6);
+	op[12].u.state = (struct log_pack_state){ 9, 1, 55 };
 }
 
 static void sample_record(struct log_ops *ops, struct buf *out)
@@ -448,7 +455,7 @@ static void test_op_bounds(void)
 	CHECK_EQ(op.code, 200);
 	CHECK_EQ(next_of("\x80\0", 2, &op), BC_OK);
 	CHECK_EQ(next_of("\x7f\0", 2, &op), BC_EVERSION);
-	CHECK_EQ(next_of("\x0d\0", 2, &op), BC_EVERSION);
+	CHECK_EQ(next_of("\x0e\0", 2, &op), BC_EVERSION);
 	CHECK_EQ(next_of("\0\0", 2, &op), BC_EVERSION);
 	/* Too short, too long, and nothing. */
 	CHECK_EQ(next_of("\1\0", 2, &op), BC_EDAMAGE);
