@@ -218,20 +218,24 @@ static enum bc_err commit_locked(struct repo *r, const struct commit *c,
 	return rc;
 }
 
+enum bc_err repo_commit_busy(const struct repo *r, struct err *e)
+{
+	err_set(e, BC_ELOCKED,
+		"another run is committing to %s and has not finished in time",
+		r->path);
+	err_hint(e, "wait longer with --lock-wait; `blobctl doctor` shows who "
+		    "is at work");
+	return BC_ELOCKED;
+}
+
 enum bc_err repo_commit(struct repo *r, const struct commit *c, struct err *e)
 {
 	struct err view = ERR_INIT;
 	enum bc_err rc = io_file_lock(r->lock, REPO_LOCK_COMMIT, 1,
 				      IO_LOCK_EXCLUSIVE, r->lock_wait_ms, e);
 
-	if (rc == BC_ELOCKED) {
-		err_set(e, rc,
-			"another run is committing to %s and has not "
-			"finished in time",
-			r->path);
-		err_hint(e, "wait longer with --lock-wait; `blobctl doctor` "
-			    "shows who is at work");
-	}
+	if (rc == BC_ELOCKED)
+		return repo_commit_busy(r, e);
 	if (rc != BC_OK)
 		return rc;
 	rc = commit_locked(r, c, e);
@@ -240,7 +244,7 @@ enum bc_err repo_commit(struct repo *r, const struct commit *c, struct err *e)
 	if (rc != BC_OK)
 		return rc;
 	/* From here on nothing can undo the commit. */
-	if (repo_catch_up(r, false, &view) != BC_OK)
+	if (repo_follow(r, &view) != BC_OK)
 		repo_note_f(r, "committed, but the catalog lags: %s",
 			    view.text);
 	return BC_OK;

@@ -78,6 +78,7 @@ struct repo {
 	/* What this process has synced itself need not be synced again. */
 	struct pack_id synced_log;
 	uint64_t synced_end;
+	bool tail_busy; /* a commit was waited for in vain */
 };
 
 /* repo_note_f - tell the user something. */
@@ -89,15 +90,25 @@ void repo_note_f(struct repo *r, const char *fmt, ...) BC_PRINTF(2, 3);
  * repo_catch_up - read what the log has beyond r->head, bring the catalog
  * there, and r->head with it.
  *
- *   locked  the commit lock is held: the tail is synced before it is believed
+ *   locked  the commit lock is held: the tail is synced before it is believed.
+ *	     Without it, what has been followed by another group is known to be
+ *	     synced; for the last group the lock is taken, shared, for as long
+ *	     as it takes to sync it. Who only reads, with a catalog in memory,
+ *	     believes the log as it stands
  *
  * An open index follows (its overlay), unless another process has moved the
  * catalog meanwhile: then it is opened again when it is next needed.
  *
  *   BC_EDAMAGE  the log contradicts itself or the views
+ *   BC_ELOCKED  a commit is under way and does not end: after lock_wait_ms, or
+ *		 a second for who only reads
  */
 BC_MUST_CHECK enum bc_err repo_catch_up(struct repo *r, bool locked,
 					struct err *e);
+
+/* repo_follow - repo_catch_up() without the lock, so far as that goes: what
+ * this process has committed itself, and what others have followed. */
+BC_MUST_CHECK enum bc_err repo_follow(struct repo *r, struct err *e);
 
 /* repo_open_catalog - open or make the catalog and set r->head from it. */
 BC_MUST_CHECK enum bc_err repo_open_catalog(struct repo *r, struct err *e);
@@ -105,6 +116,11 @@ BC_MUST_CHECK enum bc_err repo_open_catalog(struct repo *r, struct err *e);
 BC_MUST_CHECK enum bc_err log_list_read(struct io_dir *dir, struct log_list *l,
 					struct err *e);
 void log_list_free(struct log_list *l);
+
+/* ---- commit.c ---- */
+
+/* repo_commit_busy - BC_ELOCKED, and in `e` what to do about it. */
+enum bc_err repo_commit_busy(const struct repo *r, struct err *e);
 
 /* ---- apply.c ---- */
 

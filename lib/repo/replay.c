@@ -10,7 +10,13 @@
 #include "repo/internal.h"
 #include "repo/layout.h"
 
-enum { CATALOG_BUSY_MS = 1000, CATALOG_PATH_ROOM = 16 };
+enum {
+	CATALOG_BUSY_MS = 1000,
+	CATALOG_PATH_ROOM = 16,
+	/* How long who only reads waits for a commit before it does without a
+	 * catalog on disk. */
+	READER_WAIT_MS = 1000,
+};
 
 /* ---- the folder of logs ---------------------------------------------------
  */
@@ -124,6 +130,11 @@ struct replay {
 	struct log_pos pos;
 	bool transaction;
 	bool moved; /* another process has moved the catalog: begin again */
+	/* Go to the very end: the tail will be synced, or no view on disk
+	 * follows. Otherwise only as far as others have synced it. */
+	bool to_the_end;
+	bool open_end; /* stopped there, with more behind */
+	bool entered;  /* a log that was new to the catalog */
 };
 
 static struct log_pos pos_of(const struct catalog_position *c)
@@ -200,6 +211,7 @@ static enum bc_err enter_log(struct replay *p, struct log_file *l,
 	rc = catalog_add_log(p->r->catalog, &row, e);
 	if (rc != BC_OK)
 		return rc;
+	p->entered = true;
 	p->pos.seq = h->seq;
 	p->pos.log = h->pack.id;
 	p->pos.end = LOG_HEAD_BYTES;
@@ -241,6 +253,23 @@ static enum bc_err leave_log(struct replay *p, struct err *e)
 	return catalog_seal_log(p->r->catalog, &row, e);
 }
 
+/*
+ * Is there, at `at`, the group that follows this generation? Its writer has
+ * synced, under the commit lock, all that lies before it.
+ */
+static bool goes_on(struct replay *p, struct log_file *l, uint64_t at,
+		    uint64_t generation, const struct digest *digest)
+{
+	struct group *g = NULL;
+	bool follows = log_file_group(l, at, GROUP_LEAD, p->r->dec, &g, NULL) ==
+			       BC_OK &&
+		       g->head.generation == generation + 1 &&
+		       digest_eq(&g->record.prev, digest);
+
+	group_free(g);
+	return follows;
+}
+
 static enum bc_err step_log(struct replay *p, struct err *e)
 {
 	const struct log_head *h = log_file_head(p->next);
@@ -249,6 +278,11 @@ static enum bc_err step_log(struct replay *p, struct err *e)
 	if (!digest_eq(&h->chain, &p->pos.digest) ||
 	    h->first_generation != p->pos.generation + 1)
 		return chain_broken(p, "the next log does not follow", e);
+	p->open_end =
+		!p->to_the_end && !goes_on(p, p->next, LOG_HEAD_BYTES,
+					   p->pos.generation, &p->pos.digest);
+	if (p->open_end)
+		return BC_OK;
 	rc = begin(p, e);
 	if (rc == BC_OK && !p->moved)
 		rc = leave_log(p, e);
@@ -263,7 +297,17 @@ static enum bc_err step_log(struct replay *p, struct err *e)
 			      e);
 }
 
-static enum bc_err step_group(struct replay *p, struct group *g, struct err *e)
+/* Is all of this group durable, as far as can be told without the lock? */
+static bool settled(struct replay *p, const struct group *g, uint64_t limit)
+{
+	return g->next == limit ||
+	       (pack_id_eq(&p->r->synced_log, &p->pos.log) &&
+		g->next <= p->r->synced_end) ||
+	       goes_on(p, p->log, g->next, g->head.generation, &g->digest);
+}
+
+static enum bc_err step_group(struct replay *p, struct group *g, uint64_t limit,
+			      struct err *e)
 {
 	enum bc_err rc;
 
@@ -273,6 +317,9 @@ static enum bc_err step_group(struct replay *p, struct group *g, struct err *e)
 				    e);
 	if (g->head.first_slot != p->pos.next_slot && g->head.chunks > 0)
 		return chain_broken(p, "a group's slots do not follow", e);
+	p->open_end = !p->to_the_end && !settled(p, g, limit);
+	if (p->open_end)
+		return BC_OK;
 	rc = begin(p, e);
 	if (rc != BC_OK || p->moved)
 		return rc;
@@ -327,21 +374,14 @@ static enum bc_err check_tail(struct replay *p, bool locked, bool *again,
  */
 static bool damaged_group(struct replay *p, uint64_t limit, struct group **out)
 {
-	struct group *g = NULL, *after = NULL;
-	bool follows = false;
+	struct group *g = NULL;
 
 	if (log_file_group(p->log, p->pos.end, GROUP_BYTES, p->r->dec, &g,
 			   NULL) != BC_OK)
 		return false;
-	if (g->next == limit)
-		follows = true;
-	else if (g->next < limit &&
-		 log_file_group(p->log, g->next, GROUP_LEAD, p->r->dec, &after,
-				NULL) == BC_OK)
-		follows = after->head.generation == g->head.generation + 1 &&
-			  digest_eq(&after->record.prev, &g->digest);
-	group_free(after);
-	if (!follows) {
+	if (g->next != limit &&
+	    (g->next > limit ||
+	     !goes_on(p, p->log, g->next, g->head.generation, &g->digest))) {
 		group_free(g);
 		return false;
 	}
@@ -359,7 +399,7 @@ static enum bc_err replay_all(struct replay *p, bool locked, struct err *e)
 	enum bc_err rc = BC_OK;
 	bool again = false;
 
-	while (rc == BC_OK && !p->moved) {
+	while (rc == BC_OK && !p->moved && !p->open_end) {
 		uint64_t limit = p->next == NULL
 					 ? UINT64_MAX
 					 : log_file_head(p->next)->prev_end;
@@ -388,7 +428,7 @@ static enum bc_err replay_all(struct replay *p, bool locked, struct err *e)
 		}
 		again = false;
 		if (rc == BC_OK)
-			rc = step_group(p, g, e);
+			rc = step_group(p, g, limit, e);
 		group_free(g);
 	}
 	return rc;
@@ -433,9 +473,12 @@ static enum bc_err finish(struct replay *p, bool locked, struct err *e)
 	enum bc_err rc = BC_OK;
 
 	if (p->transaction && !p->moved) {
-		/* A view holds only what is synced. */
-		if (!synced(p) && (locked || !p->r->catalog_in_memory))
+		/* A view holds only what is synced. Who began a log may have
+		 * died before the folder had its name for good. */
+		if (locked && !synced(p))
 			rc = log_file_sync(p->log, e);
+		if (rc == BC_OK && locked && p->entered)
+			rc = io_dir_sync(p->r->log_dir, e);
 		if (rc == BC_OK)
 			rc = catalog_move(p->r->catalog, &to, e);
 		if (rc == BC_OK)
@@ -447,12 +490,18 @@ static enum bc_err finish(struct replay *p, bool locked, struct err *e)
 	return rc;
 }
 
+/*
+ *   locked    the commit lock is held, by this process
+ *   open_end  [out] there is more, of which only who has the lock can say
+ *	       whether it will stay
+ */
 static enum bc_err catch_up_once(struct repo *r, bool locked, bool *moved,
-				 struct err *e)
+				 bool *open_end, struct err *e)
 {
 	struct replay p = { .r = r };
 	enum bc_err rc = log_list_read(r->log_dir, &p.list, e);
 
+	p.to_the_end = locked || (r->catalog_in_memory && !r->write);
 	if (rc == BC_OK)
 		rc = find_log(&p, e);
 	if (rc == BC_OK && !p.moved)
@@ -462,20 +511,64 @@ static enum bc_err catch_up_once(struct repo *r, bool locked, bool *moved,
 	if (p.transaction)
 		catalog_rollback(r->catalog);
 	*moved = p.moved;
+	*open_end = p.open_end;
 	log_file_close(p.log);
 	log_file_close(p.next);
 	log_list_free(&p.list);
 	return rc;
 }
 
-enum bc_err repo_catch_up(struct repo *r, bool locked, struct err *e)
+static enum bc_err follow(struct repo *r, bool locked, bool *open_end,
+			  struct err *e)
 {
 	bool moved = true;
 	enum bc_err rc = BC_OK;
 
 	while (rc == BC_OK && moved)
-		rc = catch_up_once(r, locked, &moved, e);
+		rc = catch_up_once(r, locked, &moved, open_end, e);
 	return rc;
+}
+
+/*
+ * The last group may be one whose writer is about to sync it, and may fail; or
+ * one whose writer is dead. With the lock there is nobody at work, and what is
+ * synced now is there to stay.
+ */
+static enum bc_err settle(struct repo *r, struct err *e)
+{
+	int64_t wait = r->lock_wait_ms;
+	bool open_end = false;
+	enum bc_err rc;
+
+	if (!r->write && (wait < 0 || wait > READER_WAIT_MS))
+		wait = READER_WAIT_MS;
+	rc = io_file_lock(r->lock, REPO_LOCK_COMMIT, 1, IO_LOCK_SHARED, wait,
+			  e);
+	if (rc == BC_ELOCKED)
+		r->tail_busy = true;
+	if (rc == BC_ELOCKED)
+		return repo_commit_busy(r, e);
+	if (rc != BC_OK)
+		return rc;
+	rc = follow(r, true, &open_end, e);
+	if (io_file_unlock(r->lock, REPO_LOCK_COMMIT, 1, NULL) != BC_OK)
+		repo_note_f(r, "cannot unlock the log");
+	return rc;
+}
+
+enum bc_err repo_catch_up(struct repo *r, bool locked, struct err *e)
+{
+	bool open_end = false;
+	enum bc_err rc = follow(r, locked, &open_end, e);
+
+	return rc == BC_OK && open_end ? settle(r, e) : rc;
+}
+
+enum bc_err repo_follow(struct repo *r, struct err *e)
+{
+	bool open_end = false;
+
+	return follow(r, false, &open_end, e);
 }
 
 /* ---- opening the catalog --------------------------------------------------
@@ -672,7 +765,10 @@ enum bc_err repo_open_catalog(struct repo *r, struct err *e)
 	if (rc != BC_OK)
 		return rc;
 	rc = follow(r, e);
-	if ((rc == BC_ELOCKED || rc == BC_ENOSPC) && !r->catalog_in_memory) {
+	/* A log whose tail cannot be made durable can still be read. */
+	if ((rc == BC_ELOCKED || rc == BC_ENOSPC ||
+	     (rc == BC_EIO && !r->write)) &&
+	    !r->catalog_in_memory && !(r->write && r->tail_busy)) {
 		rc = start_in_memory(r, e);
 		if (rc == BC_OK)
 			rc = follow(r, e);

@@ -274,7 +274,8 @@ static enum bc_err rebuild(struct repo *r, bool on_disk, struct err *e)
 {
 	enum bc_err rc = BC_EACCES;
 
-	if (on_disk && !r->read_only && r->lock != NULL) {
+	/* What is on disk must not be ahead of what is synced. */
+	if (on_disk && !r->read_only && (r->write || !r->catalog_in_memory)) {
 		rc = io_file_lock(r->lock, REPO_LOCK_VIEWS, 1,
 				  IO_LOCK_EXCLUSIVE, IO_LOCK_TRY, e);
 		if (rc == BC_OK) {
@@ -401,6 +402,10 @@ enum bc_err repo_open_index(struct repo *r, struct err *e)
 	if (covered > r->head.generation) {
 		/* Another process may just have committed. */
 		rc = repo_catch_up(r, false, e);
+		if (rc == BC_ELOCKED && !r->write) {
+			err_clear(e);
+			rc = BC_OK;
+		}
 		if (rc != BC_OK)
 			return rc;
 	}
