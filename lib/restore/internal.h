@@ -107,6 +107,7 @@ struct link_slot {
 	uint64_t group;
 	struct rfile *pending; /* content is still coming */
 	uint32_t dir, name;    /* in text; 0: empty slot */
+	struct digest print;   /* of what the entry says */
 };
 
 struct links {
@@ -152,6 +153,7 @@ enum note {
 	NOTE_XATTR_SECURITY,
 	NOTE_XATTR_OTHER,
 	NOTE_LATE,
+	NOTE_LINK,
 };
 
 struct worker {
@@ -343,9 +345,10 @@ void links_fini(struct links *l);
 
 /*
  * links_join - make `name` in dir, as `en` is one, a further name of its
- * group's first.
+ * group's first. If the two entries differ in more than their names, that is
+ * said once, and it begins a file of its own.
  *
- *   BC_ENOTFOUND  there is none yet; e is not set
+ *   BC_ENOTFOUND  there is none yet, or none like it; e is not set
  *   others        could not be made
  */
 BC_MUST_CHECK enum bc_err links_join(struct worker *w, struct rdir *dir,
@@ -356,7 +359,8 @@ BC_MUST_CHECK enum bc_err links_join(struct worker *w, struct rdir *dir,
 /* links_first - `name` in dir, which is made, is the group's first. f may be
  * NULL: it is complete. */
 BC_MUST_CHECK enum bc_err links_first(struct worker *w, struct rdir *dir,
-				      const char *name, uint64_t group,
+				      const char *name,
+				      const struct tree_entry *en,
 				      struct rfile *f, struct err *e);
 
 /* links_done - f is finished, or failed: then all its names are removed, and

@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Hard links. The walker makes the first name of each group at once, further
- * ones are links to it. The table keeps every group of the snapshot that was
- * met, in some fifty bytes each.
+ * ones are links to it, if all else that the snapshot says of them is the same:
+ * a link would otherwise give a name bytes or rights that are not its own. The
+ * table keeps every group of the snapshot that was met, in some hundred bytes
+ * each.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "hash/sha256.h"
 #include "restore/internal.h"
+#include "util/le.h"
 
 enum {
 	LINKS_MIN = 64,
@@ -80,6 +84,49 @@ static bool grow(struct links *l)
 	return true;
 }
 
+static void add_bytes(struct sha256_ctx *c, struct bytes b)
+{
+	uint8_t n[8];
+
+	le_put64(n, b.n);
+	sha256_update(c, bytes_of(n, sizeof(n)));
+	sha256_update(c, b);
+}
+
+/* All that an entry says but its name. */
+static void print_of(const struct tree_entry *en, struct digest *out)
+{
+	const uint64_t v[] = { (uint64_t)en->type,
+			       en->has,
+			       en->mode,
+			       en->uid,
+			       en->gid,
+			       (uint64_t)en->mtime,
+			       en->mtime_nsec,
+			       en->inode_flags,
+			       en->major,
+			       en->minor,
+			       en->content.size,
+			       en->content.count };
+	struct sha256_ctx c;
+	uint8_t raw[sizeof(v)];
+
+	for (size_t i = 0; i < sizeof(v) / sizeof(v[0]); i++)
+		le_put64(raw + 8 * i, v[i]);
+	sha256_init(&c);
+	sha256_update(&c, bytes_of(raw, sizeof(raw)));
+	add_bytes(&c, en->user);
+	add_bytes(&c, en->group);
+	if ((en->has & TREE_HAS_ATTRS) != 0)
+		add_bytes(&c, en->attrs.raw);
+	if ((en->has & TREE_HAS_ATTRS_ID) != 0)
+		sha256_update(&c, bytes_of(en->attrs_id.b, DIGEST_BYTES));
+	add_bytes(&c, en->content.items);
+	add_bytes(&c, en->content.ids);
+	add_bytes(&c, en->target);
+	sha256_final(&c, out);
+}
+
 /* A name in a file's list, so that all go when the file cannot be had. */
 static bool add_name(struct rfile *f, struct rdir *dir, const char *name)
 {
@@ -123,11 +170,16 @@ enum bc_err links_join(struct worker *w, struct rdir *dir, const char *name,
 {
 	struct links *l = &w->run->links;
 	struct link_slot *s;
-	bool pending = false;
+	struct digest print;
+	bool pending = false, unlike;
 	enum bc_err rc = BC_ENOTFOUND;
 
+	print_of(en, &print);
 	pthread_mutex_lock(&l->lock);
 	s = l->cap == 0 ? NULL : find(l, en->link_group);
+	unlike = s != NULL && s->name != 0 && !digest_eq(&s->print, &print);
+	if (unlike)
+		s = NULL; /* it begins a file of its own */
 	if (s != NULL && s->name == LOST) {
 		rc = err_set(e, BC_EPARTIAL,
 			     "the file that it is a further name of could not "
@@ -141,19 +193,24 @@ enum bc_err links_join(struct worker *w, struct rdir *dir, const char *name,
 		}
 	}
 	pthread_mutex_unlock(&l->lock);
+	if (unlike)
+		run_note(w, dir, name, NOTE_LINK, 0);
 	if (rc == BC_OK && !pending)
 		run_item(w, dir, name, en->type, 0);
 	return rc;
 }
 
 enum bc_err links_first(struct worker *w, struct rdir *dir, const char *name,
-			uint64_t group, struct rfile *f, struct err *e)
+			const struct tree_entry *en, struct rfile *f,
+			struct err *e)
 {
 	struct links *l = &w->run->links;
 	struct link_slot *s;
+	struct digest print;
 	enum bc_err rc = BC_OK;
 	uint32_t at;
 
+	print_of(en, &print);
 	pthread_mutex_lock(&l->lock);
 	if (l->dir_at == 0 || l->dir_serial != dir->serial) {
 		const char *path = dest_path(dir, NULL, &w->path);
@@ -171,12 +228,13 @@ enum bc_err links_first(struct worker *w, struct rdir *dir, const char *name,
 	if (rc == BC_OK && !grow(l))
 		rc = BC_ENOMEM;
 	if (rc == BC_OK) {
-		s = find(l, group);
+		s = find(l, en->link_group);
 		l->n += s->name == 0;
-		*s = (struct link_slot){ group, f, l->dir_at, at };
+		*s = (struct link_slot){ en->link_group, f, l->dir_at, at,
+					 print };
 		if (f != NULL) {
 			f->linked = true;
-			f->group = group;
+			f->group = en->link_group;
 		}
 	}
 	pthread_mutex_unlock(&l->lock);

@@ -154,8 +154,7 @@ static void walk_file(struct walk *k, struct rdir *dir,
 	if (linked) {
 		rc = file_create(k->w, f, &e);
 		if (rc == BC_OK)
-			rc = links_first(k->w, dir, f->name, en->link_group, f,
-					 &e);
+			rc = links_first(k->w, dir, f->name, en, f, &e);
 	}
 	/* A single file's only reference is the walker's too: what is made of
 	 * nothing gets one without a chunk. */
@@ -239,8 +238,7 @@ static void walk_other(struct walk *k, struct rdir *dir,
 		meta_other(k->w, dir, k->name, dirfd, en->type, &m);
 		run_item(k->w, dir, k->name, en->type, 0);
 		if ((en->has & TREE_HAS_LINK) != 0)
-			rc = links_first(k->w, dir, k->name, en->link_group,
-					 NULL, &e);
+			rc = links_first(k->w, dir, k->name, en, NULL, &e);
 	}
 	if (rc != BC_OK)
 		run_failed(k->w, dir, k->name, &e);

@@ -588,9 +588,95 @@ static void stopped(void)
 	}
 }
 
+/* ---- names of one file that are not alike ---------------------------------
+ */
+
+/* One group's names a to e, in one directory: b is as a, c has other bytes, d
+ * another mode, e is as d. */
+static void put_unlike(struct bed *b)
+{
+	static const struct kit_spec sp = {
+		.name = "odd", .seed = 3, .files = 5, .bytes = 900, .chunk = 900
+	};
+	struct repo *r = kit_repo(&b->k, true);
+	struct kit_put p = { .s = kit_session(&b->k, r), .sp = &sp };
+	struct node_sink sink = session_node_sink(p.s);
+	struct buf record = BUF_INIT(SNAPSHOT_MAX_BYTES);
+	struct tree_builder t;
+	struct tree_dir root;
+	struct digest id;
+	uint8_t mem[KIT_BATCH * 900];
+
+	p.mem = mem;
+	CHECK_OK(gather_init(&p.gather, BLOCK_DATA, 256 << 10, sp.chunk, &p.e),
+		 &p.e);
+	CHECK_OK(sealer_init(&p.sealer, 1, 512 << 10, &p.e), &p.e);
+	content_builder_init(&p.content, &sink);
+	tree_builder_init(&t, &sink);
+	tree_builder_begin(&t);
+	for (unsigned i = 0; i < 5; i++) {
+		char name[2] = { (char)('a' + i), '\0' };
+		struct tree_entry en = kit_entry(name, TREE_FILE);
+
+		en.has = TREE_HAS_LINK;
+		en.link_group = 77;
+		en.mode = i < 3 ? 0644 : 0640;
+		kit_file(&p, 0, i == 2, &en);
+		CHECK_OK(tree_builder_add(&t, &en, &p.e), &p.e);
+	}
+	CHECK_OK(tree_builder_finish(&t, &root, &p.e), &p.e);
+	kit_flush(&p);
+	kit_record(&sp, kit_now(&b->k.now), &root, &record);
+	CHECK_OK(session_commit_snapshot(p.s, buf_bytes(&record), &id, &p.e),
+		 &p.e);
+	buf_fini(&record);
+	tree_builder_fini(&t);
+	content_builder_fini(&p.content);
+	gather_fini(&p.gather);
+	sealer_fini(&p.sealer);
+	session_end(p.s);
+	repo_close(r);
+}
+
+static void unlike_links(void)
+{
+	static const nlink_t links[5] = { 2, 2, 1, 2, 2 };
+	static const mode_t modes[5] = { 0644, 0644, 0644, 0640, 0640 };
+
+	FOR_ENGINES(i)
+	{
+		struct restore_options o;
+		struct stat st[5];
+		struct bed b;
+
+		bed_init(&b, ENGINES[i]);
+		put_unlike(&b);
+		bed_open(&b);
+		o = bed_options(&b);
+		o.owner = RESTORE_OWNER_NONE;
+		CHECK_EQ(bed_run(&b, &o), BC_EPARTIAL);
+		CHECK_EQ(b.n_told, 1);
+		for (unsigned n = 0; n < 5; n++) {
+			char name[2] = { (char)('a' + n), '\0' };
+			char path[3 * KIT_PATH_BYTES];
+
+			CHECK(lstat(bed_at(b.out, name, path), &st[n]) == 0);
+			CHECK_EQ(st[n].st_nlink, links[n]);
+			CHECK_EQ(st[n].st_mode & 07777, modes[n]);
+			CHECK_EQ(st[n].st_size, 900);
+		}
+		CHECK(st[0].st_ino == st[1].st_ino);
+		CHECK(st[3].st_ino == st[4].st_ino);
+		kit_sh("cmp -s %s/a %s/d && ! cmp -s %s/a %s/c", b.out, b.out,
+		       b.out, b.out);
+		bed_fini(&b);
+	}
+}
+
 int main(void)
 {
 	RUN(taken);
+	RUN(unlike_links);
 	RUN(swapped_for_a_link);
 	RUN(damaged_block);
 	RUN(missing_pack);
