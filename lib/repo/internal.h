@@ -4,6 +4,7 @@
 #define BC_REPO_INTERNAL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "catalog/catalog.h"
 #include "index/build.h"
@@ -69,7 +70,7 @@ struct repo {
 	struct catalog *catalog;
 	bool catalog_in_memory;
 	struct index *index; /* NULL if nothing could be written */
-	bool index_ready;
+	atomic_bool index_ready;
 	struct overlay overlay;
 	struct dir_cache *dirs;
 	unsigned pieces;       /* parts of directories that were read */
@@ -156,7 +157,8 @@ BC_MUST_CHECK enum bc_err repo_open_index(struct repo *r, struct err *e);
 void repo_close_index(struct repo *r);
 
 /* repo_need_index - repo_open_index() at the first call only: commands that
- * ask the catalog alone do without. */
+ * ask the catalog alone do without. Any thread, not under the mutex: the
+ * others wait for the first. */
 BC_MUST_CHECK enum bc_err repo_need_index(struct repo *r, struct err *e);
 
 /* repo_index_anew - do without the index on disk: in memory, from the

@@ -468,13 +468,17 @@ void repo_overlay_pack(struct repo *r, uint32_t number)
 
 enum bc_err repo_need_index(struct repo *r, struct err *e)
 {
-	enum bc_err rc;
+	enum bc_err rc = BC_OK;
 
-	/* Once it is there, any thread may ask: only looked at, then. */
+	/* Once it is there it is only looked at. */
 	if (r->index_ready)
 		return BC_OK;
-	rc = repo_open_index(r, e);
-	r->index_ready = rc == BC_OK;
+	pthread_mutex_lock(&r->mutex);
+	if (!r->index_ready) {
+		rc = repo_open_index(r, e);
+		r->index_ready = rc == BC_OK;
+	}
+	pthread_mutex_unlock(&r->mutex);
 	return rc;
 }
 
