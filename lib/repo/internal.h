@@ -72,6 +72,7 @@ struct repo {
 	struct index *index; /* NULL if nothing could be written */
 	atomic_bool index_ready;
 	struct overlay overlay;
+	uint64_t overlay_secret; /* so that nobody makes ids that collide */
 	struct dir_cache *dirs;
 	unsigned pieces;       /* parts of directories that were read */
 	struct codec_dec *dec; /* under the mutex */

@@ -132,8 +132,11 @@ enum bc_err repo_open(const char *path, const struct repo_options *o,
 	r->lock_wait_ms = o->lock_wait_ms;
 	r->path = strdup(path);
 	pthread_mutex_init(&r->mutex, NULL);
-	repo_close_index(r);
 	rc = r->path == NULL ? err_set(e, BC_ENOMEM, "no memory") : BC_OK;
+	if (rc == BC_OK)
+		rc = rng_fill(r->rng, &r->overlay_secret,
+			      sizeof(r->overlay_secret), e);
+	repo_close_index(r);
 	if (rc == BC_OK)
 		rc = open_parts(r, path, e);
 	if (rc == BC_OK)

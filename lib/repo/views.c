@@ -489,7 +489,7 @@ void repo_close_index(struct repo *r)
 	index_mem_fini(&r->overlay.mem);
 	free(r->overlay.at);
 	r->overlay = (struct overlay){ .n = 0 };
-	index_mem_init(&r->overlay.mem, OVERLAY_MAX, 0);
+	index_mem_init(&r->overlay.mem, OVERLAY_MAX, r->overlay_secret);
 }
 
 /* ---- after a commit -------------------------------------------------------
