@@ -24,6 +24,11 @@ enum bc_err block_open(const struct block_head *h, struct bytes stored,
 
 	if (rc != BC_OK)
 		return rc;
+	if (h->codec == BLOCK_ZSTD &&
+	    (h->plain == 0 || h->plain > CODEC_PLAIN_MAX))
+		return err_set(e, BC_EDAMAGE,
+			       "a compressed block cannot have %u bytes",
+			       h->plain);
 	buf_clear(plain);
 	if (buf_extend(plain, h->plain, &to) != BC_OK)
 		return err_set(e, BC_ENOMEM, "no memory for a block");

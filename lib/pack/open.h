@@ -19,7 +19,7 @@ BC_MUST_CHECK enum bc_err block_check(const struct block_head *h,
  *   stored  h->stored bytes
  *   plain   [out] emptied, then h->plain bytes; its ceiling must allow them
  *
- *   BC_EDAMAGE  checksum or compressed bytes are wrong
+ *   BC_EDAMAGE  checksum, length or compressed bytes are wrong
  *   BC_EKEY     the block is sealed and there is no key
  *   BC_ENOMEM
  */

@@ -6,6 +6,7 @@
  * With a folder as argument the program writes the seeds of fuzz_block,
  * fuzz_packdir, fuzz_footer and fuzz_superblock there instead.
  */
+#include "codec/zstd.h"
 #include "format_store.h"
 #include "pack/gather.h"
 #include "pack/open.h"
@@ -316,6 +317,31 @@ static void test_open_sealed(void)
 	CHECK(block_open(&h, bytes_of(raw, sizeof(raw)), NULL, &plain, &e) ==
 	      BC_EKEY);
 	buf_fini(&plain);
+}
+
+/* Lengths that no compressed block has, under right checksums. */
+static void test_open_lengths(void)
+{
+	static const uint32_t plain_of[] = { 0, (8 << 20) + 1, 16 << 20 };
+	uint8_t raw[9] = { 0x28, 0xb5, 0x2f, 0xfd, 0x20, 0, 1, 0, 0 };
+	struct codec_dec *dec = NULL;
+
+	CHECK_OK(codec_dec_new(&dec, &e), &e);
+	for (size_t i = 0; i < 3; i++) {
+		struct block_head h = { .kind = BLOCK_DATA,
+					.codec = BLOCK_ZSTD,
+					.chunks = 1,
+					.stored = sizeof(raw),
+					.plain = plain_of[i] };
+		struct buf plain = BUF_INIT(BLOCK_PLAIN_MAX_BYTES);
+
+		le_put32(h.tag, crc32c(0, raw, sizeof(raw)));
+		CHECK_EQ(block_open(&h, bytes_of(raw, sizeof(raw)), dec, &plain,
+				    &e),
+			 BC_EDAMAGE);
+		buf_fini(&plain);
+	}
+	codec_dec_free(dec);
 }
 
 /* ---- directories ---- */
@@ -671,6 +697,7 @@ int main(int argc, char **argv)
 	RUN(test_block_impossible);
 	RUN(test_seal_open);
 	RUN(test_open_sealed);
+	RUN(test_open_lengths);
 	RUN(test_dir);
 	RUN(test_dir_flips);
 	RUN(test_dir_impossible);
