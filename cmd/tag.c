@@ -7,6 +7,7 @@
 #include "cmd/pick.h"
 #include "cmd/show.h"
 #include "repo/session.h"
+#include "util/parse.h"
 
 struct tag_opts {
 	struct opt_list removed; /* keys */
@@ -14,7 +15,8 @@ struct tag_opts {
 
 static enum bc_err check_tag_key(const char *text, struct err *e)
 {
-	if (*text == '\0' || strchr(text, '=') != NULL)
+	if (*text == '\0' || strchr(text, '=') != NULL ||
+	    strlen(text) > TAG_KEY_MAX_BYTES)
 		return err_set(e, BC_EINVAL, "'%.64s' is not a tag's key",
 			       text);
 	return BC_OK;

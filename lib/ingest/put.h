@@ -90,7 +90,7 @@ struct put_result {
 };
 
 /*
- * put_run - store and commit one snapshot.
+ * ingest_put - store and commit one snapshot.
  *
  *   BC_OK       committed and durable; *out says what was skipped
  *   BC_EUSAGE   two roots have one name

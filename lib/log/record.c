@@ -143,25 +143,6 @@ static enum bc_err put_body(struct buf *b, const struct log_op *op)
 	return BC_EINVAL;
 }
 
-enum bc_err log_ops_add(struct log_ops *o, const struct log_op *op)
-{
-	struct buf body = BUF_INIT(OP_MAX_BYTES);
-	size_t before = o->raw.n;
-	enum bc_err rc;
-
-	rc = put_body(&body, op);
-	if (rc == BC_OK)
-		rc = buf_u8(&o->raw, op->code);
-	if (rc == BC_OK)
-		rc = buf_str(&o->raw, buf_bytes(&body));
-	if (rc == BC_OK)
-		o->n++;
-	else
-		o->raw.n = before;
-	buf_fini(&body);
-	return rc;
-}
-
 enum bc_err log_record_encode(const struct log_record *r, struct buf *out)
 {
 	enum bc_err rc = buf_u8(out, RECORD_VERSION);
@@ -226,7 +207,8 @@ enum bc_err log_record_decode(struct bytes raw, struct log_record *r,
 	return BC_OK;
 }
 
-/* A list of n strings (or pairs of them), checked and left encoded. */
+/* A list of n keys (each 1), or keys and values (2), checked and left
+ * encoded. */
 static struct bytes take_strings(struct cursor *c, uint32_t *n, unsigned each)
 {
 	const uint8_t *first;
@@ -234,7 +216,8 @@ static struct bytes take_strings(struct cursor *c, uint32_t *n, unsigned each)
 
 	first = c->p;
 	for (uint32_t i = 0; i < count * each && cursor_ok(c); i++)
-		cursor_str(c, TAG_MAX_BYTES);
+		cursor_str(c, i % each == 0 ? TAG_KEY_MAX_BYTES
+					    : TAG_VALUE_MAX_BYTES);
 	*n = cursor_ok(c) ? count : 0;
 	return cursor_ok(c) ? bytes_of(first, (size_t)(c->p - first))
 			    : bytes_of(NULL, 0);
@@ -287,8 +270,8 @@ static void take_moved(struct cursor *c, struct log_moved *m)
 {
 	m->number = cursor_u32(c);
 	m->tier = cursor_u8(c);
-	m->remote = cursor_str(c, TAG_MAX_BYTES);
-	m->key = cursor_str(c, TAG_MAX_BYTES);
+	m->remote = cursor_str(c, REMOTE_MAX_BYTES);
+	m->key = cursor_str(c, REMOTE_MAX_BYTES);
 }
 
 static void take_present(struct cursor *c, struct log_present *p)
@@ -388,4 +371,30 @@ enum bc_err log_op_next(struct cursor *c, struct log_op *op, struct err *e)
 			       "an operation in the log is malformed");
 	*op = r;
 	return BC_OK;
+}
+
+enum bc_err log_ops_add(struct log_ops *o, const struct log_op *op)
+{
+	struct buf body = BUF_INIT(OP_MAX_BYTES);
+	size_t before = o->raw.n;
+	struct log_op got;
+	struct cursor c;
+	enum bc_err rc;
+
+	rc = put_body(&body, op);
+	if (rc == BC_OK)
+		rc = buf_u8(&o->raw, op->code);
+	if (rc == BC_OK)
+		rc = buf_str(&o->raw, buf_bytes(&body));
+	/* A group with one that nobody can read ends the log for good. */
+	if (rc == BC_OK) {
+		c = cursor_of(bytes_of(o->raw.p + before, o->raw.n - before));
+		rc = log_op_next(&c, &got, NULL) == BC_OK ? BC_OK : BC_EINVAL;
+	}
+	if (rc == BC_OK)
+		o->n++;
+	else
+		o->raw.n = before;
+	buf_fini(&body);
+	return rc;
 }

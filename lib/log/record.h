@@ -8,12 +8,13 @@
 
 #include "pack/format.h"
 #include "util/cursor.h"
+#include "util/parse.h"
 
 enum {
 	/* What a record may take: the operations of one commit. */
 	RECORD_MAX_BYTES = 4 << 20,
-	TAG_MAX_BYTES = 4096, /* of a key or a value */
 	TAGS_MAX = 1024,
+	REMOTE_MAX_BYTES = 4096, /* of a remote's name or an object's key */
 };
 
 enum log_op_code {
@@ -46,8 +47,8 @@ struct log_pack_added {
 	struct digest directory;
 };
 
-/* Lists inside an operation stay encoded; log_next_str() and
- * log_next_block() read them. */
+/* Lists inside an operation stay encoded, and are valid: cursor_str() reads
+ * strings, cursor_varint() ordinals. */
 struct log_tagging {
 	struct digest snapshot;
 	uint32_t n_set; /* pairs */
@@ -136,7 +137,8 @@ struct log_ops {
 void log_ops_init(struct log_ops *o);
 void log_ops_fini(struct log_ops *o);
 
-/* log_ops_add - append one operation; BC_ENOMEM, BC_ELIMIT. */
+/* log_ops_add - append one operation; BC_ENOMEM, BC_ELIMIT, BC_EINVAL if it is
+ * one that no reader would take: then o is as it was. */
 BC_MUST_CHECK enum bc_err log_ops_add(struct log_ops *o,
 				      const struct log_op *op);
 

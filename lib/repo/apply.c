@@ -130,11 +130,11 @@ static enum bc_err apply_tagging(struct repo *r, const struct log_tagging *t,
 		goto out;
 	}
 	for (uint32_t i = 0; i < t->n_set; i++) {
-		tags[i].key = cursor_str(&set, TAG_MAX_BYTES);
-		tags[i].value = cursor_str(&set, TAG_MAX_BYTES);
+		tags[i].key = cursor_str(&set, TAG_KEY_MAX_BYTES);
+		tags[i].value = cursor_str(&set, TAG_VALUE_MAX_BYTES);
 	}
 	for (uint32_t i = 0; i < t->n_remove; i++)
-		keys[i] = cursor_str(&drop, TAG_MAX_BYTES);
+		keys[i] = cursor_str(&drop, TAG_KEY_MAX_BYTES);
 	rc = catalog_tag_snapshot(r->catalog, &t->snapshot, tags, t->n_set,
 				  keys, t->n_remove, e);
 out:

@@ -644,6 +644,11 @@ enum bc_err session_remove(struct session *s, const struct digest *ids,
 	return commit(&w, e);
 }
 
+static bool is_key(struct bytes key)
+{
+	return key.n > 0 && key.n <= TAG_KEY_MAX_BYTES;
+}
+
 enum bc_err session_tag(struct session *s, const struct digest *id,
 			const struct session_tag *set, size_t n_set,
 			const struct bytes *drop, size_t n_drop, struct err *e)
@@ -656,8 +661,7 @@ enum bc_err session_tag(struct session *s, const struct digest *id,
 	if (n_set > TAGS_MAX || n_drop > TAGS_MAX)
 		return err_set(e, BC_EINVAL, "more than %d tags", TAGS_MAX);
 	for (size_t i = 0; i < n_set && rc == BC_OK; i++) {
-		if (set[i].key.n == 0 || set[i].key.n > TAG_MAX_BYTES ||
-		    set[i].value.n > TAG_MAX_BYTES)
+		if (!is_key(set[i].key) || set[i].value.n > TAG_VALUE_MAX_BYTES)
 			rc = BC_EINVAL;
 		if (rc == BC_OK)
 			rc = buf_str(&sets, set[i].key);
@@ -665,7 +669,7 @@ enum bc_err session_tag(struct session *s, const struct digest *id,
 			rc = buf_str(&sets, set[i].value);
 	}
 	for (size_t i = 0; i < n_drop && rc == BC_OK; i++)
-		rc = buf_str(&drops, drop[i]);
+		rc = is_key(drop[i]) ? buf_str(&drops, drop[i]) : BC_EINVAL;
 	t.n_set = (uint32_t)n_set;
 	t.set = buf_bytes(&sets);
 	t.n_remove = (uint32_t)n_drop;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "repo/node_leaf.h"
+#include "util/parse.h"
 
 static int by_key(const void *a, const void *b)
 {
@@ -25,9 +26,8 @@ static bool text_fits(struct bytes b)
 
 static bool tag_fits(const struct snapshot_tag *t, struct bytes last)
 {
-	return t->key.n != 0 && t->key.n <= SNAPSHOT_KEY_MAX_BYTES &&
-	       t->value.n <= SNAPSHOT_VALUE_MAX_BYTES &&
-	       bytes_cmp(last, t->key) < 0;
+	return t->key.n != 0 && t->key.n <= TAG_KEY_MAX_BYTES &&
+	       t->value.n <= TAG_VALUE_MAX_BYTES && bytes_cmp(last, t->key) < 0;
 }
 
 static bool root_fits(const struct snapshot_root *r)
@@ -177,8 +177,8 @@ static enum bc_err read_tags(struct cursor *c, struct snapshot_record *s)
 	s->tags = v;
 	s->tag_count = n;
 	for (size_t i = 0; i < n && rc == BC_OK && cursor_ok(c); i++) {
-		s->tags[i].key = cursor_str(c, SNAPSHOT_KEY_MAX_BYTES);
-		s->tags[i].value = cursor_str(c, SNAPSHOT_VALUE_MAX_BYTES);
+		s->tags[i].key = cursor_str(c, TAG_KEY_MAX_BYTES);
+		s->tags[i].value = cursor_str(c, TAG_VALUE_MAX_BYTES);
 		if (!tag_fits(&s->tags[i], last))
 			cursor_fail(c);
 		last = s->tags[i].key;

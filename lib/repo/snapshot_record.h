@@ -14,8 +14,6 @@ enum {
 	SNAPSHOT_VERSION = 1,
 	SNAPSHOT_MAX_BYTES = 8 << 20,
 	SNAPSHOT_TEXT_MAX_BYTES = 4096, /* name, host, user, program, path */
-	SNAPSHOT_KEY_MAX_BYTES = 255,	/* of a tag */
-	SNAPSHOT_VALUE_MAX_BYTES = 4096,
 };
 
 enum snapshot_how {

@@ -381,6 +381,11 @@ enum bc_err parse_tag(const char *s, struct err *e)
 
 	if (eq == NULL || eq == s)
 		return bad(e, s, "tag", HINT);
+	if (eq - s > TAG_KEY_MAX_BYTES || strlen(eq + 1) > TAG_VALUE_MAX_BYTES)
+		return err_set(e, BC_EINVAL,
+			       "the tag '%.32s...' is too long: a key has %d "
+			       "bytes at most, a value %d",
+			       s, TAG_KEY_MAX_BYTES, TAG_VALUE_MAX_BYTES);
 	for (const char *p = s; *p != '\0'; p++)
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			return bad(e, s, "tag without control characters",

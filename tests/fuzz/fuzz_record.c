@@ -22,7 +22,7 @@ static void use_strings(struct bytes list, uint64_t n)
 	struct cursor c = cursor_of(list);
 
 	for (; n > 0; n--)
-		cursor_str(&c, TAG_MAX_BYTES);
+		cursor_str(&c, TAG_VALUE_MAX_BYTES);
 	MUST(cursor_done(&c));
 }
 

@@ -351,6 +351,7 @@ static void remove_and_tag(struct kit *k)
 	struct catalog_snapshot row;
 	struct session *s;
 	struct repo *r;
+	char text[5120];
 
 	kit_create(k, 0);
 	for (uint64_t i = 0; i < 3; i++) {
@@ -389,6 +390,24 @@ static void remove_and_tag(struct kit *k)
 	set[0].key.n = 0;
 	CHECK_EQ(session_tag(s, &id[0], set, 2, NULL, 0, &k->e), BC_EINVAL);
 	session_end(s);
+	/* What no reader would take must not come into the log. */
+	memset(text, 'x', sizeof(text));
+	drop = bytes_of(text, 255);
+	s = kit_session(k, r);
+	CHECK_OK(session_tag(s, &id[0], NULL, 0, &drop, 1, &k->e), &k->e);
+	session_end(s);
+	for (size_t n = 0; n <= sizeof(text); n += 256) {
+		drop = bytes_of(text, n);
+		s = kit_session(k, r);
+		CHECK_EQ(session_tag(s, &id[0], NULL, 0, &drop, 1, &k->e),
+			 BC_EINVAL);
+		session_end(s);
+		set[0].key = drop;
+		s = kit_session(k, r);
+		CHECK_EQ(session_tag(s, &id[0], set, 1, NULL, 0, &k->e),
+			 BC_EINVAL);
+		session_end(s);
+	}
 	s = kit_session(k, r);
 	id[1] = id[2];
 	CHECK_OK(session_remove(s, id, 2, &k->e), &k->e);
