@@ -126,8 +126,6 @@ static void tell_item(void *ctx, const char *path, enum tree_type type,
 	struct ctx *c = ((struct run *)ctx)->c;
 	struct json j;
 
-	if (c->g.verbose == 0)
-		return;
 	if (out_events(&c->out)) {
 		json_begin(&j, "file");
 		json_path(&j, "path", bytes_str(path));
@@ -207,7 +205,7 @@ static enum bc_err restore(struct ctx *c, const struct pick *k,
 						: RESTORE_OWNER_AUTO,
 		.sparse = o->sparse,
 		.error = tell_error,
-		.item = tell_item,
+		.item = c->g.verbose > 0 ? tell_item : NULL,
 		.want = o->include.n + o->exclude.n > 0 ? want : NULL,
 		.ctx = &run,
 		.progress = &run.progress,
