@@ -84,6 +84,46 @@ static enum bc_err open_lock(struct repo *r, struct err *e)
 	return rc;
 }
 
+static enum bc_err drop_tmp(void *ctx, const char *name, enum io_type type)
+{
+	if (type == IO_TYPE_FILE &&
+	    strncmp(name, IO_TMP_PREFIX, strlen(IO_TMP_PREFIX)) == 0)
+		return io_unlink(ctx, name, NULL);
+	return BC_OK;
+}
+
+/* Make the second superblock from the first. What does not work is for the
+ * next one who writes. */
+static void mend_superblock(struct repo *r)
+{
+	struct err e = ERR_INIT;
+	struct superblock now;
+	int made = 0;
+	enum bc_err rc = io_file_lock(r->lock, REPO_LOCK_INIT, 1,
+				      IO_LOCK_EXCLUSIVE, IO_LOCK_TRY, &e);
+
+	if (rc != BC_OK)
+		return; /* another one is at it */
+	/* It may have been mended just now, from the other of the two. */
+	rc = superblock_load(r->dir, &now, NULL, &e);
+	if (rc == BC_OK)
+		(void)!io_list(r->dir, ".", NULL, drop_tmp, r->dir);
+	if (rc == BC_OK)
+		rc = superblock_mend(r->dir, &now, &made, &e);
+	if (made > 0)
+		repo_note_f(r,
+			    "one of the two superblocks of %s was missing or "
+			    "damaged, and has been made again",
+			    r->path);
+	else if (rc != BC_OK)
+		repo_note_f(r,
+			    "one of the two superblocks of %s is missing or "
+			    "damaged, and cannot be made again: %s",
+			    r->path, e.text);
+	if (io_file_unlock(r->lock, REPO_LOCK_INIT, 1, NULL) != BC_OK)
+		repo_note_f(r, "cannot unlock the superblocks");
+}
+
 static enum bc_err open_parts(struct repo *r, const char *path, struct err *e)
 {
 	int copies = 0;
@@ -99,12 +139,14 @@ static enum bc_err open_parts(struct repo *r, const char *path, struct err *e)
 				       r->write ? REPO_WRITE : REPO_READ, e);
 	if (rc != BC_OK)
 		return rc;
-	if (copies == 1)
+	if (copies == 1 && !r->write)
 		repo_note_f(r,
 			    "one of the two superblocks of %s is missing or "
 			    "damaged; the other one serves",
 			    path);
 	rc = open_lock(r, e);
+	if (rc == BC_OK && r->write && copies < 2)
+		mend_superblock(r);
 	if (rc == BC_OK)
 		rc = open_dirs(r, e);
 	if (rc == BC_OK)

@@ -140,6 +140,40 @@ enum bc_err superblock_load(struct io_dir *dir, struct superblock *s,
 	return err_wrap(e, "%s", io_dir_path(dir));
 }
 
+/* Is this copy in need of `s`? */
+static bool wants(struct io_dir *dir, const char *name,
+		  const struct superblock *s)
+{
+	struct superblock was;
+	bool there;
+	enum bc_err rc = load_one(dir, name, &was, &there, NULL);
+
+	if (rc == BC_OK)
+		return pack_id_eq(&was.id, &s->id) &&
+		       was.sequence < s->sequence;
+	return rc == BC_ENOTFOUND || rc == BC_EDAMAGE;
+}
+
+enum bc_err superblock_mend(struct io_dir *dir, const struct superblock *s,
+			    int *made, struct err *e)
+{
+	static const char *const names[] = { SUPERBLOCK_COPY_NAME,
+					     SUPERBLOCK_NAME };
+	uint8_t raw[SUPERBLOCK_BYTES];
+	enum bc_err rc = BC_OK;
+
+	*made = 0;
+	superblock_encode(s, raw);
+	for (int i = 0; i < 2 && rc == BC_OK; i++) {
+		if (!wants(dir, names[i], s))
+			continue;
+		rc = io_write_small(dir, names[i], bytes_of(raw, sizeof(raw)),
+				    IO_REPLACE, e);
+		*made += rc == BC_OK;
+	}
+	return rc;
+}
+
 enum bc_err superblock_store(struct io_dir *dir, const struct superblock *s,
 			     struct err *e)
 {

@@ -70,6 +70,19 @@ BC_MUST_CHECK enum bc_err superblock_load(struct io_dir *dir,
 BC_MUST_CHECK enum bc_err
 superblock_store(struct io_dir *dir, const struct superblock *s, struct err *e);
 
+/*
+ * superblock_mend - give the copy that is missing, damaged or older than `s`
+ * its contents again, durably; at every moment one of them is whole. A copy
+ * of a newer format, of another repository, or that cannot be read stays as
+ * it is. Under REPO_LOCK_INIT.
+ *
+ *   s     from superblock_load()
+ *   made  [out] how many were written
+ */
+BC_MUST_CHECK enum bc_err superblock_mend(struct io_dir *dir,
+					  const struct superblock *s, int *made,
+					  struct err *e);
+
 /* superblock_allows - BC_EVERSION if a flag of this kind of work is unknown. */
 BC_MUST_CHECK enum bc_err superblock_allows(const struct superblock *s,
 					    enum repo_work work, struct err *e);

@@ -10,6 +10,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 
+#include "io/fault.h"
 #include "tests/unit/repo_kit.h"
 #include "util/arith.h"
 
@@ -443,6 +444,40 @@ static void log_missing(struct kit *k)
 /* ---- superblocks ----------------------------------------------------------
  */
 
+/* Open for writing, and be killed at the n-th change of the folder itself; is
+ * there one? The child's randomness goes on here. */
+static bool dies_opening(struct kit *k, int n)
+{
+	struct io_fault_plan plan;
+	struct io_fault *f = NULL;
+	struct io_options o = { .engine = IO_ENGINE_PSYNC };
+	char text[64];
+	int status = 0;
+	pid_t pid;
+
+	CHECK(n < 100);
+	snprintf(text, sizeof(text), "change:%d:kill", n);
+	fflush(stdout);
+	k->rng.state += 12345;
+	pid = fork();
+	CHECK(pid >= 0);
+	if (pid == 0) {
+		CHECK_OK(io_fault_parse(text, &plan, &k->e), &k->e);
+		CHECK_OK(io_fault_new(&plan, &f, &k->e), &k->e);
+		o.seam = io_fault_seam(f);
+		CHECK_OK(io_open(&o, &k->io, &k->e), &k->e);
+		repo_close(kit_repo(k, true));
+		_exit(0);
+	}
+	CHECK(waitpid(pid, &status, 0) == pid);
+	if (WIFSIGNALED(status)) {
+		CHECK_EQ(WTERMSIG(status), SIGKILL);
+		return true;
+	}
+	CHECK_EQ(WEXITSTATUS(status), 0);
+	return false;
+}
+
 static void superblocks(struct kit *k)
 {
 	char one[2 * KIT_PATH_BYTES], two[2 * KIT_PATH_BYTES];
@@ -464,8 +499,16 @@ static void superblocks(struct kit *k)
 		CHECK(strstr(k->notes, "superblock") != NULL);
 		world_check(r, &w);
 		repo_close(r);
+		/* Who writes mends it, and may be killed before any step. */
+		for (int n = 1; dies_opening(k, n); n++) {
+			r = kit_repo(k, false);
+			repo_close(r);
+		}
 		r = kit_repo(k, true);
+		CHECK_STR(k->notes, "");
 		repo_close(r);
+		kit_sh("cmp %s %s && ! ls %s/.tmp-* 2>/dev/null", one, two,
+		       k->path);
 		put_back(k, "good", "superblock*");
 	}
 	spoil(one, 4000, 1);
