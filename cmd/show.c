@@ -473,6 +473,8 @@ void show_stats(struct out *o, const struct show_stats *r)
 		  r->reclaimable_bytes, true },
 		{ "view_bytes", "catalog and index", r->view_bytes, true },
 		{ "reserve_bytes", "reserve", r->reserve_bytes, true },
+		{ "spare_bytes", "spare room of the log", r->spare_bytes,
+		  true },
 		{ "chunks", "chunks", r->chunks, false },
 		{ "packs", "packs", r->packs, false },
 		{ "logs", "logs", r->logs, false },
@@ -498,12 +500,12 @@ void show_stats(struct out *o, const struct show_stats *r)
 		if (!o->tty)
 			out_print(o, "%s\t%" PRIu64 "\n", l->key, l->value);
 		else
-			out_print(o, "%-20s %14s\n", l->label,
+			out_print(o, "%-21s %14s\n", l->label,
 				  l->bytes ? out_size(o, l->value, text)
 					   : fmt_count(l->value, text));
 	}
 	if (o->tty && r->stored_bytes > 0)
-		out_print(o, "%-20s %13sx\n", "size / stored",
+		out_print(o, "%-21s %13sx\n", "size / stored",
 			  fmt_ratio(r->logical_bytes, r->stored_bytes, text));
 }
 

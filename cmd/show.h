@@ -190,7 +190,8 @@ struct show_stats {
 	uint64_t stored_bytes;	/* of packs and logs on disk */
 	uint64_t view_bytes;	/* catalog, index: can be made again */
 	uint64_t reclaimable_bytes;
-	uint64_t reserve_bytes;
+	uint64_t reserve_bytes; /* a file that is given up on a full disk */
+	uint64_t spare_bytes;	/* allocated behind the log's end, for then */
 };
 
 void show_stats(struct out *o, const struct show_stats *r);

@@ -48,6 +48,7 @@ static enum bc_err stats_run(struct ctx *c, struct err *e)
 		.view_bytes = t.index_bytes + t.catalog_bytes + t.cache_bytes,
 		.reclaimable_bytes = garbage,
 		.reserve_bytes = t.reserve_bytes,
+		.spare_bytes = t.spare_bytes,
 	};
 	show_stats(&c->out, &s);
 	return BC_OK;

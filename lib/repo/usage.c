@@ -8,6 +8,7 @@
 #include "repo/layout.h"
 #include "repo/reach.h"
 #include "repo/snapshots.h"
+#include "util/arith.h"
 
 enum { NAME_ROOM = 300 };
 
@@ -193,6 +194,7 @@ struct folder {
 	const char *name; /* of the folder; "" the top */
 	uint64_t size, stored, files;
 	uint64_t catalog, reserve;
+	uint64_t beyond; /* allocated behind the ends of files */
 	struct err *e;
 };
 
@@ -220,6 +222,8 @@ static enum bc_err add_file(void *ctx, const char *name, enum io_type type)
 	}
 	if (strncmp(name, REPO_CATALOG_FILE, strlen(REPO_CATALOG_FILE)) == 0)
 		f->catalog += st.size;
+	if (st.stored > st.size)
+		f->beyond += round_down(st.stored - st.size, IO_ALIGN);
 	f->files++;
 	f->size += st.size;
 	f->stored += st.stored;
@@ -259,12 +263,13 @@ static enum bc_err sum_folders(struct repo *r, struct repo_totals *t,
 	if (rc != BC_OK)
 		return rc;
 	t->log_bytes = log.size;
+	t->spare_bytes = log.beyond;
 	t->index_bytes = index.size;
 	t->cache_bytes = cache.size;
 	t->catalog_bytes = top.catalog;
 	t->reserve_bytes = top.reserve;
 	t->bytes = top.stored + packs.stored + log.stored + index.stored +
-		   cache.stored + leases.stored;
+		   cache.stored + leases.stored - log.beyond;
 	return BC_OK;
 }
 

@@ -57,7 +57,8 @@ struct repo_totals {
 	uint64_t index_bytes, index_entries;
 	uint64_t catalog_bytes, cache_bytes;
 	uint64_t reserve_bytes;
-	uint64_t bytes; /* on the device, all of it but the reserve */
+	uint64_t spare_bytes; /* allocated behind the ends of logs */
+	uint64_t bytes;	      /* on the device, all of it but these two */
 	uint64_t generation;
 	int64_t oldest, newest; /* times of snapshots, if there are any */
 };

@@ -21,6 +21,19 @@ value() { blobctl stats | sed -n "s/^$1	//p"; }
 	[ "$(value reserve_bytes)" -gt 0 ]
 }
 
+@test "what is allocated and holds nothing is said apart" {
+	local on_disk
+
+	echo x >f
+	blobctl -q put f
+	on_disk=$(($(stat -c '%b * %B' repo/log/*)))
+	[ "$(value spare_bytes)" -le "$on_disk" ]
+	[ "$((on_disk - $(value spare_bytes)))" -le \
+		"$(($(stat -c %s repo/log/*) + 4096))" ]
+	[ "$(value stored_bytes)" -eq "$(stat -c %s repo/log/*)" ]
+	[ "$(value spare_bytes)" -le $((2 << 20)) ]
+}
+
 @test "sizes before and after sharing" {
 	random_bytes 3000000 1 >f
 	blobctl -q put f
