@@ -91,7 +91,7 @@ static enum bc_err too_long(const struct scan *s, struct err *e)
 static enum bc_err scan_suffix(struct scan *s, bool *taken, struct err *e)
 {
 	struct snap_key *k = s->k;
-	const char *end;
+	const char *end = s->p;
 
 	*taken = false;
 	if (*s->p == '~' && nth_at(s->p + 1, &k->nth, &end)) {
