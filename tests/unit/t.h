@@ -48,11 +48,26 @@
 			T_FAIL("%s: %d: %s", #call, t_rc, (e)->text);          \
 	} while (0)
 
+/*
+ * A test that cannot run here says why before it returns: "needs root", "needs
+ * a mount of its own". The result then counts as skipped, not as passed.
+ */
+static const char *t_why_skipped;
+#define T_SKIP(why) ((void)(t_why_skipped = (why)))
+
+/* The result of one test that did not fail. */
+static inline void t_ok(const char *name)
+{
+	printf("ok %s%s%s\n", name, t_why_skipped != NULL ? " # skip " : "",
+	       t_why_skipped != NULL ? t_why_skipped : "");
+	t_why_skipped = NULL;
+}
+
 /* RUN - call one test function and say so. */
 #define RUN(f)                                                                 \
 	do {                                                                   \
 		f();                                                           \
-		printf("ok %s\n", #f);                                         \
+		t_ok(#f);                                                      \
 	} while (0)
 
 /* splitmix64 (Steele, Lea, Flood 2014). */

@@ -707,7 +707,7 @@ int main(void)
 	do {                                                                   \
 		if (getenv("ONLY") == NULL || strcmp(getenv("ONLY"), #f) == 0) \
 			how(f);                                                \
-		printf("ok %s\n", #f);                                         \
+		t_ok(#f);                                                      \
 	} while (0)
 #define BOTH(f) CASE(both_engines, f)
 	BOTH(create_and_open);

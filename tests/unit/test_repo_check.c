@@ -1014,7 +1014,7 @@ int main(void)
 	do {                                                                   \
 		if (getenv("ONLY") == NULL || strcmp(getenv("ONLY"), #f) == 0) \
 			both_engines(f);                                       \
-		printf("ok %s\n", #f);                                         \
+		t_ok(#f);                                                      \
 	} while (0)
 	BOTH(whole);
 	BOTH(empty);

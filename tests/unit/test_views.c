@@ -5,13 +5,12 @@
  * finds what was committed and nothing else.
  */
 #include <dirent.h>
-#include <sched.h>
 #include <signal.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
 
 #include "io/fault.h"
 #include "tests/unit/repo_kit.h"
+#include "tests/unit/t_mount.h"
 #include "util/arith.h"
 
 enum { N = 6 };
@@ -595,7 +594,7 @@ static void not_writable(struct kit *k)
 	pid_t pid;
 
 	if (geteuid() != 0) {
-		printf("# skipped: needs root to become somebody else\n");
+		T_SKIP("needs root to become another user");
 		return;
 	}
 	world_make(k, &w);
@@ -623,6 +622,10 @@ static void read_only_mount(struct kit *k)
 	pid_t pid;
 
 	world_make(k, &w);
+	if (!t_may_mount(k->path)) {
+		T_SKIP(T_NO_MOUNT);
+		return;
+	}
 	for (int i = 0; i < 2; i++) {
 		if (i == 1)
 			kit_sh("cd %s && rm -rf catalog.db* index cache",
@@ -631,17 +634,12 @@ static void read_only_mount(struct kit *k)
 		pid = fork();
 		CHECK(pid >= 0);
 		if (pid == 0) {
-			if (unshare(CLONE_NEWNS) != 0 ||
-			    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) !=
-				    0 ||
-			    mount(k->path, k->path, NULL, MS_BIND, NULL) != 0 ||
-			    mount(NULL, k->path, NULL,
-				  MS_REMOUNT | MS_BIND | MS_RDONLY,
-				  NULL) != 0) {
-				printf("# skipped: no mounts here\n");
-				fflush(stdout);
-				_exit(0);
-			}
+			CHECK(t_own_mounts());
+			CHECK(mount(k->path, k->path, NULL, MS_BIND, NULL) ==
+			      0);
+			CHECK(mount(NULL, k->path, NULL,
+				    MS_REMOUNT | MS_BIND | MS_RDONLY,
+				    NULL) == 0);
 			read_all(k, &w);
 			_exit(0);
 		}
@@ -843,9 +841,8 @@ int main(void)
 		setenv("TMPDIR", "/dev/shm", 0);
 #define BOTH(f)                                                                \
 	do {                                                                   \
-		if (getenv("ONLY") == NULL || strcmp(getenv("ONLY"), #f) == 0) \
-			both_engines(f);                                       \
-		printf("ok %s\n", #f);                                         \
+		both_engines(f);                                               \
+		t_ok(#f);                                                      \
 	} while (0)
 	BOTH(deleted);
 	BOTH(older);
