@@ -66,7 +66,8 @@ $(BUILD)/blobctl-testing: $(CMD_OBJ:%/ctx.o=%/ctx-testing.o) \
 	$(call step,LINK,$@) $(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 $(BUILD)/cmd/ctx-testing.o: cmd/ctx.c Makefile VERSION
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -DBLOBCTL_TESTING -MMD -MP -c -o $@ $<
+	$(call step,CC,$@) $(CC) $(ALL_CFLAGS) -DBLOBCTL_TESTING -MMD -MP \
+		-c -o $@ $<
 
 $(LIB_A): $(LIB_OBJ)
 	@rm -f $@
@@ -91,10 +92,10 @@ $(BUILD)/tools/%: $(BUILD)/tests/tools/%.o $(LIB_A)
 # ---- tests ------------------------------------------------------------------
 
 demo: ## install what is missing, build, and run the main job on real input
-	scripts/demo
+	@scripts/demo
 
 check: ## install the test tools, build, and pass every test
-	scripts/check
+	@scripts/check
 
 unit: $(UNIT_BIN) ## unit tests only (tools must be there)
 	scripts/run-unit $(UNIT_BIN)
@@ -127,7 +128,7 @@ tsan: ## every test under ThreadSanitizer
 	BUILD=$(BUILD)/tsan SAN=thread scripts/check
 
 lint: ## layers, headers, banned calls, format, shell, manual pages
-	scripts/lint
+	@scripts/lint
 
 format: ## rewrite the sources by .clang-format
 	clang-format -i $$(git ls-files '*.c' '*.h')

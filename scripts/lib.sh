@@ -17,6 +17,32 @@ tree_files() {
 			-prune -o -type f -print | sed 's,^\./,,'
 }
 
+# build MAKE-ARGUMENTS...: builds, and shows those who wait how far it is; what
+# the compilers say goes through.
+build() {
+	{
+		make --no-print-directory -n "$@" 2>/dev/null | grep -c "echo '  [A-Z]" || :
+		make --no-print-directory -j"$(nproc)" "$@" 2>&1 || echo 'make failed'
+	} | {
+		read -r all
+		step=0
+		while IFS= read -r line; do
+			case $line in
+			'make failed') exit 1 ;;
+			'make: Nothing to be done '*) continue ;;
+			'  '[A-Z]*' '*) step=$((step + 1)) ;;
+			*) echo "$line"; continue ;;
+			esac
+			if [ -t 1 ]; then
+				printf '\r  %d of %d' "$step" "$all"
+				[ "$step" != "$all" ] || echo
+			elif [ $((step % 50)) = 0 ] || [ "$step" = "$all" ]; then
+				echo "  $step of $all"
+			fi
+		done
+	}
+}
+
 # Sub-makes get their settings from the environment alone, and never look for
 # the job server of a make that called a script.
 unset MAKEFLAGS MFLAGS MAKELEVEL
