@@ -239,8 +239,8 @@ static struct figure write_once(struct bench *b, const struct setting *s,
 		die("close", &e);
 	setting_close(b);
 	return (struct figure){
-		.rate = (double)b->mib * MIB / took * 1e-6,
-		.cpu = c0 / ((double)b->mib * MIB * 1e-9),
+		.rate = (double)(b->mib * MIB) / took * 1e-6,
+		.cpu = c0 / ((double)(b->mib * MIB) * 1e-9),
 	};
 }
 
