@@ -80,8 +80,8 @@ static enum bc_err add_snapshot(struct repo *r, struct bytes raw,
 		tags[i] =
 			(struct catalog_tag){ s.tags[i].key, s.tags[i].value };
 	for (size_t i = 0; i < count && !own_tags; i++) {
-		tags[i].key = cursor_str(&list, TAG_MAX_BYTES);
-		tags[i].value = cursor_str(&list, TAG_MAX_BYTES);
+		tags[i].key = cursor_str(&list, TAG_KEY_MAX_BYTES);
+		tags[i].value = cursor_str(&list, TAG_VALUE_MAX_BYTES);
 	}
 	rc = catalog_add_snapshot(r->catalog, &row, tags, count, e);
 out:

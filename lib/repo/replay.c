@@ -698,7 +698,7 @@ static enum bc_err start_in_memory(struct repo *r, struct err *e)
  * Bring the catalog to the head; an empty one first to a checkpoint. One that
  * does not agree with the log that follows it is forgotten again.
  */
-static enum bc_err follow(struct repo *r, struct err *e)
+static enum bc_err replay_to_head(struct repo *r, struct err *e)
 {
 	bool used = false;
 	enum bc_err rc = BC_OK;
@@ -764,14 +764,14 @@ enum bc_err repo_open_catalog(struct repo *r, struct err *e)
 		rc = start_in_memory(r, e);
 	if (rc != BC_OK)
 		return rc;
-	rc = follow(r, e);
+	rc = replay_to_head(r, e);
 	/* A log whose tail cannot be made durable can still be read. */
 	if ((rc == BC_ELOCKED || rc == BC_ENOSPC ||
 	     (rc == BC_EIO && !r->write)) &&
 	    !r->catalog_in_memory && !(r->write && r->tail_busy)) {
 		rc = start_in_memory(r, e);
 		if (rc == BC_OK)
-			rc = follow(r, e);
+			rc = replay_to_head(r, e);
 	}
 	if (rc == BC_EDAMAGE && on_disk && !r->write)
 		rc = trust_catalog(r, e);
