@@ -132,8 +132,7 @@ static const char *const note_text[] = {
 	[NOTE_XATTR_SECURITY] = "security attributes cannot be set here",
 	[NOTE_XATTR_OTHER] = "extended attributes cannot be set here",
 	[NOTE_LATE] = "attributes that come last could not be set",
-	[NOTE_LINK] = "it is recorded as a hard link, but to a file with other "
-		      "contents or attributes; it is a file of its own now",
+	[NOTE_LINK] = "not linked: the file that it is a name of differs",
 };
 
 void run_note(struct worker *w, const struct rdir *dir, const char *name,
