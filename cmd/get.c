@@ -141,10 +141,11 @@ static void tell_item(void *ctx, const char *path, enum tree_type type,
 static char *default_dest(const struct pick *k)
 {
 	struct bytes p = k->path;
-	const uint8_t *slash = p.n == 0 ? NULL : memrchr(p.p, '/', p.n);
+	const uint8_t *slash;
 
-	if (p.n == 0)
+	if (p.p == NULL || p.n == 0)
 		return strdup(".");
+	slash = memrchr(p.p, '/', p.n);
 	if (slash != NULL)
 		p = bytes_of(slash + 1, p.n - (size_t)(slash + 1 - p.p));
 	return strndup((const char *)p.p, p.n);
