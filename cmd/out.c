@@ -211,8 +211,9 @@ void out_say(struct out *o, const char *fmt, ...)
 
 void out_text(struct out *o, struct bytes b)
 {
+	/* Nothing may be at NULL, and fwrite() takes no NULL. */
 	errno = 0;
-	if (fwrite(b.p, 1, b.n, out_stream(o)) != b.n)
+	if (b.n > 0 && fwrite(b.p, 1, b.n, out_stream(o)) != b.n)
 		out_lost(o, errno != 0 ? errno : EIO);
 }
 
