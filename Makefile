@@ -31,7 +31,13 @@ ALL_CFLAGS = -std=c17 -D_GNU_SOURCE -DBLOBCTL_VERSION='"$(VERSION)"' \
 	-Ilib -I. $(WARN) $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer,$(HARDEN)) \
 	-ffile-prefix-map=$(CURDIR)=. -pthread $(CPPFLAGS) $(CFLAGS) $(WERROR)
 ALL_LDFLAGS = -pthread -pie -Wl,-z,relro,-z,now -Wl,--as-needed \
-	$(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS)
+	$(if $(SAN),-fsanitize=$(SAN) $(SAN_STATIC)) $(LDFLAGS)
+# Of gcc's two shared runtimes only one hears of log_path, so that what UBSan
+# reports would not be collected. Linked in they are one, as clang's always is.
+ifneq (,$(and $(findstring address,$(SAN)),$(findstring undefined,$(SAN))))
+SAN_STATIC := $(if $(shell $(CC) --version | grep clang),,-static-libasan \
+	-static-libubsan)
+endif
 
 PKGS   := liburing libzstd sqlite3
 LIBS   = $(shell $(PKG_CONFIG) --libs $(PKGS)) -ldl
