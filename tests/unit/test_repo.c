@@ -544,6 +544,7 @@ static void child(struct kit *k, const struct sweep *sw, const char *text)
 	CHECK_OK(io_fault_parse(text, &plan, &k->e), &k->e);
 	CHECK_OK(io_fault_new(&plan, &f, &k->e), &k->e);
 	o.seam = io_fault_seam(f);
+	io_close(k->io); /* this process's copy of its parent's */
 	CHECK_OK(io_open(&o, &k->io, &k->e), &k->e);
 	k->rng.state += 12345;
 	r = kit_repo(k, true);
