@@ -526,9 +526,10 @@ static enum bc_err write_run(struct repo *r, struct err *e)
 			now = NULL;
 			rc = index_open(r->index_dir, r->sb.id.b, &now, e);
 		}
-		if (rc == BC_OK)
-			rc = index_sweep(now, NULL, e);
 	}
+	/* What a merge has replaced, and what a killed writer has left. */
+	if (rc == BC_OK)
+		rc = index_sweep(now, NULL, e);
 	if (rc == BC_OK) {
 		pthread_mutex_lock(&r->mutex);
 		index_close(r->index);
