@@ -23,28 +23,7 @@ read_repo() {
 
 # manifest DIR - a line for every entry: all that a restore must bring back.
 manifest() {
-	python3 - "$1" <<-'END'
-	import hashlib, os, stat, sys
-	top = os.fsencode(sys.argv[1])
-	groups = {}
-	for d, dirs, files in os.walk(top):
-	    dirs.sort()
-	    for n in sorted(dirs + files) + ([b'.'] if d == top else []):
-	        p = os.path.join(d, n)
-	        s = os.lstat(p)
-	        what = b''
-	        if stat.S_ISREG(s.st_mode):
-	            what = hashlib.sha256(open(p, 'rb').read()).hexdigest()
-	        elif stat.S_ISLNK(s.st_mode):
-	            what = os.readlink(p)
-	        attrs = sorted((a, os.getxattr(p, a, follow_symlinks=False))
-	                       for a in os.listxattr(p, follow_symlinks=False))
-	        links = 0 if stat.S_ISDIR(s.st_mode) else s.st_nlink
-	        same = groups.setdefault((s.st_dev, s.st_ino), len(groups))
-	        print(os.path.relpath(p, top), oct(s.st_mode), s.st_uid, s.st_gid,
-	              s.st_mtime_ns, s.st_size if links else 0, links, same,
-	              s.st_rdev, what, attrs)
-	END
+	python3 "$BATS_TEST_DIRNAME/../tools/manifest.py" "$1"
 }
 
 # same A B - equal trees.
