@@ -282,7 +282,7 @@ static void check_superblocks(struct exam *x, struct repo *r)
 			"both superblocks are whole");
 	else
 		finding(x, HEALTH_WARN, "superblock",
-			"copy the one over the other",
+			"the next command that writes makes it again",
 			"one of " SUPERBLOCK_NAME " and " SUPERBLOCK_COPY_NAME
 			" is missing or damaged");
 }

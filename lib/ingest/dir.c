@@ -164,7 +164,6 @@ static bool list_dir(struct worker *w, struct dir_job *d, int fd)
 		return false;
 	}
 	names_sort(&d->names);
-	d->listed = true;
 	return true;
 }
 
@@ -507,8 +506,8 @@ static void range_dir(struct worker *w, struct range *r, uint32_t i, int dirfd)
 	const struct child *known = known_child(d, r->first + i);
 	struct err e = ERR_INIT;
 	int fd = source_open_dir(dirfd, name);
-	enum bc_err rc = entry_fill(w, r, i, fd, dirfd, &e);
 	int sys = fd < 0 ? errno : 0;
+	enum bc_err rc = entry_fill(w, r, i, fd, dirfd, &e);
 
 	if (fd >= 0)
 		close(fd);
@@ -583,6 +582,19 @@ static void range_item(struct worker *w, struct range *r, uint32_t i, int fd,
 		put_fail(w->p, rc, &e);
 }
 
+static void tell_item(struct put *p, const struct range *r, uint32_t i)
+{
+	char *path =
+		put_path(r->dir->path, name_at(&r->dir->names, r->first + i));
+
+	if (path == NULL)
+		return;
+	pthread_mutex_lock(&p->event_lock);
+	p->o->item(p->o->ctx, path, r->entry[i].content.size);
+	pthread_mutex_unlock(&p->event_lock);
+	free(path);
+}
+
 static void count_range(struct worker *w, struct range *r)
 {
 	struct put_progress *g = w->p->progress;
@@ -596,13 +608,8 @@ static void count_range(struct worker *w, struct range *r)
 			files++;
 		else
 			others++;
-		if (w->p->o->item != NULL) {
-			pthread_mutex_lock(&w->p->event_lock);
-			w->p->o->item(w->p->o->ctx,
-				      name_at(&r->dir->names, r->first + i),
-				      r->entry[i].content.size);
-			pthread_mutex_unlock(&w->p->event_lock);
-		}
+		if (w->p->o->item != NULL)
+			tell_item(w->p, r, i);
 	}
 	r->files = files;
 	r->others = others;

@@ -169,7 +169,6 @@ struct dir_job {
 	char *path; /* below its base; of the top "" */
 	uint64_t dev;
 	struct names names;
-	bool listed;
 
 	/* The check against the stat cache. */
 	bool has_record;
@@ -311,6 +310,9 @@ struct worker {
 
 void put_fail(struct put *p, enum bc_err rc, const struct err *e);
 bool put_failed(struct put *p);
+/* put_path - as it is shown: below the root. The caller frees it; NULL without
+ * memory. */
+char *put_path(const char *dir, const char *name);
 void put_event(struct put *p, enum put_event_kind kind, const char *dir,
 	       const char *name, int sys);
 

@@ -392,7 +392,6 @@ static enum bc_err store(struct put *p, struct err *e)
 	if (rc != BC_OK)
 		return rc;
 	open_cache(p);
-	top->listed = true;
 	sched_push(p, top);
 	return sched_run(p, e);
 }

@@ -52,7 +52,6 @@ struct put_progress {
 	atomic_ullong bytes_known; /* of these, stored before */
 	atomic_ullong bytes_new;   /* to the repository, compressed */
 	atomic_ullong errors;
-	atomic_bool scanned; /* not used by a one-pass put: stays false */
 };
 
 struct put_options {

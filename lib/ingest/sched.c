@@ -42,12 +42,25 @@ bool put_failed(struct put *p)
 	return failed;
 }
 
+char *put_path(const char *dir, const char *name)
+{
+	size_t above = strlen(dir), n = strlen(name) + 1;
+	char *path = malloc(above + 1 + n);
+
+	if (path == NULL)
+		return NULL;
+	memcpy(path, dir, above);
+	if (above > 0)
+		path[above++] = '/';
+	memcpy(path + above, name, n);
+	return path;
+}
+
 void put_event(struct put *p, enum put_event_kind kind, const char *dir,
 	       const char *name, int sys)
 {
 	struct err e = ERR_INIT;
-	size_t n = strlen(dir) + strlen(name) + 2;
-	char *path = malloc(n);
+	char *path = put_path(dir, name);
 
 	pthread_mutex_lock(&p->lock);
 	p->vanished += kind == PUT_VANISHED;
@@ -59,12 +72,6 @@ void put_event(struct put *p, enum put_event_kind kind, const char *dir,
 	if (path != NULL && p->o->event != NULL) {
 		struct put_event ev = { kind, path, &e };
 
-		path[0] = '\0';
-		if (dir[0] != '\0') {
-			strncat(path, dir, n - 1);
-			strncat(path, "/", n - strlen(path) - 1);
-		}
-		strncat(path, name, n - strlen(path) - 1);
 		if (sys != 0)
 			err_sys(&e, sys, "cannot read %s", path);
 		else

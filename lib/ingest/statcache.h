@@ -65,7 +65,7 @@ void statcache_close(struct statcache *c);
 bool statcache_find(const struct statcache *c, struct bytes path, uint32_t part,
 		    struct stat_record *out);
 
-/* statcache_next - walk a part's entries: c is cursor_of(record.raw). */
+/* statcache_next - walk a part's entries: *left is record.raw at first. */
 bool statcache_next(struct bytes *left, struct stat_entry *out);
 
 /* A cache that is being written. */

@@ -212,6 +212,19 @@ setup() {
 	status_is 0
 }
 
+@test "-v tells each item by its path" {
+	mkdir -p src/dir/deep
+	echo 1 >src/a
+	echo 2 >src/dir/deep/b
+	run --separate-stderr blobctl put -v src
+	status_is 0
+	[[ "$stderr$output" = *src/a* ]]
+	[[ "$stderr$output" = *src/dir/deep/b* ]]
+	run --separate-stderr blobctl --json put -v --no-cache src
+	status_is 0
+	has '"path":"src/dir/deep/b"'
+}
+
 @test "--json: unreadable files are warnings with a path" {
 	root_only "becomes another user"
 	let_in
