@@ -430,6 +430,7 @@ struct work {
 	size_t n_remove;
 	const struct log_tagging *tagging;
 	bool frees;
+	bool looked; /* with the lock held: from here on a group may be there */
 };
 
 static enum bc_err collect_writer(struct work *w, struct pack_writer *pw,
@@ -561,7 +562,10 @@ static enum bc_err look(void *ctx, struct repo *r, struct err *e)
 		if (rc == BC_OK)
 			rc = log_ops_add(&w->group.ops, &op);
 	}
-	return rc == BC_OK ? name_packs(w, r, e) : rc;
+	if (rc == BC_OK)
+		rc = name_packs(w, r, e);
+	w->looked = rc == BC_OK;
+	return rc;
 }
 
 static void after_commit(struct session *s, bool data_inlined,
@@ -586,7 +590,7 @@ static enum bc_err commit(struct work *w, struct err *e)
 			    .look = look,
 			    .ctx = w,
 			    .frees = w->frees };
-	bool data_inlined = false, meta_inlined = false, tried = false;
+	bool data_inlined = false, meta_inlined = false;
 	enum bc_err rc = kept(s, e);
 
 	group_builder_init(&w->group);
@@ -600,7 +604,6 @@ static enum bc_err commit(struct work *w, struct err *e)
 		rc = io_dir_sync(s->r->packs_dir, e);
 	if (rc == BC_OK && w->record.n > 0)
 		rc = add_record(w, e);
-	tried = rc == BC_OK;
 	if (rc == BC_OK)
 		rc = repo_commit(s->r, &c, e);
 	if (rc == BC_OK)
@@ -610,7 +613,7 @@ static enum bc_err commit(struct work *w, struct err *e)
 
 		w->made = m->next;
 		/* After a commit that failed half-way a group may name it. */
-		if (!tried)
+		if (!w->looked)
 			pack_made_unlink(m, s->r->packs_dir);
 		pack_made_free(m);
 	}
