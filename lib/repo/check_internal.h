@@ -41,6 +41,10 @@ struct check_at {
 void check_tell(struct check *c, enum check_weight w, const struct check_at *at,
 		const char *next, const char *fmt, ...) BC_PRINTF(5, 6);
 
+/* check_moved_on - has somebody committed since the check began? Then a view
+ * may rightly know more than it does. Looks at the log; one thread. */
+bool check_moved_on(struct check *c);
+
 void check_begin(struct check *c, enum check_phase p, uint64_t all);
 void check_step(struct check *c, uint64_t n);
 bool check_stopped(const struct check *c, enum bc_err *rc, struct err *e);

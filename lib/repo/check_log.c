@@ -14,6 +14,52 @@ static const char COPY_NEXT[] =
 /* ---- where it ends --------------------------------------------------------
  */
 
+/* Is there a log that goes on where the one with the head ends? */
+static bool has_successor(struct check *c)
+{
+	const struct log_pos *head = &c->r->head;
+	struct log_list list;
+	bool found = false;
+
+	if (log_list_read(c->r->log_dir, &list, NULL) != BC_OK)
+		return false;
+	for (size_t i = 0; i < list.n && !found; i++) {
+		char name[LOG_NAME_BYTES];
+		struct log_file *l = NULL;
+
+		if (list.at[i].seq != head->seq + 1)
+			continue;
+		log_name(list.at[i].seq, &list.at[i].id, name);
+		if (log_file_open(c->r->log_dir, name, false, &l, NULL) ==
+		    BC_OK)
+			found = pack_id_eq(&log_file_head(l)->prev_id,
+					   &head->log) &&
+				log_file_head(l)->prev_end >= head->end;
+		log_file_close(l);
+	}
+	log_list_free(&list);
+	return found;
+}
+
+bool check_moved_on(struct check *c)
+{
+	const struct log_pos *head = &c->r->head;
+	char name[LOG_NAME_BYTES];
+	struct log_file *l = NULL;
+	struct group *g = NULL;
+
+	if (c->moved_on)
+		return true;
+	log_name(head->seq, &head->log, name);
+	if (log_file_open(c->r->log_dir, name, false, &l, NULL) == BC_OK)
+		c->moved_on = log_file_group(l, head->end, GROUP_WHOLE,
+					     c->r->dec, &g, NULL) == BC_OK;
+	group_free(g);
+	log_file_close(l);
+	c->moved_on = c->moved_on || has_successor(c);
+	return c->moved_on;
+}
+
 /*
  * Opening with views in memory has read the chain from its beginning, every
  * group with all its blocks. What is left to say is where it ends, and why.

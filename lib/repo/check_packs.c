@@ -209,7 +209,7 @@ enum bc_err check_packs(struct check *c, struct err *e)
 		    BC_OK)
 		u.live.n = 0;
 	/* With generations missing, what they named is not known. */
-	if (rc == BC_OK && c->log_whole && !c->moved_on)
+	if (rc == BC_OK && c->log_whole && !check_moved_on(c))
 		rc = io_list(c->r->packs_dir, ".", e, look_at, &u);
 	return rc;
 }

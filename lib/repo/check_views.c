@@ -194,7 +194,7 @@ static enum bc_err stands(struct check *c, struct catalog *disk,
 
 	if (rc != BC_OK)
 		return rc;
-	if (p.generation > head->generation && !c->moved_on)
+	if (p.generation > head->generation && !check_moved_on(c))
 		check_tell(c, CHECK_DAMAGE, at,
 			   "find out what became of the log; if an older copy "
 			   "of it was put back on purpose, remove catalog.db "
@@ -313,7 +313,7 @@ static bool open_index(struct check *c, struct err *e)
 	index_covered(ix, &covered, &digest);
 	index_stats(ix, &stats);
 	index_close(ix);
-	if (covered > c->r->head.generation && !c->moved_on) {
+	if (covered > c->r->head.generation && !check_moved_on(c)) {
 		check_tell(c, CHECK_DAMAGE, &at, INDEX_NEXT,
 			   "the index has seen generation %llu, but the log "
 			   "ends at %llu",

@@ -104,6 +104,8 @@ PY
 	quickly "$TESTING" -R "$R" --lock-wait=1s put -q --print-id "$T/two/"
 	status=$?
 	[ $status = 11 ] || fail "the commit lock is held: status $status, not 11"
+	[ -z "$(find "$R/packs" -type f)" ] ||
+		fail "packs that nothing names are left: $(ls "$R/packs")"
 	kill -KILL $stopped
 	wait $stopped 2>/dev/null
 	stopped=
@@ -174,6 +176,30 @@ many_small() {
 	[ "$failed" != "$before" ] || ok "on $BLOBCTL_IO: small puts of eight writers"
 }
 
+# What is committed while check looks is no damage.
+check_beside() {
+	local before=$failed i writer
+
+	new_repo --reserve=1MiB
+	b put -q "$T/two/"
+	(
+		for i in {1..400}; do
+			[ ! -e "$T/enough" ] || break
+			"$TESTING" -R "$R" tag -q latest a="$i" >/dev/null 2>&1
+		done
+	) &
+	writer=$!
+	for ((i = 0; i < $(long 25 300); i++)); do
+		"$TESTING" -R "$R" check -q >"$T/said" 2>&1 </dev/null && continue
+		fail "check beside commits: status $?"
+		break
+	done
+	: >"$T/enough"
+	wait $writer
+	rm -f "$T/enough"
+	[ "$failed" != "$before" ] || ok "on $BLOBCTL_IO: check beside commits, $i times"
+}
+
 two_inits() {
 	local before=$failed i wins a b
 
@@ -204,6 +230,7 @@ for engine in $(engines); do
 	stopped_commit
 	parallel
 	many_small
+	check_beside
 	two_inits
 done
 plan
