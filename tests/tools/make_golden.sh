@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Makes a golden repository: once for every version of the format, never again.
 #
-# usage: make.sh BUILD OUT       (as root, for the device node)
+# usage: make_golden.sh BUILD OUT       (as root, for the device node)
 #
 # BUILD has blobctl and blobctl-testing. Writes OUT.tar.zst: the repository
 # without its views and its reserve, and what it holds, as manifest.py says it.
@@ -77,7 +77,7 @@ b check --read-data
 		b get "$snap" got/tree
 		echo "== $snap"
 		# A directory made up around one file has no time of its own.
-		python3 "$here/../tools/manifest.py" got/tree |
+		python3 "$here/manifest.py" got/tree |
 			if [[ $snap = all* ]]; then cat; else grep -v "^b'\.' "; fi
 		rm -rf got
 	done
