@@ -114,6 +114,18 @@ enum bc_err superblock_load(struct io_dir *dir, struct superblock *s,
 	rc2 = load_one(dir, SUPERBLOCK_COPY_NAME, &two, &there, &e2);
 	if (copies != NULL)
 		*copies = (rc1 == BC_OK) + (rc2 == BC_OK);
+	/* Which of them was put here by mistake, only the user knows; taking
+	 * the wrong one would make all views anew, as of another repository. */
+	if (rc1 == BC_OK && rc2 == BC_OK && !pack_id_eq(&one.id, &two.id)) {
+		err_set(e, BC_EDAMAGE,
+			SUPERBLOCK_NAME " and " SUPERBLOCK_COPY_NAME
+					" of %s are of two repositories",
+			io_dir_path(dir));
+		err_hint(e,
+			 "move the foreign one away: the other is made again "
+			 "from what remains");
+		return BC_EDAMAGE;
+	}
 	if (rc1 == BC_OK && (rc2 != BC_OK || one.sequence >= two.sequence)) {
 		*s = one;
 		return BC_OK;

@@ -58,7 +58,7 @@ superblock_decode(struct bytes raw, struct superblock *s, struct err *e);
  *   copies  [out] how many are whole: 1 asks for a repair; may be NULL
  *
  *   BC_ENOREPO   neither copy is there
- *   BC_EDAMAGE   neither is whole
+ *   BC_EDAMAGE   neither is whole, or they are of two repositories
  *   BC_EVERSION  newer than this program
  */
 BC_MUST_CHECK enum bc_err superblock_load(struct io_dir *dir,

@@ -166,6 +166,26 @@ good_is_whole() {
 	[ "$(blobctl ls | wc -l)" -eq 4 ]
 }
 
+@test "the superblock of another repository is named, and spoils nothing" {
+	two_snapshots
+	blobctl -q init --no-remember other
+	cp repo/superblock keep
+	for name in superblock superblock.copy; do
+		cp other/superblock repo/$name
+		for command in ls check "put good"; do
+			# shellcheck disable=SC2086
+			run --separate-stderr blobctl $command
+			status_is 13
+			[[ "$stderr$output" = *"superblock and superblock.copy"* ]]
+		done
+		[ -s repo/catalog.db ]
+		rm repo/$name
+		blobctl -q put good --name=good
+		cmp repo/$name keep
+	done
+	good_is_whole
+}
+
 @test "one superblock is enough; none is not" {
 	two_snapshots
 	flip repo/superblock 20
