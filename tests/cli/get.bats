@@ -137,7 +137,8 @@ setup() {
 @test "modes, times, hard links, holes, names of all kinds" {
 	mkdir src
 	cd src
-	for m in 000 400 755 4755 2711 1777; do
+	# Only root reads what nobody may read.
+	for m in $(is_root && echo 000) 400 755 4755 2711 1777; do
 		echo "$m" >m$m
 		chmod "$m" m$m
 	done

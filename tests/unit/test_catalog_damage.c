@@ -624,6 +624,17 @@ static void try_open(const char *path, bool create, enum bc_err want_rc)
 	CHECK(c == NULL && e.text[0] != '\0');
 }
 
+static void chmod_all(const char *db, mode_t mode)
+{
+	static const char *const suffix[] = { "", "-wal", "-shm" };
+	char name[PATH_BYTES];
+
+	for (size_t i = 0; i < sizeof(suffix) / sizeof(suffix[0]); i++) {
+		snprintf(name, sizeof(name), "%s%s", db, suffix[i]);
+		CHECK(chmod(name, mode) == 0 || errno == ENOENT);
+	}
+}
+
 static void read_only_child(const struct place *p, bool alone)
 {
 	char none[PATH_BYTES];
@@ -639,6 +650,8 @@ static void read_only_child(const struct place *p, bool alone)
 		CHECK(mount(NULL, p->dir, NULL,
 			    MS_BIND | MS_REMOUNT | MS_RDONLY, NULL) == 0);
 	} else {
+		/* A folder that is not writable does not protect its files. */
+		chmod_all(p->db, 0444);
 		CHECK(chmod(p->dir, 0555) == 0);
 	}
 	if (alone) {
@@ -688,6 +701,7 @@ static void test_read_only(void)
 		}
 		status = wait_child(pid);
 		chmod(p.dir, 0755);
+		chmod_all(p.db, 0644);
 		CHECK(WIFEXITED(status));
 		CHECK_EQ(WEXITSTATUS(status), 0);
 	}
