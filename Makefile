@@ -119,7 +119,7 @@ print-cflags:
 
 # A fuzzer needs clang; each harness is also a plain program over its corpus.
 fuzz: ## build every fuzz harness with libFuzzer under build/fuzz
-	$(MAKE) BUILD=$(BUILD)/fuzz CC=$(CLANG) OPT='-O1 -g' \
+	@$(MAKE) BUILD=$(BUILD)/fuzz CC=$(CLANG) OPT='-O1 -g' \
 		SAN=address,undefined,fuzzer-no-link fuzz-bins
 
 FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/%)

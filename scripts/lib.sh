@@ -36,7 +36,7 @@ build() {
 			if [ -t 1 ]; then
 				printf '\r  %d of %d' "$step" "$all"
 				[ "$step" != "$all" ] || echo
-			elif [ $((step % 50)) = 0 ] || [ "$step" = "$all" ]; then
+			elif [ $((step % 20)) = 0 ] || [ "$step" = "$all" ]; then
 				echo "  $step of $all"
 			fi
 		done
