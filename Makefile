@@ -79,7 +79,6 @@ $(LIB_A): $(LIB_OBJ)
 	@rm -f $@
 	$(call step,AR,$@) $(AR) rcsD $@ $^
 
-# The vector kernels are nothing without the optimiser, whatever OPT says.
 $(BUILD)/%.o: %.c Makefile VERSION
 	@mkdir -p $(@D)
 	$(call step,CC,$<) $(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<

@@ -111,10 +111,8 @@ static enum bc_err add_root(struct put *p, struct dir_job *top,
 	return sys == 0 ? BC_OK : err_sys(e, sys, "cannot list %s", root->path);
 }
 
-static enum bc_err check_names(const struct put *p, const struct dir_job *top,
-			       struct err *e)
+static enum bc_err check_names(const struct dir_job *top, struct err *e)
 {
-	(void)p;
 	for (size_t i = 1; i < top->names.n; i++)
 		if (strcmp(name_at(&top->names, i - 1),
 			   name_at(&top->names, i)) == 0)
@@ -138,7 +136,7 @@ static enum bc_err open_roots(struct put *p, struct dir_job *top, struct err *e)
 		rc = add_root(p, top, &p->o->roots[i], e);
 	names_sort(&top->names);
 	top->dev = p->n_bases > 0 ? p->bases[0].dev : 0;
-	return rc == BC_OK ? check_names(p, top, e) : rc;
+	return rc == BC_OK ? check_names(top, e) : rc;
 }
 
 /* ---- standard input -------------------------------------------------------
