@@ -13,7 +13,7 @@ mandir    ?= $(datadir)/man
 docdir    ?= $(datadir)/doc/blobctl
 
 # Folders of the library, from the bottom layer up (docs/architecture.md).
-LAYERS := util hash codec io chunk pack log index catalog repo ingest restore
+LAYERS := util hash codec io chunk tree pack log index catalog repo check ingest restore
 
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
 	-Wmissing-prototypes -Wvla -Wformat=2 -Wundef -Wwrite-strings \

@@ -21,7 +21,7 @@
 #include "hash/sha256.h"
 #include "ingest/put.h"
 #include "pack/open.h"
-#include "repo/content_reader.h"
+#include "tree/content_reader.h"
 #include "repo/create.h"
 #include "repo/internal.h"
 #include "util/arith.h"

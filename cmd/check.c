@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* check - is everything that was stored still there and whole? */
-#include "repo/check.h"
+#include "check/check.h"
 
 #include <stdlib.h>
 #include <string.h>

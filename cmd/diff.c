@@ -7,7 +7,7 @@
 #include "cmd/entries.h"
 #include "cmd/pick.h"
 #include "cmd/show.h"
-#include "repo/tree_compare.h"
+#include "tree/compare.h"
 
 struct diff_opts {
 	bool stat;

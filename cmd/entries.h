@@ -11,7 +11,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-#include "repo/tree_reader.h"
+#include "tree/reader.h"
 
 struct entries_walk {
 	struct node_source source;

@@ -30,10 +30,10 @@
 #include "ingest/put.h"
 #include "ingest/statcache.h"
 #include "repo/chunks.h"
-#include "repo/content_builder.h"
+#include "tree/content_builder.h"
 #include "repo/session.h"
-#include "repo/tree_builder.h"
-#include "repo/tree_reader.h"
+#include "tree/builder.h"
+#include "tree/reader.h"
 
 enum {
 	RANGE_NAMES = 128,

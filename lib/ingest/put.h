@@ -13,7 +13,7 @@
 #include <stdatomic.h>
 
 #include "repo/repo.h"
-#include "repo/snapshot_record.h"
+#include "tree/snapshot_record.h"
 
 enum put_how {
 	PUT_NAMED,    /* stored under its last component */

@@ -17,7 +17,7 @@
 
 #include "io/io.h"
 #include "pack/format.h"
-#include "repo/node.h"
+#include "tree/node.h"
 
 struct stat_entry {
 	struct bytes name;

@@ -5,7 +5,7 @@
 #include "hash/sha256.h"
 #include "pack/open.h"
 #include "repo/internal.h"
-#include "repo/snapshot_record.h"
+#include "tree/snapshot_record.h"
 
 /* The plain bytes of the chunk `id` of this group, in `block` (which is filled
  * with the whole block). */

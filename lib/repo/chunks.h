@@ -10,7 +10,7 @@
 #define BC_REPO_CHUNKS_H
 
 #include "pack/format.h"
-#include "repo/node_io.h"
+#include "tree/node_io.h"
 #include "repo/repo.h"
 
 struct io_file;

@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 
-#include "repo/node_inner.h"
-#include "repo/node_leaf.h"
+#include "tree/node_inner.h"
+#include "tree/node_leaf.h"
 #include "util/arith.h"
 
 enum {

@@ -12,7 +12,7 @@
 #include <stdatomic.h>
 
 #include "repo/chunks.h"
-#include "repo/snapshot_record.h"
+#include "tree/snapshot_record.h"
 
 /* ---- marks ----------------------------------------------------------------
  */

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "repo/tree_reader.h"
+#include "tree/reader.h"
 
 enum { SHOWN_BYTES = 200 };
 

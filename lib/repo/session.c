@@ -5,7 +5,7 @@
 
 #include "hash/sha256.h"
 #include "pack/writer.h"
-#include "repo/attrs.h"
+#include "tree/attrs.h"
 #include "repo/checkpoint.h"
 #include "repo/chunks.h"
 #include "repo/commit.h"

@@ -14,7 +14,7 @@
 #define BC_REPO_SESSION_H
 
 #include "pack/gather.h"
-#include "repo/node_io.h"
+#include "tree/node_io.h"
 #include "repo/repo.h"
 
 struct session;

@@ -9,7 +9,7 @@
 #define BC_REPO_SNAPSHOTS_H
 
 #include "repo/repo.h"
-#include "repo/snapshot_record.h"
+#include "tree/snapshot_record.h"
 #include "util/parse_key.h"
 
 /*

@@ -6,7 +6,7 @@
  */
 #include <stdlib.h>
 
-#include "repo/content_reader.h"
+#include "tree/content_reader.h"
 #include "restore/loader.h"
 #include "restore/restore.h"
 #include "util/arith.h"

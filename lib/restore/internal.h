@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
-#include "repo/attrs.h"
+#include "tree/attrs.h"
 #include "restore/loader.h"
 #include "restore/restore.h"
 

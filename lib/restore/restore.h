@@ -13,7 +13,7 @@
 
 #include <stdatomic.h>
 
-#include "repo/node.h"
+#include "tree/node.h"
 #include "repo/repo.h"
 
 enum { RESTORE_THREADS_MAX = 16 };

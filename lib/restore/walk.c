@@ -11,8 +11,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "repo/content_reader.h"
-#include "repo/tree_reader.h"
+#include "tree/content_reader.h"
+#include "tree/reader.h"
 #include "restore/internal.h"
 
 enum {

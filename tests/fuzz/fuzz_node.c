@@ -7,8 +7,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "repo/node_inner.h"
-#include "repo/node_leaf.h"
+#include "tree/node_inner.h"
+#include "tree/node_leaf.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 

@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "repo/snapshot_record.h"
+#include "tree/snapshot_record.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 

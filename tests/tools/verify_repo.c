@@ -27,10 +27,10 @@
 #include <unistd.h>
 
 #include "repo/chunks.h"
-#include "repo/content_reader.h"
+#include "tree/content_reader.h"
 #include "repo/internal.h"
-#include "repo/snapshot_record.h"
-#include "repo/tree_reader.h"
+#include "tree/snapshot_record.h"
+#include "tree/reader.h"
 #include "util/hex.h"
 
 enum { PATH_BYTES = 4096, READ_BYTES = 1 << 20 };

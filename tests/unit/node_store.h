@@ -7,7 +7,7 @@
 #define BC_TESTS_NODE_STORE_H
 
 #include "hash/sha256.h"
-#include "repo/node.h"
+#include "tree/node.h"
 #include "t.h"
 #include "util/hex.h"
 

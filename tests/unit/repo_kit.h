@@ -17,15 +17,15 @@
 
 #include "hash/sha256.h"
 #include "repo/chunks.h"
-#include "repo/content_builder.h"
-#include "repo/content_reader.h"
+#include "tree/content_builder.h"
+#include "tree/content_reader.h"
 #include "repo/create.h"
 #include "repo/internal.h"
 #include "repo/layout.h"
 #include "repo/session.h"
-#include "repo/snapshot_record.h"
-#include "repo/tree_builder.h"
-#include "repo/tree_reader.h"
+#include "tree/snapshot_record.h"
+#include "tree/builder.h"
+#include "tree/reader.h"
 #include "tests/unit/t.h"
 
 enum { KIT_PATH_BYTES = 256, KIT_NOTES_BYTES = 8192, KIT_BATCH = 16 };

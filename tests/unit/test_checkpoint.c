@@ -5,7 +5,7 @@
 #include <sys/mount.h>
 
 #include "io/fault.h"
-#include "repo/check_internal.h"
+#include "check/internal.h"
 #include "repo/checkpoint.h"
 #include "repo/commit.h"
 #include "repo/snapshots.h"

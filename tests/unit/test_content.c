@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Content of files: lists, reading in order, seeking, damage. */
 #include "node_store.h"
-#include "repo/content_builder.h"
-#include "repo/content_reader.h"
+#include "tree/content_builder.h"
+#include "tree/content_reader.h"
 
 static struct err e = ERR_INIT;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Leaves, inner nodes, attributes: round trips, strictness, golden bytes. */
 #include "node_store.h"
-#include "repo/node_inner.h"
-#include "repo/node_leaf.h"
+#include "tree/node_inner.h"
+#include "tree/node_leaf.h"
 
 static struct err e = ERR_INIT;
 

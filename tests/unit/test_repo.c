@@ -4,7 +4,7 @@
 #include <signal.h>
 
 #include "io/fault.h"
-#include "repo/check.h"
+#include "check/check.h"
 
 #include "tests/unit/repo_kit.h"
 

@@ -7,7 +7,7 @@
 
 #include "index/build.h"
 #include "pack/writer.h"
-#include "repo/check.h"
+#include "check/check.h"
 #include "repo/usage.h"
 #include "tests/unit/repo_kit.h"
 

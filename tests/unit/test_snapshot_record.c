@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The snapshot record: round trip, strictness, golden bytes. */
 #include "node_store.h"
-#include "repo/snapshot_record.h"
+#include "tree/snapshot_record.h"
 
 static struct err e = ERR_INIT;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Directories: building, reading, looking up, comparing, damage. */
 #include "node_store.h"
-#include "repo/tree_builder.h"
-#include "repo/tree_compare.h"
+#include "tree/builder.h"
+#include "tree/compare.h"
 
 static struct err e = ERR_INIT;
 

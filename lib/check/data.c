@@ -1,0 +1,659 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every block of every pack: read in the order of the file, its checksum, its
+ * bytes decoded, and the id of each chunk in it. A thread takes one pack after
+ * the other; reads run ahead of it by a few pieces. Ids are computed for many
+ * chunks at once, which the hash wants.
+ */
+#include <stdlib.h>
+
+#include "codec/zstd.h"
+#include "hash/sha256.h"
+#include "io/queue.h"
+#include "pack/open.h"
+#include "check/internal.h"
+#include "util/arith.h"
+
+enum {
+	PIECES = 4,
+	PIECE_BYTES = 1 << 20,
+	/* Plain bytes and chunks hashed together. */
+	BATCH_BYTES = 4 << 20,
+	BATCH_CHUNKS = 1024,
+	THREADS_MAX = 64,
+};
+
+static const char DATA_NEXT[] =
+	"put the file back from a copy of the repository if you have one; the "
+	"paths that need it are listed below";
+
+/* ---- a file, piece by piece -----------------------------------------------
+ */
+
+struct piece {
+	uint8_t *mem;
+	struct io_req req;
+	bool flying;
+	uint64_t at; /* in the file */
+	size_t n;    /* bytes there; 0 beyond the end */
+	int sys;     /* errno of the read */
+};
+
+struct stream {
+	struct io_queue *queue;
+	struct piece piece[PIECES];
+	unsigned first; /* the piece that is being used */
+	struct io_file *file;
+	uint64_t next, end; /* to be read */
+	struct buf whole;   /* a block that lies in several pieces */
+};
+
+static enum bc_err stream_init(struct stream *s, struct io *io, struct err *e)
+{
+	*s = (struct stream){ .queue = NULL };
+	buf_init(&s->whole, BLOCK_HEAD_BYTES + BLOCK_PLAIN_MAX_BYTES);
+	for (int i = 0; i < PIECES; i++) {
+		s->piece[i].mem = aligned_alloc(IO_ALIGN, PIECE_BYTES);
+		if (s->piece[i].mem == NULL)
+			return err_set(e, BC_ENOMEM, "no memory to read");
+	}
+	return io_queue_new(io, PIECES, &s->queue, e);
+}
+
+static void stream_fini(struct stream *s)
+{
+	io_queue_free(s->queue);
+	for (int i = 0; i < PIECES; i++)
+		free(s->piece[i].mem);
+	buf_fini(&s->whole);
+}
+
+/* Send for the next bytes of the file, into a piece that is free. */
+static enum bc_err order(struct stream *s, struct piece *p, struct err *e)
+{
+	p->at = s->next;
+	p->n = 0;
+	p->sys = 0;
+	if (s->next >= s->end)
+		return BC_OK;
+	p->req = (struct io_req){ .op = IO_REQ_READ,
+				  .file = s->file,
+				  .buf = p->mem,
+				  .len = (size_t)min_u64(PIECE_BYTES,
+							 s->end - s->next),
+				  .off = s->next,
+				  .user = p };
+	s->next += p->req.len;
+	p->flying = true;
+	return io_queue_submit(s->queue, &p->req, e);
+}
+
+static enum bc_err land(struct stream *s, struct piece *p, struct err *e)
+{
+	while (p->flying) {
+		enum bc_err rc = io_queue_wait(s->queue, 1, e);
+		struct io_req *r;
+
+		if (rc != BC_OK)
+			return rc;
+		while ((r = io_queue_take(s->queue)) != NULL) {
+			struct piece *q = r->user;
+
+			q->flying = false;
+			q->n = r->done;
+			q->sys = r->sys;
+		}
+	}
+	return BC_OK;
+}
+
+/* Stand at the beginning of a file of `end` bytes, a multiple of IO_ALIGN. */
+static enum bc_err stream_begin(struct stream *s, struct io_file *f,
+				uint64_t end, struct err *e)
+{
+	enum bc_err rc = BC_OK;
+
+	s->file = f;
+	s->next = s->first = 0;
+	s->end = end;
+	for (int i = 0; i < PIECES && rc == BC_OK; i++)
+		rc = order(s, &s->piece[i], e);
+	return rc == BC_OK ? io_queue_start(s->queue, e) : rc;
+}
+
+/* Nothing of the file is in flight any more. */
+static enum bc_err stream_end(struct stream *s, struct err *e)
+{
+	enum bc_err rc = BC_OK;
+
+	for (int i = 0; i < PIECES && rc == BC_OK; i++)
+		rc = land(s, &s->piece[i], e);
+	return rc;
+}
+
+static enum bc_err advance(struct stream *s, struct err *e)
+{
+	struct piece *p = &s->piece[s->first];
+	enum bc_err rc = land(s, p, e);
+
+	s->first = (s->first + 1) % PIECES;
+	if (rc == BC_OK)
+		rc = order(s, p, e);
+	return rc == BC_OK ? io_queue_start(s->queue, e) : rc;
+}
+
+/*
+ * The bytes [at, at + n); calls come in order of `at`. What was given before
+ * is gone. BC_EIO if they could not be read, BC_EDAMAGE if the file ends.
+ */
+static enum bc_err stream_get(struct stream *s, uint64_t at, size_t n,
+			      struct bytes *out, struct err *e)
+{
+	struct piece *p = &s->piece[s->first];
+	enum bc_err rc = BC_OK;
+	int sys = 0;
+
+	while (rc == BC_OK && at >= p->at + PIECE_BYTES && p->at < s->end) {
+		rc = advance(s, e);
+		p = &s->piece[s->first];
+	}
+	if (rc == BC_OK)
+		rc = land(s, p, e);
+	if (rc == BC_OK && at >= p->at && at + n <= p->at + p->n) {
+		*out = bytes_of(p->mem + (at - p->at), n);
+		return BC_OK;
+	}
+	buf_clear(&s->whole);
+	while (rc == BC_OK && s->whole.n < n) {
+		uint64_t from = at + s->whole.n;
+		size_t part;
+
+		rc = land(s, p, e);
+		if (rc != BC_OK)
+			break;
+		if (p->sys != 0)
+			sys = p->sys;
+		if (from < p->at || p->at >= s->end)
+			return err_set(e, BC_EDAMAGE, "the file ends too soon");
+		if (p->sys == 0 && from >= p->at + p->n)
+			return err_set(e, BC_EDAMAGE, "the file ends too soon");
+		if (p->sys != 0) /* keep in step; the block is lost */
+			part = (size_t)min_u64(n - s->whole.n,
+					       p->at + PIECE_BYTES - from);
+		else
+			part = (size_t)min_u64(n - s->whole.n,
+					       p->at + p->n - from);
+		rc = buf_add(&s->whole, p->mem + (from - p->at), part);
+		if (rc != BC_OK)
+			return err_set(e, rc, "no memory for a block");
+		if (s->whole.n < n)
+			rc = advance(s, e);
+		p = &s->piece[s->first];
+	}
+	if (rc == BC_OK && sys != 0)
+		return err_sys(e, sys, "the device cannot read it");
+	*out = buf_bytes(&s->whole);
+	return rc;
+}
+
+/* ---- one thread -----------------------------------------------------------
+ */
+
+struct data_check {
+	struct check *c;
+	const struct pack_numbers *v;
+	atomic_size_t next; /* of v */
+	atomic_ullong bytes;
+	pthread_mutex_t lock;
+	struct err failed; /* the first failure of any thread */
+	atomic_bool over;
+};
+
+/* A chunk whose id is to be computed. */
+struct pending {
+	uint32_t slot;
+	uint64_t offset; /* of its block */
+	struct digest want, got;
+};
+
+struct reader {
+	struct data_check *d;
+	struct codec_dec *dec;
+	struct stream stream;
+	struct buf plain;
+	struct pending *pending;
+	struct sha256_job *jobs;
+	size_t n;
+	uint32_t number;
+	struct check_at at;
+	unsigned told;
+};
+
+static enum bc_err mark_bad(struct reader *r, uint32_t slot, struct err *e)
+{
+	enum bc_err rc;
+
+	pthread_mutex_lock(&r->d->c->lock);
+	rc = marks_set(&r->d->c->bad, r->number, slot);
+	pthread_mutex_unlock(&r->d->c->lock);
+	return rc == BC_OK ? rc : err_set(e, rc, "no memory for marks");
+}
+
+static void tell(struct reader *r, uint64_t offset, const char *text)
+{
+	struct check_at at = { .file = r->at.file, .offset = &offset };
+
+	r->told++;
+	if (r->told <= CHECK_TELL_MAX)
+		check_tell(r->d->c, CHECK_DAMAGE, &at, DATA_NEXT, "%s", text);
+	else if (r->told == CHECK_TELL_MAX + 1)
+		check_tell(r->d->c, CHECK_DAMAGE, &r->at, DATA_NEXT,
+			   "and more blocks");
+}
+
+/* Compute and compare the ids that have gathered. */
+static enum bc_err flush(struct reader *r, struct err *e)
+{
+	enum bc_err rc = BC_OK;
+	uint64_t told = UINT64_MAX;
+
+	sha256_many(r->jobs, r->n);
+	for (size_t i = 0; i < r->n && rc == BC_OK; i++) {
+		const struct pending *p = &r->pending[i];
+
+		if (digest_eq(&p->want, &p->got))
+			continue;
+		if (p->offset != told)
+			tell(r, p->offset,
+			     "the block is whole, but chunks in it are not "
+			     "what they were");
+		told = p->offset;
+		rc = mark_bad(r, p->slot, e);
+	}
+	r->n = 0;
+	buf_clear(&r->plain);
+	return rc;
+}
+
+static enum bc_err decode(struct reader *r, const struct dir_block *b,
+			  struct bytes raw, uint8_t *to, struct err *e)
+{
+	struct bytes stored = bytes_of(raw.p + BLOCK_HEAD_BYTES, b->stored);
+	struct block_head h;
+	enum bc_err rc = block_head_decode(raw, &h, e);
+
+	if (rc == BC_OK &&
+	    (h.stored != b->stored || h.plain != b->plain ||
+	     h.chunks != b->chunks || h.first_slot != b->first_slot ||
+	     h.kind != (enum block_kind)b->kind ||
+	     h.codec != (enum block_codec)b->codec))
+		rc = err_set(e, BC_EDAMAGE,
+			     "the block and the directory disagree");
+	if (rc == BC_OK)
+		rc = block_check(&h, stored, e);
+	if (rc != BC_OK)
+		return rc;
+	if (h.codec == BLOCK_ZSTD) {
+		rc = codec_decompress(r->dec, stored, to, h.plain, e);
+		return rc == BC_EINVAL ? BC_EDAMAGE : rc;
+	}
+	memcpy(to, stored.p, h.plain);
+	return BC_OK;
+}
+
+static enum bc_err lose_block(struct reader *r, const struct pack_dir *d,
+			      uint32_t first, const struct dir_block *b,
+			      const struct err *why, struct err *e)
+{
+	struct check *c = r->d->c;
+	bool told;
+	enum bc_err rc = BC_OK;
+
+	/* A block of the log may have been told with the chain. */
+	pthread_mutex_lock(&c->lock);
+	told = marks_get(&c->bad, r->number, d->base_slot + first);
+	pthread_mutex_unlock(&c->lock);
+	if (!told)
+		tell(r, b->offset, why->text);
+	for (uint32_t i = 0; i < b->chunks && rc == BC_OK; i++)
+		rc = mark_bad(r, d->base_slot + first + i, e);
+	return rc;
+}
+
+static enum bc_err check_block(struct reader *r, const struct pack_dir *d,
+			       uint32_t first, const struct dir_block *b,
+			       struct err *e)
+{
+	struct err why = ERR_INIT;
+	struct bytes raw;
+	uint8_t *to = NULL;
+	enum bc_err rc = BC_OK;
+
+	if (r->n > 0 && (r->plain.n + b->plain > BATCH_BYTES ||
+			 r->n + b->chunks > BATCH_CHUNKS))
+		rc = flush(r, e);
+	if (rc == BC_OK)
+		rc = buf_extend(&r->plain, b->plain, &to);
+	if (rc != BC_OK)
+		return err_set(e, rc, "no memory for a block");
+	rc = stream_get(&r->stream, b->offset,
+			BLOCK_HEAD_BYTES + (size_t)b->stored, &raw, &why);
+	if (rc == BC_OK)
+		rc = decode(r, b, raw, to, &why);
+	if (rc == BC_ENOMEM) {
+		if (e != NULL)
+			*e = why;
+		return rc;
+	}
+	if (rc != BC_OK) {
+		r->plain.n -= b->plain;
+		return lose_block(r, d, first, b, &why, e);
+	}
+	for (uint32_t i = first; i < first + b->chunks; i++) {
+		struct pending *p = &r->pending[r->n];
+
+		p->slot = d->base_slot + i;
+		p->offset = b->offset;
+		p->want = d->ids[i];
+		r->jobs[r->n++] =
+			(struct sha256_job){ .msg = bytes_of(to + d->starts[i],
+							     d->lengths[i]),
+					     .out = &p->got };
+	}
+	return BC_OK;
+}
+
+static bool over(struct reader *r, enum bc_err *rc, struct err *e)
+{
+	if (check_stopped(r->d->c, rc, e))
+		return true;
+	if (!atomic_load_explicit(&r->d->over, memory_order_relaxed))
+		return false;
+	*rc = err_set(e, BC_ECANCEL, "stopped");
+	return true;
+}
+
+static enum bc_err check_dir(struct reader *r, const struct pack_dir *d,
+			     struct err *e)
+{
+	uint32_t first = 0;
+	enum bc_err rc = BC_OK;
+
+	for (uint32_t i = 0; i < d->n_blocks && rc == BC_OK; i++) {
+		const struct dir_block *b = &d->blocks[i];
+
+		if (over(r, &rc, e))
+			break;
+		/* Room for a batch holds any block. */
+		if (b->chunks > BLOCK_CHUNKS_MAX)
+			rc = err_set(e, BC_EDAMAGE, "too many chunks");
+		if (rc == BC_OK)
+			rc = check_block(r, d, first, b, e);
+		first += b->chunks;
+		atomic_fetch_add_explicit(&r->d->bytes,
+					  BLOCK_HEAD_BYTES + b->stored,
+					  memory_order_relaxed);
+		check_step(r->d->c, BLOCK_HEAD_BYTES + (uint64_t)b->stored);
+	}
+	return rc == BC_OK ? flush(r, e) : rc;
+}
+
+/* A pack, or a log that is one by now. */
+static enum bc_err check_sealed(struct reader *r, const struct pack_ref *p,
+				struct io_file *f, struct err *e)
+{
+	struct repo *repo = r->d->c->r;
+	struct pack_dir *d = NULL;
+	struct digest digest;
+	enum bc_err rc, end;
+
+	pthread_mutex_lock(&repo->mutex);
+	rc = repo_read_dir(repo, f, p->length, &d, &digest, e);
+	pthread_mutex_unlock(&repo->mutex);
+	if (rc == BC_EDAMAGE || rc == BC_EIO) {
+		err_clear(e); /* told before */
+		return BC_OK;
+	}
+	if (rc == BC_OK)
+		rc = stream_begin(&r->stream, f, p->length, e);
+	if (rc == BC_OK)
+		rc = check_dir(r, d, e);
+	end = stream_end(&r->stream, rc == BC_OK ? e : NULL);
+	pack_dir_free(d);
+	return rc == BC_OK ? end : rc;
+}
+
+/* Where the groups of a log begin, the last first. */
+static enum bc_err list_groups(struct repo *repo, uint32_t number,
+			       struct buf *out, struct err *e)
+{
+	uint16_t slot = CATALOG_SLOT_MAX;
+	uint64_t at = 0;
+	enum bc_err rc = BC_OK;
+	bool more = true;
+
+	pthread_mutex_lock(&repo->mutex);
+	while (rc == BC_OK && more) {
+		rc = catalog_find_group(repo->catalog, number, slot, &slot, &at,
+					e);
+		if (rc == BC_OK && buf_add(out, &at, sizeof(at)) != BC_OK)
+			rc = err_set(e, BC_ENOMEM, "no memory for a list");
+		more = slot-- > 0;
+	}
+	pthread_mutex_unlock(&repo->mutex);
+	return rc == BC_ENOTFOUND ? BC_OK : rc;
+}
+
+static enum bc_err check_groups(struct reader *r, const struct pack_ref *p,
+				struct io_file *f, struct err *e)
+{
+	struct repo *repo = r->d->c->r;
+	struct buf list = BUF_INIT(8 << 20);
+	char name[LOG_NAME_BYTES];
+	struct log_file *l = NULL;
+	uint64_t end = 0, at;
+	enum bc_err rc = io_file_size(f, &end, e), last;
+
+	log_name(p->seq, &p->id, name);
+	end = round_down(end, IO_ALIGN);
+	if (rc == BC_OK)
+		rc = log_file_open(repo->log_dir, name, false, &l, e);
+	if (rc == BC_OK)
+		rc = list_groups(repo, p->number, &list, e);
+	if (rc == BC_OK)
+		rc = stream_begin(&r->stream, f, end, e);
+	for (size_t i = list.n; rc == BC_OK && i > 0; i -= sizeof(at)) {
+		struct group *g = NULL;
+
+		memcpy(&at, list.p + i - sizeof(at), sizeof(at));
+		rc = log_file_group(l, at, GROUP_LEAD, r->dec, &g, e);
+		if (rc == BC_OK && g->dir != NULL)
+			rc = check_dir(r, g->dir, e);
+		if (rc == BC_ENOTFOUND) {
+			tell(r, at, e->text);
+			err_clear(e);
+			rc = BC_OK;
+		}
+		group_free(g);
+	}
+	last = stream_end(&r->stream, rc == BC_OK ? e : NULL);
+	log_file_close(l);
+	buf_fini(&list);
+	return rc == BC_OK ? last : rc;
+}
+
+static enum bc_err check_one(struct reader *r, uint32_t number, struct err *e)
+{
+	struct repo *repo = r->d->c->r;
+	char file[CHECK_FILE_BYTES];
+	struct catalog_pack row;
+	struct io_file *f = NULL;
+	struct pack_ref p;
+	enum bc_err rc;
+
+	pthread_mutex_lock(&repo->mutex);
+	rc = repo_pack_ref(repo, number, &p, e);
+	if (rc == BC_OK)
+		rc = catalog_get_pack(repo->catalog, number, &row, e);
+	pthread_mutex_unlock(&repo->mutex);
+	if (rc != BC_OK || row.tier != 1)
+		return rc;
+	check_file(&p, file);
+	r->number = number;
+	r->at = (struct check_at){ .file = file };
+	r->told = 0;
+	rc = repo_open_pack(repo, &p, true, &f, e);
+	if (rc == BC_EDAMAGE || rc == BC_ENOTFOUND) {
+		err_clear(e); /* told before */
+		return BC_OK;
+	}
+	if (rc == BC_OK && p.log && p.length == 0)
+		rc = check_groups(r, &p, f, e);
+	else if (rc == BC_OK)
+		rc = check_sealed(r, &p, f, e);
+	io_file_close(f, NULL);
+	return rc;
+}
+
+static enum bc_err reader_init(struct reader *r, struct data_check *d,
+			       struct err *e)
+{
+	enum { ROOM = BATCH_CHUNKS + BLOCK_CHUNKS_MAX };
+	enum bc_err rc;
+
+	*r = (struct reader){ .d = d };
+	buf_init(&r->plain, BATCH_BYTES + BLOCK_PLAIN_MAX_BYTES);
+	r->pending = malloc(ROOM * sizeof(*r->pending));
+	r->jobs = malloc(ROOM * sizeof(*r->jobs));
+	if (r->pending == NULL || r->jobs == NULL ||
+	    buf_reserve(&r->plain, BATCH_BYTES) != BC_OK)
+		rc = err_set(e, BC_ENOMEM, "no memory to check with");
+	else
+		rc = stream_init(&r->stream, d->c->r->io, e);
+	if (rc == BC_OK)
+		rc = codec_dec_new(&r->dec, e);
+	return rc;
+}
+
+static void reader_fini(struct reader *r)
+{
+	codec_dec_free(r->dec);
+	stream_fini(&r->stream);
+	free(r->pending);
+	free(r->jobs);
+	buf_fini(&r->plain);
+}
+
+static void *work(void *ctx)
+{
+	struct data_check *d = ctx;
+	struct err e = ERR_INIT;
+	struct reader r;
+	enum bc_err rc = reader_init(&r, d, &e);
+	size_t i;
+
+	while (rc == BC_OK && (i = atomic_fetch_add(&d->next, 1)) < d->v->n)
+		rc = check_one(&r, d->v->at[i], &e);
+	if (rc != BC_OK) {
+		atomic_store(&d->over, true);
+		pthread_mutex_lock(&d->lock);
+		if (d->failed.code == BC_OK) {
+			d->failed = e;
+			d->failed.code = rc;
+		}
+		pthread_mutex_unlock(&d->lock);
+	}
+	reader_fini(&r);
+	return NULL;
+}
+
+static void run_threads(struct data_check *d, unsigned n)
+{
+	pthread_t thread[THREADS_MAX];
+	unsigned started = 0;
+
+	/* This thread works too, so one that does not start only costs
+	 * time. */
+	while (started + 1 < n && started < THREADS_MAX &&
+	       started + 1 < d->v->n &&
+	       pthread_create(&thread[started], NULL, work, d) == 0)
+		started++;
+	work(d);
+	while (started > 0)
+		pthread_join(thread[--started], NULL);
+}
+
+/* ---- which packs ----------------------------------------------------------
+ */
+
+static enum bc_err size_of(struct check *c, uint32_t number, uint64_t *out,
+			   struct err *e)
+{
+	struct catalog_pack row;
+	enum bc_err rc = catalog_get_pack(c->r->catalog, number, &row, e);
+
+	/* A log that grows counts as a full one. */
+	if (rc == BC_OK)
+		*out = row.kind == CATALOG_LOG && row.length == 0
+			       ? c->r->head.end
+			       : row.length;
+	return rc;
+}
+
+/* Some of the packs, by lot, with about so many per cent of the bytes. */
+static enum bc_err draw(struct check *c, struct pack_numbers *v, struct rng rng,
+			uint64_t *bytes, struct err *e)
+{
+	uint64_t all = 0, size = 0, want;
+	size_t n = 0;
+	enum bc_err rc = BC_OK;
+
+	for (size_t i = 0; i < v->n && rc == BC_OK; i++) {
+		rc = size_of(c, v->at[i], &size, e);
+		all += size;
+	}
+	want = c->o->read_data >= 100 ? all : all / 100 * c->o->read_data;
+	*bytes = c->o->read_data >= 100 ? all : 0;
+	while (rc == BC_OK && c->o->read_data < 100 && n < v->n &&
+	       (*bytes < want || n == 0)) {
+		uint64_t lot = 0;
+		size_t i;
+		uint32_t swap;
+
+		rc = rng_fill(rng, &lot, sizeof(lot), e);
+		i = n + (size_t)(lot % (v->n - n));
+		swap = v->at[n];
+		v->at[n] = v->at[i];
+		v->at[i] = swap;
+		if (rc == BC_OK)
+			rc = size_of(c, v->at[n++], &size, e);
+		*bytes += size;
+	}
+	if (c->o->read_data < 100)
+		v->n = n;
+	return rc;
+}
+
+enum bc_err check_data(struct check *c, struct rng rng, struct err *e)
+{
+	struct pack_numbers v = { NULL, 0, 0 };
+	struct data_check d = { .c = c, .v = &v };
+	uint64_t bytes = 0;
+	enum bc_err rc = repo_pack_numbers(
+		c->r, 1 << CATALOG_LIVE | 1 << CATALOG_CONDEMNED, &v, e);
+
+	if (rc == BC_OK)
+		rc = draw(c, &v, rng, &bytes, e);
+	if (rc == BC_OK) {
+		check_begin(c, CHECK_DATA, bytes);
+		pthread_mutex_init(&d.lock, NULL);
+		run_threads(&d, c->o->threads);
+		pthread_mutex_destroy(&d.lock);
+		c->res.bytes_read = atomic_load(&d.bytes);
+		rc = d.failed.code;
+		if (rc != BC_OK && e != NULL)
+			*e = d.failed;
+	}
+	free(v.at);
+	return rc;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* check/internal - what the phases of a check share. */
+#ifndef BC_CHECK_INTERNAL_H
+#define BC_CHECK_INTERNAL_H
+
+#include "check/check.h"
+#include "repo/internal.h"
+#include "repo/reach.h"
+
+enum {
+	CHECK_FILE_BYTES = 128, /* "packs/" and a name */
+	CHECK_TELL_MAX = 20,	/* findings told for one file */
+	CHECK_DISK_WAIT_MS = 1000,
+};
+
+struct check {
+	const char *path;
+	const struct check_options *o;
+	struct check_result res;
+	enum check_phase phase;
+	struct io_dir *dir; /* the folder, while r is NULL */
+	struct superblock sb;
+	/* Views in memory, made from the log alone. NULL: cannot be opened. */
+	struct repo *r;
+	bool log_whole;
+	bool moved_on;	      /* the log has grown since r was opened */
+	pthread_mutex_t lock; /* findings and `bad` */
+	struct marks bad;     /* damaged chunks */
+};
+
+struct check_at {
+	const char *file;
+	const uint64_t *offset;
+};
+
+/*
+ * check_tell - report one finding. Any thread.
+ *   at    NULL, or where
+ *   next  NULL, or what to do
+ */
+void check_tell(struct check *c, enum check_weight w, const struct check_at *at,
+		const char *next, const char *fmt, ...) BC_PRINTF(5, 6);
+
+/* check_moved_on - has somebody committed since the check began? Then a view
+ * may rightly know more than it does. Looks at the log; one thread. */
+bool check_moved_on(struct check *c);
+
+void check_begin(struct check *c, enum check_phase p, uint64_t all);
+void check_step(struct check *c, uint64_t n);
+bool check_stopped(const struct check *c, enum bc_err *rc, struct err *e);
+
+/* check_file - "packs/ID.pack", "log/SEQ-ID". */
+void check_file(const struct pack_ref *p, char out[CHECK_FILE_BYTES]);
+
+/* check_summarise - all rows of a catalog in two digests: of snapshots and
+ * tags, and of packs and logs. Equal digests, equal rows. */
+BC_MUST_CHECK enum bc_err check_summarise(struct catalog *c,
+					  struct digest out[2], struct err *e);
+
+/* The phases. What they find they tell; what they return ends the check. */
+BC_MUST_CHECK enum bc_err
+check_log(struct check *c, const struct repo_options *ro, struct err *e);
+/* check_checkpoints - of the phase of the log: the latest checkpoints, each
+ * against a replay from the first log. */
+BC_MUST_CHECK enum bc_err check_checkpoints(struct check *c, struct err *e);
+BC_MUST_CHECK enum bc_err check_packs(struct check *c, struct err *e);
+BC_MUST_CHECK enum bc_err check_views(struct check *c, struct err *e);
+BC_MUST_CHECK enum bc_err check_data(struct check *c, struct rng rng,
+				     struct err *e);
+BC_MUST_CHECK enum bc_err check_trees(struct check *c, struct err *e);
+
+#endif

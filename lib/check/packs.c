@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Each pack that the log names: there, as long as it was, and with the
+ * directory that it had. Then what lies in packs/ and nobody names. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "pack/writer.h"
+#include "check/internal.h"
+#include "repo/layout.h"
+#include "repo/lease.h"
+#include "util/hex.h"
+
+static const char PACK_NEXT[] =
+	"put the file back from a copy of the repository if you have one; the "
+	"paths that need it are listed below";
+
+static enum bc_err check_head(struct io_file *f, const struct pack_ref *p,
+			      const struct superblock *sb, struct err *e)
+{
+	uint8_t raw[PACK_HEAD_BYTES];
+	struct pack_head h;
+	enum bc_err rc = io_file_pread(f, raw, sizeof(raw), 0, e);
+
+	if (rc == BC_OK)
+		rc = pack_head_decode(bytes_of(raw, sizeof(raw)), &h, e);
+	if (rc == BC_OK &&
+	    (!pack_id_eq(&h.id, &p->id) || !pack_id_eq(&h.repo, &sb->id) ||
+	     (h.kind == PACK_LOG) != p->log))
+		rc = err_set(e, BC_EDAMAGE,
+			     "the header is that of another pack");
+	return rc;
+}
+
+static enum bc_err compare_dir(const struct pack_dir *d,
+			       const struct digest *digest,
+			       const struct catalog_pack *row, struct err *e)
+{
+	uint64_t plain = 0, end = 0;
+
+	for (uint32_t i = 0; i < d->n_chunks; i++)
+		plain += d->lengths[i];
+	if (d->n_blocks > 0) {
+		const struct dir_block *b = &d->blocks[d->n_blocks - 1];
+
+		end = (uint64_t)b->offset + BLOCK_HEAD_BYTES + b->stored;
+	}
+	if (!digest_eq(digest, &row->directory))
+		return err_set(e, BC_EDAMAGE,
+			       "the directory is whole, but not the one that "
+			       "was committed");
+	if (d->n_chunks != row->chunks || d->n_blocks != row->blocks ||
+	    plain != row->plain || end > row->length)
+		return err_set(e, BC_EDAMAGE,
+			       "the directory and the log disagree");
+	return BC_OK;
+}
+
+static void check_pack(struct check *c, const struct catalog_pack *row,
+		       const struct pack_ref *p)
+{
+	char file[CHECK_FILE_BYTES];
+	struct check_at at = { .file = file };
+	struct io_file *f = NULL;
+	struct pack_dir *d = NULL;
+	struct digest digest;
+	struct err e = ERR_INIT;
+	uint64_t size = 0;
+	enum bc_err rc = repo_open_pack(c->r, p, false, &f, &e);
+
+	check_file(p, file);
+	if (rc == BC_OK)
+		rc = io_file_size(f, &size, &e);
+	if (rc == BC_OK && size != p->length)
+		rc = err_set(&e, BC_EDAMAGE,
+			     "it has %llu bytes, not the %llu it was sealed "
+			     "with",
+			     (unsigned long long)size,
+			     (unsigned long long)p->length);
+	if (rc == BC_OK)
+		rc = repo_read_dir(c->r, f, p->length, &d, &digest, &e);
+	if (rc == BC_OK)
+		rc = compare_dir(d, &digest, row, &e);
+	if (rc == BC_OK)
+		c->res.chunks += d->n_chunks;
+	if (rc != BC_OK)
+		check_tell(c, CHECK_DAMAGE, &at, PACK_NEXT, "%s",
+			   rc == BC_ENOTFOUND ? "the file is missing" : e.text);
+	/* The blocks can be read without it; what it said is told apart. */
+	err_clear(&e);
+	if (f != NULL && check_head(f, p, &c->sb, &e) != BC_OK)
+		check_tell(c, CHECK_DAMAGE, &at, NULL, "%s", e.text);
+	pack_dir_free(d);
+	io_file_close(f, NULL);
+}
+
+/* A row's spans do not outlive the next question; check_pack() needs none. */
+static enum bc_err check_number(struct check *c, uint32_t number, struct err *e)
+{
+	struct catalog_pack row;
+	struct pack_ref p;
+	enum bc_err rc = repo_pack_ref(c->r, number, &p, e);
+
+	if (rc == BC_OK)
+		rc = catalog_get_pack(c->r->catalog, number, &row, e);
+	if (rc != BC_OK)
+		return rc;
+	if (!p.log)
+		c->res.packs++;
+	/* A log that grows was checked with the chain. */
+	if (row.tier == 1 && !(p.log && p.length == 0))
+		check_pack(c, &row, &p);
+	check_step(c, 1);
+	return BC_OK;
+}
+
+/* ---- what nobody names ----------------------------------------------------
+ */
+
+struct live {
+	struct pack_id id[64];
+	size_t n;
+};
+
+static enum bc_err add_live(void *ctx, const struct lease_info *l)
+{
+	struct live *v = ctx;
+
+	if (l->alive && v->n < sizeof(v->id) / sizeof(v->id[0]))
+		v->id[v->n++] = l->id;
+	return BC_OK;
+}
+
+struct unnamed {
+	struct check *c;
+	struct live live;
+};
+
+static void tell_unnamed(struct unnamed *u, const char *name)
+{
+	char file[CHECK_FILE_BYTES];
+	struct check_at at = { .file = file };
+	uint8_t raw[PACK_HEAD_BYTES];
+	struct pack_head h;
+	struct io_file *f = NULL;
+	char session[PACK_ID_HEX_BYTES];
+	bool known, alive = false;
+
+	snprintf(file, sizeof(file), REPO_PACKS_DIR "/%.100s", name);
+	known = io_file_open(u->c->r->packs_dir, name, IO_READ, &f, NULL) ==
+			BC_OK &&
+		io_file_pread(f, raw, sizeof(raw), 0, NULL) == BC_OK &&
+		pack_head_decode(bytes_of(raw, sizeof(raw)), &h, NULL) == BC_OK;
+	io_file_close(f, NULL);
+	if (!known) {
+		check_tell(u->c, CHECK_NOTE, &at, NULL,
+			   "no snapshot needs this file, and it has no "
+			   "header that says where it comes from");
+		return;
+	}
+	for (size_t i = 0; i < u->live.n; i++)
+		alive |= pack_id_eq(&u->live.id[i], &h.session) != 0;
+	hex_encode(h.session.b, PACK_ID_BYTES, session);
+	check_tell(u->c, CHECK_NOTE, &at, NULL,
+		   alive ? "being written by session %.12s"
+			 : "left by session %.12s, which ended without a "
+			   "commit; no snapshot needs it",
+		   session);
+}
+
+static enum bc_err look_at(void *ctx, const char *name, enum io_type type)
+{
+	struct unnamed *u = ctx;
+	struct catalog_pack row;
+	struct pack_id id;
+	char hex[PACK_ID_HEX_BYTES];
+	bool is_name = strlen(name) > 2 * PACK_ID_BYTES &&
+		       name[2 * PACK_ID_BYTES] == '.';
+
+	if (is_name) {
+		memcpy(hex, name, 2 * PACK_ID_BYTES);
+		hex[2 * PACK_ID_BYTES] = '\0';
+		is_name = hex_decode(hex, PACK_ID_BYTES, id.b);
+	}
+	if (is_name &&
+	    catalog_get_pack_id(u->c->r->catalog, id.b, &row, NULL) == BC_OK) {
+		if (row.state == CATALOG_FREED)
+			tell_unnamed(u, name);
+		return BC_OK;
+	}
+	if (type != IO_TYPE_DIR)
+		tell_unnamed(u, name);
+	return BC_OK;
+}
+
+enum bc_err check_packs(struct check *c, struct err *e)
+{
+	struct unnamed u = { .c = c, .live = { .n = 0 } };
+	struct pack_numbers v = { NULL, 0, 0 };
+	enum bc_err rc = repo_pack_numbers(
+		c->r, 1 << CATALOG_LIVE | 1 << CATALOG_CONDEMNED, &v, e);
+
+	check_begin(c, CHECK_PACKS, v.n);
+	for (size_t i = 0; i < v.n && rc == BC_OK; i++)
+		if (!check_stopped(c, &rc, e))
+			rc = check_number(c, v.at[i], e);
+	free(v.at);
+	if (rc == BC_OK && c->r->leases_dir != NULL &&
+	    lease_list(c->r->leases_dir, NULL, add_live, &u.live, NULL) !=
+		    BC_OK)
+		u.live.n = 0;
+	/* With generations missing, what they named is not known. */
+	if (rc == BC_OK && c->log_whole && !check_moved_on(c))
+		rc = io_list(c->r->packs_dir, ".", e, look_at, &u);
+	return rc;
+}
