@@ -21,9 +21,9 @@
 #include "hash/sha256.h"
 #include "ingest/put.h"
 #include "pack/open.h"
-#include "tree/content_reader.h"
 #include "repo/create.h"
-#include "repo/internal.h"
+#include "repo/dirs.h"
+#include "tree/content_reader.h"
 #include "util/arith.h"
 
 enum {
@@ -242,18 +242,14 @@ struct reader {
 static enum bc_err pack_file(struct reading *r, uint32_t number,
 			     struct io_file **out, struct err *e)
 {
-	struct pack_ref ref;
 	enum bc_err rc = BC_OK;
 
 	if (number >= PACKS_MAX)
 		return err_set(e, BC_ELIMIT, "too many packs to measure");
 	pthread_mutex_lock(&r->lock);
-	if (r->packs[number] == NULL) {
-		rc = repo_pack_ref(r->repo, number, &ref, e);
-		if (rc == BC_OK)
-			rc = repo_open_pack(r->repo, &ref, true,
-					    &r->packs[number], e);
-	}
+	if (r->packs[number] == NULL)
+		rc = repo_open_numbered(r->repo, number, true,
+					&r->packs[number], e);
 	*out = r->packs[number];
 	pthread_mutex_unlock(&r->lock);
 	return rc;

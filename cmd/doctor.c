@@ -20,9 +20,7 @@
 #include "cmd/pick.h"
 #include "cmd/show.h"
 #include "hash/sha256.h"
-#include "repo/internal.h"
-#include "repo/layout.h"
-#include "repo/lease.h"
+#include "repo/health.h"
 
 enum {
 	TEXT_BYTES = 1024,
@@ -138,15 +136,15 @@ static void check_file_system(struct exam *x)
 		"the repository is on a local file system");
 }
 
-static void check_space(struct exam *x, struct repo *r)
+static void check_space(struct exam *x, struct repo *r,
+			const struct repo_health *h)
 {
 	char left[FMT_BYTES], held[FMT_BYTES];
-	uint64_t want = r->sb.reserve_bytes;
+	uint64_t want = repo_superblock(r)->reserve_bytes;
 	struct io_space s;
-	struct io_stat st = { .stored = 0 };
 	struct err e = ERR_INIT;
 
-	if (io_dir_space(r->dir, &s, &e) != BC_OK) {
+	if (repo_space(r, &s, &e) != BC_OK) {
 		finding(x, HEALTH_BAD, "space", NULL, "%s", e.text);
 		return;
 	}
@@ -167,12 +165,11 @@ static void check_space(struct exam *x, struct repo *r)
 			out_size(&x->c->out, s.total, held));
 	if (want == 0)
 		return;
-	if (io_stat_at(r->dir, REPO_RESERVE_FILE, &st, NULL) != BC_OK ||
-	    st.stored < want)
+	if (h->reserve_stored < want)
 		finding(x, HEALTH_WARN, "reserve", NULL,
 			"%s of the reserve of %s are there: on a full disk "
 			"even removing may fail",
-			out_size(&x->c->out, st.stored, left),
+			out_size(&x->c->out, h->reserve_stored, left),
 			out_size(&x->c->out, want, held));
 	else
 		finding(x, HEALTH_GOOD, "reserve", NULL,
@@ -181,10 +178,10 @@ static void check_space(struct exam *x, struct repo *r)
 }
 
 /* A file of our own, to try things on. */
-static enum bc_err open_probe(struct repo *r, const char *name, bool create,
+static enum bc_err open_probe(struct io_dir *dir, const char *name, bool create,
 			      struct io_file **out, struct err *e)
 {
-	return io_file_open(r->cache_dir, name,
+	return io_file_open(dir, name,
 			    IO_READ | IO_WRITE | IO_DIRECT |
 				    (create ? IO_CREATE | IO_EXCLUSIVE : 0),
 			    out, e);
@@ -247,22 +244,23 @@ static void check_locks(struct exam *x, struct io_file *a, struct io_file *b)
 static void check_probes(struct exam *x, struct repo *r)
 {
 	struct io_file *a = NULL, *b = NULL;
+	struct io_dir *dir = repo_cache_dir(r);
 	char name[PROBE_NAME_BYTES];
 	struct err e = ERR_INIT;
 
-	if (r->read_only || r->cache_dir == NULL)
+	if (dir == NULL)
 		return;
 	snprintf(name, sizeof(name), IO_TMP_PREFIX "doctor-%ld",
 		 (long)getpid());
-	if (open_probe(r, name, true, &a, &e) != BC_OK ||
-	    open_probe(r, name, false, &b, &e) != BC_OK) {
+	if (open_probe(dir, name, true, &a, &e) != BC_OK ||
+	    open_probe(dir, name, false, &b, &e) != BC_OK) {
 		finding(x, HEALTH_BAD, "writable", NULL, "%s", e.text);
 	} else {
 		check_direct(x, a);
 		check_locks(x, a, b);
 	}
 	if (a != NULL)
-		(void)!io_unlink(r->cache_dir, name, NULL);
+		(void)!io_unlink(dir, name, NULL);
 	io_file_close(a, NULL);
 	io_file_close(b, NULL);
 }
@@ -270,14 +268,9 @@ static void check_probes(struct exam *x, struct repo *r)
 /* ---- the repository itself -------------------------------------------------
  */
 
-static void check_superblocks(struct exam *x, struct repo *r)
+static void check_superblocks(struct exam *x, const struct repo_health *h)
 {
-	struct superblock s;
-	int copies = 0;
-
-	if (superblock_load(r->dir, &s, &copies, NULL) != BC_OK)
-		return; /* it was opened, so it was there a moment ago */
-	if (copies == 2)
+	if (h->superblocks == 2)
 		finding(x, HEALTH_GOOD, "superblock", NULL,
 			"both superblocks are whole");
 	else
@@ -287,14 +280,10 @@ static void check_superblocks(struct exam *x, struct repo *r)
 			" is missing or damaged");
 }
 
-static void check_views(struct exam *x, struct repo *r)
+static void check_catalog(struct exam *x, struct repo *r,
+			  const struct repo_health *h)
 {
-	struct err e = ERR_INIT;
-	struct index_stats st;
-	struct digest digest;
-	uint64_t at = 0;
-
-	if (r->catalog_in_memory)
+	if (h->catalog_in_memory)
 		finding(x, HEALTH_WARN, "catalog", NULL,
 			"the catalog is made in memory at each start, since "
 			"it cannot be written");
@@ -302,22 +291,21 @@ static void check_views(struct exam *x, struct repo *r)
 		finding(x, HEALTH_GOOD, "catalog", NULL,
 			"the catalog stands at generation %" PRIu64,
 			repo_generation(r));
-	if (repo_need_index(r, &e) != BC_OK) {
-		finding(x, HEALTH_BAD, "index", "blobctl check", "%s", e.text);
-		return;
-	}
-	if (r->index == NULL) {
+}
+
+static void check_index(struct exam *x, struct repo *r,
+			const struct repo_health *h)
+{
+	if (h->index_in_memory)
 		finding(x, HEALTH_WARN, "index", NULL,
 			"the index is made in memory, since it cannot be "
 			"written");
-		return;
-	}
-	index_covered(r->index, &at, &digest);
-	index_stats(r->index, &st);
-	finding(x, HEALTH_GOOD, "index", NULL,
-		"the index stands at generation %" PRIu64 " of %" PRIu64
-		": %" PRIu64 " chunks, %u runs",
-		at, repo_generation(r), st.entries, st.runs);
+	else
+		finding(x, HEALTH_GOOD, "index", NULL,
+			"the index stands at generation %" PRIu64 " of %" PRIu64
+			": %" PRIu64 " chunks, %u runs",
+			h->index_generation, repo_generation(r),
+			h->index_chunks, h->index_runs);
 }
 
 static enum bc_err tell_lease(void *ctx, const struct lease_info *l)
@@ -336,8 +324,7 @@ static void check_sessions(struct exam *x, struct repo *r)
 {
 	struct err e = ERR_INIT;
 
-	if (r->leases_dir == NULL ||
-	    lease_list(r->leases_dir, NULL, tell_lease, x, &e) == BC_OK)
+	if (repo_sessions(r, tell_lease, x, &e) == BC_OK)
 		return;
 	finding(x, HEALTH_WARN, "session", NULL, "%s", e.text);
 }
@@ -361,7 +348,9 @@ static void check_clock(struct exam *x, struct repo *r)
 static enum bc_err check_repo(struct exam *x, struct err *e)
 {
 	struct ctx *c = x->c;
-	enum bc_err rc = ctx_find_repo(c, e);
+	struct repo_health h;
+	struct err why = ERR_INIT;
+	enum bc_err views, rc = ctx_find_repo(c, e);
 
 	if (rc == BC_ENOREPO) {
 		finding(x, HEALTH_WARN, "repository", "blobctl init DIR",
@@ -379,10 +368,16 @@ static enum bc_err check_repo(struct exam *x, struct err *e)
 	finding(x, HEALTH_GOOD, "repository", NULL, "%s can be opened",
 		c->repo_path);
 	check_file_system(x);
-	check_superblocks(x, c->repo);
-	check_space(x, c->repo);
+	views = repo_health(c->repo, &h, &why);
+	check_superblocks(x, &h);
+	check_space(x, c->repo, &h);
 	check_probes(x, c->repo);
-	check_views(x, c->repo);
+	check_catalog(x, c->repo, &h);
+	if (views == BC_OK)
+		check_index(x, c->repo, &h);
+	else
+		finding(x, HEALTH_BAD, "index", "blobctl check", "%s",
+			why.text);
 	check_clock(x, c->repo);
 	check_sessions(x, c->repo);
 	return BC_OK;

@@ -240,7 +240,7 @@ static enum bc_err search_all(struct search *s, struct err *e)
 						    ? NULL
 						    : &s->o->since.from };
 	struct ids ids = { .n = 0 };
-	enum bc_err rc = pick_each(s->c->repo, &q, take_id, &ids, e);
+	enum bc_err rc = snapshots_each(s->c->repo, &q, take_id, &ids, e);
 
 	for (size_t i = 0; i < ids.n && rc == BC_OK; i++)
 		rc = search_one(s, &ids.at[i], e);

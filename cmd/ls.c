@@ -261,7 +261,7 @@ static enum bc_err list_snapshots(struct list *l, const struct show_style *st,
 	}
 	rc = show_snapshots(&l->c->out, st, e);
 	if (rc == BC_OK) {
-		rc = pick_each(l->c->repo, &q, list_snapshot, l, e);
+		rc = snapshots_each(l->c->repo, &q, list_snapshot, l, e);
 		show_held(l);
 		out_count_u64(&l->c->out, "snapshots", show_end(&l->c->out));
 	}

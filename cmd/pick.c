@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 
 #include "cmd/show.h"
-#include "repo/internal.h"
 #include "util/hex.h"
 
 void pick_close(struct pick *k)
@@ -89,12 +88,6 @@ enum bc_err pick_open_id(struct pick *k, struct repo *r,
 /* ---- many snapshots --------------------------------------------------------
  */
 
-enum bc_err pick_each(struct repo *r, const struct catalog_select *q,
-		      catalog_snapshot_fn *fn, void *ctx, struct err *e)
-{
-	return catalog_walk(r->catalog, q, fn, ctx, e);
-}
-
 static enum bc_err add_tag(void *ctx, const struct catalog_tag *t,
 			   struct err *e)
 {
@@ -113,7 +106,7 @@ static enum bc_err add_tag(void *ctx, const struct catalog_tag *t,
 enum bc_err pick_tags(struct repo *r, const struct digest *id, struct buf *out,
 		      struct err *e)
 {
-	return catalog_walk_tags(r->catalog, id, add_tag, out, e);
+	return snapshots_tags(r, id, add_tag, out, e);
 }
 
 /* ---- entries ---------------------------------------------------------------

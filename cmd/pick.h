@@ -63,13 +63,6 @@ BC_MUST_CHECK enum bc_err pick_open_id(struct pick *k, struct repo *r,
 
 void pick_close(struct pick *k);
 
-/* pick_each - all snapshots that are selected, in the catalog's order; fn may
- * ask about their tags. */
-BC_MUST_CHECK enum bc_err pick_each(struct repo *r,
-				    const struct catalog_select *q,
-				    catalog_snapshot_fn *fn, void *ctx,
-				    struct err *e);
-
 /* pick_tags - "k=v k=v" of a snapshot, in order of keys, appended to out. */
 BC_MUST_CHECK enum bc_err pick_tags(struct repo *r, const struct digest *id,
 				    struct buf *out, struct err *e);

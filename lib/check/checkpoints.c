@@ -5,6 +5,8 @@
  */
 #include "check/internal.h"
 #include "repo/checkpoint.h"
+#include "repo/dirs.h"
+#include "repo/replay.h"
 
 static const char CHECKPOINT_NEXT[] =
 	"nothing is lost: the log says it all; the next checkpoint takes its "

@@ -7,11 +7,12 @@
  */
 #include <stdlib.h>
 
+#include "check/internal.h"
 #include "codec/zstd.h"
 #include "hash/sha256.h"
 #include "io/queue.h"
 #include "pack/open.h"
-#include "check/internal.h"
+#include "repo/dirs.h"
 #include "util/arith.h"
 
 enum {

@@ -4,8 +4,9 @@
 #define BC_CHECK_INTERNAL_H
 
 #include "check/check.h"
-#include "repo/internal.h"
+#include "repo/dirs.h"
 #include "repo/reach.h"
+#include "repo/state.h"
 
 enum {
 	CHECK_FILE_BYTES = 128, /* "packs/" and a name */

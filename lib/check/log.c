@@ -3,9 +3,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "pack/open.h"
 #include "check/internal.h"
+#include "log/list.h"
+#include "pack/open.h"
+#include "repo/dirs.h"
 #include "repo/layout.h"
+#include "repo/views.h"
 
 static const char COPY_NEXT[] =
 	"put it back from a copy of the repository if you have one; what "

@@ -4,8 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "pack/writer.h"
 #include "check/internal.h"
+#include "pack/writer.h"
+#include "repo/dirs.h"
 #include "repo/layout.h"
 #include "repo/lease.h"
 #include "util/hex.h"

@@ -8,9 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "hash/sha256.h"
 #include "check/internal.h"
+#include "hash/sha256.h"
+#include "repo/dirs.h"
 #include "repo/layout.h"
+#include "repo/views.h"
 
 enum {
 	HINTS_MAX = 16,

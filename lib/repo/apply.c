@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One group's operations into the catalog. */
+#include "repo/apply.h"
+
 #include <stdlib.h>
 
 #include "hash/sha256.h"
 #include "pack/open.h"
-#include "repo/internal.h"
+#include "repo/state.h"
+#include "repo/views.h"
 #include "tree/snapshot_record.h"
 
 /* The plain bytes of the chunk `id` of this group, in `block` (which is filled

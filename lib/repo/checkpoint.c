@@ -5,7 +5,10 @@
 #include <stdlib.h>
 
 #include "hash/sha256.h"
+#include "log/list.h"
 #include "pack/open.h"
+#include "repo/apply.h"
+#include "repo/dirs.h"
 
 enum {
 	ROOT_VERSION = 1,

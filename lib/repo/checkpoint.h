@@ -13,7 +13,8 @@
 #ifndef BC_REPO_CHECKPOINT_H
 #define BC_REPO_CHECKPOINT_H
 
-#include "repo/internal.h"
+#include "repo/replay.h"
+#include "repo/state.h"
 
 enum {
 	/* One is due after so many generations, */

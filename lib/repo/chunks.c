@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+
 #include "repo/chunks.h"
 
 #include <stdlib.h>
@@ -6,7 +7,9 @@
 #include "codec/zstd.h"
 #include "hash/sha256.h"
 #include "pack/open.h"
-#include "repo/internal.h"
+#include "repo/dirs.h"
+#include "repo/state.h"
+#include "repo/views.h"
 
 enum { HINTS_MAX = 16, READER_BLOCKS = 8, READER_FILES = 4 };
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "repo/layout.h"
+#include "repo/replay.h"
 
 enum { SEAL_LEVEL = 0, SEAL_PLAIN_MAX = 4 << 20 };
 

@@ -15,7 +15,7 @@
 #ifndef BC_REPO_COMMIT_H
 #define BC_REPO_COMMIT_H
 
-#include "repo/internal.h"
+#include "repo/state.h"
 
 struct commit {
 	struct pack_id session;
@@ -37,6 +37,9 @@ struct commit {
  */
 BC_MUST_CHECK enum bc_err repo_commit(struct repo *r, const struct commit *c,
 				      struct err *e);
+
+/* repo_commit_busy - BC_ELOCKED, and in `e` what to do about it. */
+enum bc_err repo_commit_busy(const struct repo *r, struct err *e);
 
 /* repo_release_reserve - give the reserve's space to who needs it now. */
 void repo_release_reserve(struct repo *r);

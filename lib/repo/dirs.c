@@ -4,12 +4,14 @@
  * that grows has one for each group. Entries are found by pack number and the
  * slots they tell about, kept by use, and never dropped while referenced.
  */
+#include "repo/dirs.h"
+
 #include <stdlib.h>
 
 #include "hash/sha256.h"
 #include "pack/open.h"
 #include "pack/writer.h"
-#include "repo/internal.h"
+#include "repo/state.h"
 #include "util/arith.h"
 
 enum {
@@ -535,4 +537,16 @@ void repo_dir_add(struct repo *r, const struct pack_ref *p, struct pack_dir *d)
 	pthread_mutex_lock(&r->mutex);
 	(void)insert(r->dirs, p, d);
 	pthread_mutex_unlock(&r->mutex);
+}
+
+enum bc_err repo_open_numbered(struct repo *r, uint32_t number, bool direct,
+			       struct io_file **out, struct err *e)
+{
+	struct pack_ref ref;
+	enum bc_err rc;
+
+	pthread_mutex_lock(&r->mutex);
+	rc = repo_pack_ref(r, number, &ref, e);
+	pthread_mutex_unlock(&r->mutex);
+	return rc == BC_OK ? repo_open_pack(r, &ref, direct, out, e) : rc;
 }

@@ -4,8 +4,11 @@
 #include <stdlib.h>
 
 #include "codec/zstd.h"
-#include "repo/internal.h"
+#include "repo/dirs.h"
 #include "repo/layout.h"
+#include "repo/replay.h"
+#include "repo/state.h"
+#include "repo/views.h"
 
 enum { DIR_CACHE_BYTES = 12 << 20, NOTE_BYTES = 1024 };
 
@@ -209,6 +212,11 @@ void repo_close(struct repo *r)
 	pthread_mutex_destroy(&r->mutex);
 	free(r->path);
 	free(r);
+}
+
+struct io *repo_io(const struct repo *r)
+{
+	return r->io;
 }
 
 const struct superblock *repo_superblock(const struct repo *r)

@@ -51,6 +51,8 @@ void repo_close(struct repo *r);
 
 const struct superblock *repo_superblock(const struct repo *r);
 const char *repo_path(const struct repo *r);
+/* repo_io - the engine it was opened with. */
+struct io *repo_io(const struct repo *r);
 /* repo_generation - the last generation this handle has seen. */
 uint64_t repo_generation(const struct repo *r);
 

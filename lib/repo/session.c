@@ -5,11 +5,14 @@
 
 #include "hash/sha256.h"
 #include "pack/writer.h"
-#include "tree/attrs.h"
 #include "repo/checkpoint.h"
 #include "repo/chunks.h"
 #include "repo/commit.h"
+#include "repo/dirs.h"
 #include "repo/lease.h"
+#include "repo/replay.h"
+#include "repo/views.h"
+#include "tree/attrs.h"
 #include "util/arith.h"
 #include "util/crc32c.h"
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+
 #include "repo/snapshots.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "repo/internal.h"
+#include "repo/state.h"
 #include "util/arith.h"
 #include "util/fmt.h"
 #include "util/hex.h"
@@ -345,82 +346,14 @@ enum bc_err snapshots_find(struct repo *r, const struct snap_key *key,
 /* ---- all ------------------------------------------------------------------
  */
 
-struct each {
-	struct repo *r;
-	snapshots_fn *fn;
-	void *ctx;
-	struct tag_list tags;
-	struct snapshot_tag *at;
-	size_t cap;
-};
-
-static enum bc_err each_row(void *ctx, const struct catalog_snapshot *s,
-			    struct err *e)
+enum bc_err snapshots_each(struct repo *r, const struct catalog_select *q,
+			   catalog_snapshot_fn *fn, void *ctx, struct err *e)
 {
-	struct each *x = ctx;
-	struct snapshot_row row = { .id = s->id,
-				    .time = s->time,
-				    .name = s->name,
-				    .host = s->host,
-				    .generation = s->generation,
-				    .files = s->files,
-				    .dirs = s->dirs,
-				    .others = s->others,
-				    .bytes = s->bytes,
-				    .new_chunks = s->new_chunks,
-				    .new_bytes = s->new_bytes,
-				    .new_stored = s->new_stored };
-	enum bc_err rc = load_tags(x->r, &s->id, &x->tags, e);
-
-	if (rc != BC_OK)
-		return rc;
-	if (x->tags.n > x->cap) {
-		size_t cap = max_size(x->tags.n, 2 * x->cap);
-		struct snapshot_tag *at = realloc(x->at, cap * sizeof(*at));
-
-		if (at == NULL)
-			return err_set(e, BC_ENOMEM, "no memory for tags");
-		x->at = at;
-		x->cap = cap;
-	}
-	if (x->tags.n > 0)
-		point_tags(&x->tags, x->at);
-	row.tags = x->at;
-	row.tag_count = x->tags.n;
-	return x->fn(x->ctx, &row, e);
+	return catalog_walk(r->catalog, q, fn, ctx, e);
 }
 
-enum bc_err snapshots_each(struct repo *r, const struct snapshots_select *q,
-			   snapshots_fn *fn, void *ctx, struct err *e)
+enum bc_err snapshots_tags(struct repo *r, const struct digest *id,
+			   catalog_tag_fn *fn, void *ctx, struct err *e)
 {
-	struct each x = { .r = r,
-			  .fn = fn,
-			  .ctx = ctx,
-			  .tags = { BUF_INIT(TAG_TEXT_MAX),
-				    BUF_INIT(TAG_TEXT_MAX), 0 } };
-	struct catalog_tag tag = { q->tag_key, q->tag_value };
-	struct catalog_select s = { .name = q->name.n > 0 ? &q->name : NULL,
-				    .tags = &tag,
-				    .tag_count = q->tag_key.n > 0,
-				    .oldest_first = !q->newest_first,
-				    .limit = q->limit };
-	enum bc_err rc;
-
-	pthread_mutex_lock(&r->mutex);
-	rc = catalog_walk(r->catalog, &s, each_row, &x, e);
-	pthread_mutex_unlock(&r->mutex);
-	buf_fini(&x.tags.text);
-	buf_fini(&x.tags.sizes);
-	free(x.at);
-	return rc;
-}
-
-enum bc_err snapshots_count(struct repo *r, uint64_t *out, struct err *e)
-{
-	enum bc_err rc;
-
-	pthread_mutex_lock(&r->mutex);
-	rc = catalog_count(r->catalog, out, e);
-	pthread_mutex_unlock(&r->mutex);
-	return rc;
+	return catalog_walk_tags(r->catalog, id, fn, ctx, e);
 }

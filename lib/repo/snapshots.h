@@ -3,11 +3,13 @@
  * repo/snapshots - find snapshots by the keys that people give, and list them.
  *
  * Answers come from the catalog, so at most for the generation that the handle
- * has seen. Calls take the handle's mutex where they need it; any thread.
+ * has seen. Finding takes the handle's mutex, from any thread;
+ * walking does not.
  */
 #ifndef BC_REPO_SNAPSHOTS_H
 #define BC_REPO_SNAPSHOTS_H
 
+#include "catalog/catalog.h"
 #include "repo/repo.h"
 #include "tree/snapshot_record.h"
 #include "util/parse_key.h"
@@ -50,41 +52,20 @@ BC_MUST_CHECK enum bc_err snapshots_get(struct repo *r, const struct digest *id,
 /* snapshot_free - NULL is fine. */
 void snapshot_free(struct snapshot *s);
 
-/* A line of a listing; spans are good until the callback returns. */
-struct snapshot_row {
-	struct digest id;
-	int64_t time;
-	struct bytes name, host;
-	uint64_t generation;
-	uint64_t files, dirs, others, bytes;
-	uint64_t new_chunks, new_bytes, new_stored;
-	const struct snapshot_tag *tags; /* in order of keys */
-	size_t tag_count;
-};
-
-typedef enum bc_err snapshots_fn(void *ctx, const struct snapshot_row *row,
-				 struct err *e);
-
-/* Zero-initialise: all, oldest first. */
-struct snapshots_select {
-	struct bytes name;		 /* n 0: any */
-	struct bytes tag_key, tag_value; /* key n 0: any */
-	bool newest_first;
-	uint64_t limit; /* 0: none */
-};
-
 /*
- * snapshots_each - call fn for each snapshot selected, in order of time, of
- * equal times in order of commits. What fn returns but BC_OK ends it and is
- * the result. fn may not call into this repository.
+ * snapshots_each - call fn for each snapshot selected, in the order that the
+ * selection says; its spans are good until fn returns. What fn returns but
+ * BC_OK ends it and is the result. One thread: fn may ask for tags.
  */
 BC_MUST_CHECK enum bc_err snapshots_each(struct repo *r,
-					 const struct snapshots_select *q,
-					 snapshots_fn *fn, void *ctx,
+					 const struct catalog_select *q,
+					 catalog_snapshot_fn *fn, void *ctx,
 					 struct err *e);
 
-/* snapshots_count - how many there are. */
-BC_MUST_CHECK enum bc_err snapshots_count(struct repo *r, uint64_t *out,
-					  struct err *e);
+/* snapshots_tags - those of a snapshot, in order of keys. As above. */
+BC_MUST_CHECK enum bc_err snapshots_tags(struct repo *r,
+					 const struct digest *id,
+					 catalog_tag_fn *fn, void *ctx,
+					 struct err *e);
 
 #endif

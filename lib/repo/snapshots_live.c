@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+
 #include "repo/snapshots_live.h"
 
-#include "repo/internal.h"
+#include "repo/state.h"
 
 enum bc_err repo_root_live(struct repo *r, const struct digest *root,
 			   bool *live, struct err *e)

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+
 #include "repo/usage.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "repo/internal.h"
+#include "repo/dirs.h"
 #include "repo/layout.h"
 #include "repo/reach.h"
 #include "repo/snapshots.h"
+#include "repo/state.h"
 #include "util/arith.h"
 
 enum { NAME_ROOM = 300 };

@@ -5,11 +5,15 @@
  * index too far back, damaged or foreign is made again from the directories of
  * packs and groups, as the catalog lists them.
  */
+#include "repo/views.h"
+
 #include <stdlib.h>
 
 #include "index/merge.h"
-#include "repo/internal.h"
+#include "repo/dirs.h"
 #include "repo/layout.h"
+#include "repo/replay.h"
+#include "repo/state.h"
 
 enum {
 	/* Groups that opening reads at most to fill the overlay. */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+
 #include "restore/loader.h"
 
 #include <errno.h>
@@ -6,7 +7,7 @@
 
 #include "codec/zstd.h"
 #include "pack/open.h"
-#include "repo/internal.h"
+#include "repo/dirs.h"
 #include "util/arith.h"
 
 struct loader_got {
@@ -32,20 +33,6 @@ void loader_packs_fini(struct loader_packs *p)
 	pthread_mutex_destroy(&p->lock);
 }
 
-static enum bc_err open_pack(struct loader_packs *p, uint32_t number,
-			     struct io_file **out, struct err *e)
-{
-	struct pack_ref ref;
-	enum bc_err rc;
-
-	pthread_mutex_lock(&p->r->mutex);
-	rc = repo_pack_ref(p->r, number, &ref, e);
-	pthread_mutex_unlock(&p->r->mutex);
-	if (rc == BC_OK)
-		rc = repo_open_pack(p->r, &ref, p->direct, out, e);
-	return rc;
-}
-
 /* NULL if it cannot be opened; why comes out when its chunks are tried one by
  * one. A slot is always free: no more are held than there are reads. */
 static struct loader_pack *get_pack(struct loader_packs *p, uint32_t number)
@@ -69,7 +56,8 @@ static struct loader_pack *get_pack(struct loader_packs *p, uint32_t number)
 		found = open >= LOADER_PACKS && old != NULL ? old : empty;
 		io_file_close(found->file, NULL);
 		*found = (struct loader_pack){ .number = number };
-		if (open_pack(p, number, &found->file, NULL) != BC_OK)
+		if (repo_open_numbered(p->r, number, p->direct, &found->file,
+				       NULL) != BC_OK)
 			found = NULL;
 	}
 	if (found != NULL) {
@@ -108,7 +96,7 @@ enum bc_err loader_init(struct loader *l, struct repo *r,
 	l->r = r;
 	l->packs = packs;
 	l->calls = *calls;
-	rc = io_queue_new(r->io, LOADER_SLOTS, &l->queue, e);
+	rc = io_queue_new(repo_io(r), LOADER_SLOTS, &l->queue, e);
 	if (rc == BC_OK)
 		rc = codec_dec_new(&l->dec, e);
 	if (rc != BC_OK)

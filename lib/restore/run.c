@@ -7,7 +7,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "repo/internal.h"
 #include "restore/internal.h"
 #include "util/arith.h"
 

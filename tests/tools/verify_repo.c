@@ -27,10 +27,10 @@
 #include <unistd.h>
 
 #include "repo/chunks.h"
+#include "repo/state.h"
 #include "tree/content_reader.h"
-#include "repo/internal.h"
-#include "tree/snapshot_record.h"
 #include "tree/reader.h"
+#include "tree/snapshot_record.h"
 #include "util/hex.h"
 
 enum { PATH_BYTES = 4096, READ_BYTES = 1 << 20 };

@@ -17,16 +17,16 @@
 
 #include "hash/sha256.h"
 #include "repo/chunks.h"
-#include "tree/content_builder.h"
-#include "tree/content_reader.h"
 #include "repo/create.h"
-#include "repo/internal.h"
 #include "repo/layout.h"
 #include "repo/session.h"
-#include "tree/snapshot_record.h"
-#include "tree/builder.h"
-#include "tree/reader.h"
+#include "repo/state.h"
 #include "tests/unit/t.h"
+#include "tree/builder.h"
+#include "tree/content_builder.h"
+#include "tree/content_reader.h"
+#include "tree/reader.h"
+#include "tree/snapshot_record.h"
 
 enum { KIT_PATH_BYTES = 256, KIT_NOTES_BYTES = 8192, KIT_BATCH = 16 };
 

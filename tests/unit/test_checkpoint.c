@@ -11,6 +11,8 @@
 #include "repo/snapshots.h"
 #include "util/crc32c.h"
 
+#include "repo/dirs.h"
+#include "repo/replay.h"
 #include "tests/unit/repo_kit.h"
 
 static const struct kit_spec small = {

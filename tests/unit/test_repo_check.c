@@ -5,9 +5,10 @@
  */
 #include <dirent.h>
 
+#include "check/check.h"
 #include "index/build.h"
 #include "pack/writer.h"
-#include "check/check.h"
+#include "repo/dirs.h"
 #include "repo/usage.h"
 #include "tests/unit/repo_kit.h"
 

@@ -153,14 +153,26 @@ static void ambiguous(struct kit *k)
 }
 
 struct seen {
+	struct repo *r;
 	size_t n;
-	int64_t last;
 	struct digest id[8];
 	size_t tags;
 	uint64_t stop_at;
 };
 
-static enum bc_err see(void *ctx, const struct snapshot_row *row, struct err *e)
+static enum bc_err see_tag(void *ctx, const struct catalog_tag *t,
+			   struct err *e)
+{
+	struct seen *s = ctx;
+
+	(void)e;
+	CHECK(t->key.n > 0);
+	s->tags++;
+	return BC_OK;
+}
+
+static enum bc_err see(void *ctx, const struct catalog_snapshot *row,
+		       struct err *e)
 {
 	struct seen *s = ctx;
 
@@ -168,16 +180,14 @@ static enum bc_err see(void *ctx, const struct snapshot_row *row, struct err *e)
 	if (s->n == s->stop_at)
 		return err_set(e, BC_ECANCEL, "enough");
 	s->id[s->n++] = row->id;
-	s->tags += row->tag_count;
-	for (size_t i = 0; i < row->tag_count; i++)
-		CHECK(row->tags[i].key.n > 0);
-	s->last = row->time;
-	return BC_OK;
+	return snapshots_tags(s->r, &row->id, see_tag, s, e);
 }
 
 static void listing(struct kit *k)
 {
-	struct snapshots_select q = { 0 };
+	const struct bytes a = bytes_str("a");
+	const struct catalog_tag t1 = { bytes_str("t"), bytes_str("1") };
+	struct catalog_select q = { .oldest_first = true };
 	struct session_tag more[2] = { { bytes_str("b"), bytes_str("2") },
 				       { bytes_str("a"), bytes_str("1") } };
 	struct seen seen = { .stop_at = 99 };
@@ -185,32 +195,29 @@ static void listing(struct kit *k)
 	struct session *se;
 	struct digest id[4];
 	struct repo *r;
-	uint64_t n = 0;
 
 	kit_create(k, 0);
 	r = kit_repo(k, true);
+	seen.r = r;
 	id[2] = put(k, r, "b", MAY + 2, "t", "1");
 	id[0] = put(k, r, "a", MAY, "t", "1");
 	id[1] = put(k, r, "a", MAY + 1, NULL, NULL);
 	id[3] = put(k, r, "c", MAY + 2, "t", "2");
-	CHECK_OK(snapshots_count(r, &n, &k->e), &k->e);
-	CHECK_EQ(n, 4);
 	CHECK_OK(snapshots_each(r, &q, see, &seen, &k->e), &k->e);
 	CHECK_EQ(seen.n, 4);
 	CHECK(memcmp(seen.id, id, sizeof(id)) == 0);
 	CHECK_EQ(seen.tags, 3);
-	q.newest_first = true;
+	q.oldest_first = false;
 	q.limit = 1;
 	seen.n = 0;
 	CHECK_OK(snapshots_each(r, &q, see, &seen, &k->e), &k->e);
 	CHECK_EQ(seen.n, 1);
 	CHECK(digest_eq(&seen.id[0], &id[3]));
-	q = (struct snapshots_select){ .tag_key = bytes_str("t"),
-				       .tag_value = bytes_str("1") };
+	q = (struct catalog_select){ .tags = &t1, .tag_count = 1 };
 	seen.n = 0;
 	CHECK_OK(snapshots_each(r, &q, see, &seen, &k->e), &k->e);
 	CHECK_EQ(seen.n, 2);
-	q = (struct snapshots_select){ .name = bytes_str("a") };
+	q = (struct catalog_select){ .name = &a };
 	seen.n = 0;
 	CHECK_OK(snapshots_each(r, &q, see, &seen, &k->e), &k->e);
 	CHECK_EQ(seen.n, 2);

@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 
 #include "io/fault.h"
+#include "repo/views.h"
 #include "tests/unit/repo_kit.h"
 #include "tests/unit/t_mount.h"
 #include "util/arith.h"

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* repo/health - how an open repository and its views are doing. */
+#ifndef BC_REPO_HEALTH_H
+#define BC_REPO_HEALTH_H
+
+#include "repo/lease.h"
+#include "repo/repo.h"
+
+struct repo_health {
+	int superblocks; /* whole copies of two */
+	bool catalog_in_memory, index_in_memory; /* it cannot be written */
+	uint64_t index_generation;
+	uint64_t index_chunks;
+	unsigned index_runs;
+	uint64_t reserve_stored; /* bytes that the reserve takes */
+};
+
+/* repo_health - opens the index if nobody has yet. BC_EDAMAGE and others: the
+ * index cannot even be made. */
+BC_MUST_CHECK enum bc_err repo_health(struct repo *r, struct repo_health *out,
+				      struct err *e);
+
+/* repo_space - of the file system it lies on. */
+BC_MUST_CHECK enum bc_err repo_space(struct repo *r, struct io_space *out,
+				     struct err *e);
+
+/* repo_sessions - lease_list() of this repository; none if there is no folder
+ * of leases. */
+BC_MUST_CHECK enum bc_err
+repo_sessions(struct repo *r,
+	      enum bc_err (*each)(void *ctx, const struct lease_info *info),
+	      void *ctx, struct err *e);
+
+#endif

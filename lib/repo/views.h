@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * repo/views - the chunk index, and the overlay of what it lacks.
+ *
+ * The index on disk stands at some generation; the overlay holds the chunks of
+ * the groups since, in memory. Together they answer for the handle's head.
+ */
+#ifndef BC_REPO_VIEWS_H
+#define BC_REPO_VIEWS_H
+
+#include "repo/state.h"
+
+/* repo_open_index - open the index, and the overlay of what it lacks up to
+ * r->head. A damaged or foreign index is made again. */
+BC_MUST_CHECK enum bc_err repo_open_index(struct repo *r, struct err *e);
+void repo_close_index(struct repo *r);
+
+/* repo_need_index - repo_open_index() at the first call only: commands that
+ * ask the catalog alone do without. Any thread, not under the mutex: the
+ * others wait for the first. */
+BC_MUST_CHECK enum bc_err repo_need_index(struct repo *r, struct err *e);
+
+/* repo_index_anew - do without the index on disk: in memory, from the
+ * directories. */
+BC_MUST_CHECK enum bc_err repo_index_anew(struct repo *r, struct err *e);
+
+/* repo_heal_index - if a lookup has met a damaged page of the index, make the
+ * index again; true if a second lookup may find more. Any thread. */
+bool repo_heal_index(struct repo *r);
+
+/* overlay_add_dir - all chunks of a directory; under the mutex. */
+BC_MUST_CHECK enum bc_err overlay_add_dir(struct overlay *o,
+					  const struct pack_dir *d,
+					  uint32_t number, struct err *e);
+
+/* repo_overlay_pack - the chunks of a pack that has just become part of the
+ * repository join the overlay; if that fails the index is opened anew. */
+void repo_overlay_pack(struct repo *r, uint32_t number);
+
+/*
+ * repo_update_index - after a commit, with r->head and the overlay moved on:
+ * put the overlay into a run if it is large, or spans many generations, or
+ * `all`; merge runs when there are many. It is a view: a failure is a note.
+ */
+void repo_update_index(struct repo *r, bool all);
+
+/* repo_find_hints - where the index and the overlay think a chunk is; any
+ * thread. Returns how many. */
+size_t repo_find_hints(struct repo *r, const struct digest *id,
+		       struct index_loc *out, size_t max);
+
+#endif
