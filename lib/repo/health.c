@@ -14,7 +14,8 @@ enum bc_err repo_health(struct repo *r, struct repo_health *out, struct err *e)
 	struct digest digest;
 	enum bc_err rc;
 
-	*out = (struct repo_health){ .catalog_in_memory = r->catalog_in_memory };
+	*out = (struct repo_health){ .catalog_in_memory =
+					     r->catalog_in_memory };
 	/* It was opened, so one was there a moment ago. */
 	if (superblock_load(r->dir, &s, &out->superblocks, NULL) != BC_OK)
 		out->superblocks = 0;
@@ -38,10 +39,10 @@ enum bc_err repo_space(struct repo *r, struct io_space *out, struct err *e)
 	return io_dir_space(r->dir, out, e);
 }
 
-enum bc_err
-repo_sessions(struct repo *r,
-	      enum bc_err (*each)(void *ctx, const struct lease_info *info),
-	      void *ctx, struct err *e)
+enum bc_err repo_sessions(struct repo *r,
+			  enum bc_err (*each)(void *ctx,
+					      const struct lease_info *info),
+			  void *ctx, struct err *e)
 {
 	if (r->leases_dir == NULL)
 		return BC_OK;
