@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A checkpoint of what the catalog says, and its commit. */
+#include "repo/checkpoint.h"
+
 #include <stdlib.h>
 
 #include "hash/sha256.h"
-#include "pack/writer.h"
-#include "repo/checkpoint.h"
-#include "repo/commit.h"
+#include "repo/cargo.h"
 #include "util/arith.h"
-#include "util/crc32c.h"
 
 enum {
 	ROOT_VERSION = 1,
@@ -15,7 +14,6 @@ enum {
 	BLOCK_TARGET_BYTES = 1 << 20,
 	BUFFERS = 2,
 	BUFFER_BYTES = 1 << 20,
-	INLINE_CHUNKS_MAX = 4096,
 	COUNT_BYTES = 5,
 	/* Of one operation's list, so that every one fits a node. */
 	LIST_BYTES = 32 << 10,
@@ -44,11 +42,9 @@ struct writer {
 	struct sealer sealer;
 	struct flusher *flusher;
 	struct pack_writer *packs;
-	struct pack_made *made;
-	struct group_builder group;
+	struct cargo cargo;
 	struct digest root;
-	bool looked; /* a group may name the packs */
-	bool late;   /* somebody else was quicker */
+	bool late; /* somebody else was quicker */
 };
 
 /* ---- nodes ----------------------------------------------------------------
@@ -347,33 +343,10 @@ static enum bc_err walk_catalog(struct writer *w, struct err *e)
 /* ---- the group ------------------------------------------------------------
  */
 
-/* In the group if it is small, else in metadata packs. */
-static enum bc_err collect(struct writer *w, struct err *e)
-{
-	struct pack_pending p = pack_writer_take(w->packs);
-	enum bc_err rc;
-
-	if (p.n > 0 && p.dir->n_chunks <= INLINE_CHUNKS_MAX) {
-		rc = group_add_blocks(&w->group, bytes_of(p.raw, p.n), p.dir,
-				      PACK_HEAD_BYTES);
-		pack_writer_drop_pending(w->packs);
-		return rc == BC_OK
-			       ? rc
-			       : err_set(e, rc, "no memory for a log group");
-	}
-	rc = pack_writer_finish(w->packs, &w->made, e);
-	return rc == BC_OK ? io_dir_sync(w->r->packs_dir, e) : rc;
-}
-
 /* The root is a block of its own; digests do not compress. */
 static enum bc_err add_root(struct writer *w, struct err *e)
 {
 	struct buf raw = BUF_INIT(ROOT_MAX_BYTES);
-	struct sealed_block b = { .head = { .kind = BLOCK_CHECKPOINT,
-					    .codec = BLOCK_RAW,
-					    .chunks = 1 },
-				  .ids = &w->root };
-	uint32_t length;
 	enum bc_err rc = buf_u8(&raw, ROOT_VERSION);
 
 	if (rc == BC_OK)
@@ -386,15 +359,13 @@ static enum bc_err add_root(struct writer *w, struct err *e)
 		rc = buf_varint(&raw, w->n_nodes);
 	if (rc == BC_OK)
 		rc = buf_add(&raw, w->ids.p, w->ids.n);
-	sha256_one(buf_bytes(&raw), &w->root);
-	length = b.head.stored = b.head.plain = (uint32_t)raw.n;
-	le_put32(b.head.tag, crc32c(0, raw.p, raw.n));
-	b.stored = buf_bytes(&raw);
-	b.lengths = &length;
 	if (rc == BC_OK)
-		rc = group_add_block(&w->group, &b);
+		rc = cargo_add_record(&w->cargo, BLOCK_CHECKPOINT,
+				      buf_bytes(&raw), &w->root, e);
+	else
+		err_set(e, rc, "a checkpoint does not fit");
 	buf_fini(&raw);
-	return rc == BC_OK ? rc : err_set(e, rc, "a checkpoint does not fit");
+	return rc;
 }
 
 /* Under the commit lock, at the head. */
@@ -403,8 +374,6 @@ static enum bc_err look(void *ctx, struct repo *r, struct err *e)
 	struct writer *w = ctx;
 	struct log_op op = { .code = LOG_OP_CHECKPOINT,
 			     .u.checkpoint = { w->at.generation, w->root } };
-	/* As for any packs: new logs may take numbers first. */
-	uint32_t number = r->head.next_pack + 2;
 	struct catalog_checkpoint c;
 	enum bc_err rc = catalog_checkpoint(r->catalog, &c, e);
 
@@ -412,45 +381,22 @@ static enum bc_err look(void *ctx, struct repo *r, struct err *e)
 		w->late = true;
 		return err_set(e, BC_ECANCEL, "another run was quicker");
 	}
-	for (struct pack_made *m = w->made; m != NULL && rc == BC_OK;
-	     m = m->next) {
-		struct log_op add = { .code = LOG_OP_PACK_ADDED,
-				      .u.pack = { .number = number,
-						  .id = m->id,
-						  .kind = m->kind,
-						  .placement = m->placement,
-						  .length = m->length,
-						  .chunks = m->chunks,
-						  .blocks = m->blocks,
-						  .plain = m->plain,
-						  .directory = m->directory } };
-
-		if (number++ > INDEX_PACK_MAX)
-			return err_set(e, BC_ELIMIT,
-				       "the repository has no pack numbers "
-				       "left");
-		rc = log_ops_add(&w->group.ops, &add);
-	}
 	if (rc == BC_OK)
-		rc = log_ops_add(&w->group.ops, &op);
-	if (rc != BC_OK)
-		return err_set(e, rc, "no memory for a log group");
-	w->looked = true;
-	return BC_OK;
+		rc = cargo_name_packs(&w->cargo, e);
+	if (rc == BC_OK && log_ops_add(&w->cargo.group.ops, &op) != BC_OK)
+		rc = err_set(e, BC_ENOMEM, "no memory for a log group");
+	return rc;
 }
 
 /* Whoever is committing now need not be waited for: there is a next time. */
 static enum bc_err commit(struct writer *w, const struct pack_id *session,
 			  struct err *e)
 {
-	struct commit c = {
-		.session = *session, .group = &w->group, .look = look, .ctx = w
-	};
 	int64_t wait = w->r->lock_wait_ms;
 	enum bc_err rc;
 
 	w->r->lock_wait_ms = 0;
-	rc = repo_commit(w->r, &c, e);
+	rc = cargo_commit(&w->cargo, session, e);
 	w->r->lock_wait_ms = wait;
 	if (rc == BC_ECANCEL && w->late) {
 		err_clear(e);
@@ -479,7 +425,9 @@ static enum bc_err start(struct writer *w, const struct pack_id *session,
 	buf_init(&w->node, CHECKPOINT_NODE_BYTES);
 	buf_init(&w->ids, ROOT_MAX_BYTES);
 	buf_init(&w->list, 2 * LIST_BYTES);
-	group_builder_init(&w->group);
+	cargo_init(&w->cargo, r);
+	w->cargo.look = look;
+	w->cargo.ctx = w;
 	rc = gather_init(&w->gather, BLOCK_CHECKPOINT, target, largest, e);
 	if (rc == BC_OK)
 		rc = sealer_init(&w->sealer, r->sb.level, 2 * largest, e);
@@ -491,20 +439,12 @@ static enum bc_err start(struct writer *w, const struct pack_id *session,
 
 static void end(struct writer *w)
 {
-	while (w->made != NULL) {
-		struct pack_made *m = w->made;
-
-		w->made = m->next;
-		if (!w->looked)
-			pack_made_unlink(m, w->r->packs_dir);
-		pack_made_free(m);
-	}
+	cargo_fini(&w->cargo);
 	if (w->packs != NULL)
 		pack_writer_free(w->packs);
 	flusher_free(w->flusher);
 	gather_fini(&w->gather);
 	sealer_fini(&w->sealer);
-	group_builder_fini(&w->group);
 	log_ops_fini(&w->ops);
 	log_ops_fini(&w->one);
 	buf_fini(&w->node);
@@ -521,7 +461,7 @@ enum bc_err checkpoint_write(struct repo *r, const struct pack_id *session,
 	if (rc == BC_OK)
 		rc = walk_catalog(&w, e);
 	if (rc == BC_OK)
-		rc = collect(&w, e);
+		rc = cargo_take(&w.cargo, w.packs, e);
 	if (rc == BC_OK)
 		rc = add_root(&w, e);
 	if (rc == BC_OK)

@@ -5,16 +5,15 @@
 
 #include "hash/sha256.h"
 #include "pack/writer.h"
+#include "repo/cargo.h"
 #include "repo/checkpoint.h"
 #include "repo/chunks.h"
-#include "repo/commit.h"
 #include "repo/dirs.h"
 #include "repo/lease.h"
 #include "repo/replay.h"
 #include "repo/views.h"
 #include "tree/attrs.h"
 #include "util/arith.h"
-#include "util/crc32c.h"
 
 enum {
 	BUFFER_BYTES = 1 << 20,
@@ -23,8 +22,6 @@ enum {
 	 * bytes each. A window of new chunks may still come on top. */
 	DUE_CHUNKS = 200 << 10,
 	TABLE_MAX = 256 << 10,
-	/* Chunks that may travel in a group: an eighth of what a log holds. */
-	INLINE_CHUNKS_MAX = 8192,
 	/* A batch of session_filter(). */
 	CANDIDATES_MAX = 8,
 	COMMAND_BYTES = 32,
@@ -422,65 +419,17 @@ bool session_due(struct session *s)
 /* ---- commit ---------------------------------------------------------------
  */
 
-/* What one commit of a session carries. */
+/* What one commit of a session is to say. */
 struct work {
 	struct session *s;
-	struct group_builder group;
-	struct pack_made *made; /* packs to be named */
-	struct bytes record;	/* of a snapshot; n 0: none */
+	struct cargo cargo;
+	struct bytes record; /* of a snapshot; n 0: none */
 	struct digest snapshot;
 	const struct digest *remove;
 	size_t n_remove;
 	const struct log_tagging *tagging;
 	bool frees;
-	bool looked; /* with the lock held: from here on a group may be there */
 };
-
-static enum bc_err collect_writer(struct work *w, struct pack_writer *pw,
-				  bool *inlined, struct err *e)
-{
-	struct pack_pending p = pack_writer_take(pw);
-	struct pack_made *made = NULL, **end = &w->made;
-	enum bc_err rc;
-
-	*inlined = p.n > 0 && p.dir->n_chunks <= INLINE_CHUNKS_MAX;
-	if (*inlined) {
-		rc = group_add_blocks(&w->group, bytes_of(p.raw, p.n), p.dir,
-				      PACK_HEAD_BYTES);
-		if (rc != BC_OK)
-			err_set(e, rc, "no memory for a log group");
-		return rc;
-	}
-	rc = pack_writer_finish(pw, &made, e);
-	if (rc != BC_OK)
-		return rc;
-	while (*end != NULL)
-		end = &(*end)->next;
-	*end = made;
-	return BC_OK;
-}
-
-/* A chunk of its own in the group: the snapshot's record. */
-static enum bc_err add_record(struct work *w, struct err *e)
-{
-	uint32_t length = (uint32_t)w->record.n;
-	struct sealed_block b = { .head = { .kind = BLOCK_SNAPSHOT,
-					    .codec = BLOCK_RAW,
-					    .stored = length,
-					    .plain = length,
-					    .chunks = 1 },
-				  .stored = w->record,
-				  .lengths = &length,
-				  .ids = &w->snapshot };
-	enum bc_err rc;
-
-	sha256_one(w->record, &w->snapshot);
-	le_put32(b.head.tag, crc32c(0, w->record.p, w->record.n));
-	rc = group_add_block(&w->group, &b);
-	if (rc != BC_OK)
-		err_set(e, rc, "no memory for the snapshot's record");
-	return rc;
-}
 
 /* A record that is there to the last bit, its time included, is the snapshot
  * that there is: nothing is made. */
@@ -494,46 +443,8 @@ static enum bc_err name_snapshot(struct work *w, struct repo *r, struct err *e)
 
 	if (rc != BC_ENOTFOUND)
 		return rc;
-	rc = log_ops_add(&w->group.ops, &op);
+	rc = log_ops_add(&w->cargo.group.ops, &op);
 	return rc == BC_OK ? rc : err_set(e, rc, "no memory for a log group");
-}
-
-static enum bc_err name_packs(struct work *w, struct repo *r, struct err *e)
-{
-	uint32_t number = r->head.next_pack;
-	enum bc_err rc = BC_OK;
-
-	/* A full log, and once more one that fails, make new logs take numbers
-	 * before the packs do. Gaps do no harm, so leave them room. */
-	number += 2;
-	for (struct pack_made *m = w->made; m != NULL && rc == BC_OK;
-	     m = m->next) {
-		struct log_op op = { .code = LOG_OP_PACK_ADDED,
-				     .u.pack = { .number = number,
-						 .id = m->id,
-						 .kind = m->kind,
-						 .placement = m->placement,
-						 .length = m->length,
-						 .chunks = m->chunks,
-						 .blocks = m->blocks,
-						 .plain = m->plain,
-						 .directory = m->directory } };
-		struct pack_ref ref = { .number = number,
-					.id = m->id,
-					.length = m->length };
-
-		if (number > INDEX_PACK_MAX)
-			return err_set(e, BC_ELIMIT,
-				       "the repository has no pack numbers "
-				       "left");
-		rc = log_ops_add(&w->group.ops, &op);
-		if (rc != BC_OK)
-			err_set(e, rc, "no memory for a log group");
-		repo_dir_add(r, &ref, m->dir);
-		m->dir = NULL;
-		number++;
-	}
-	return rc;
 }
 
 static enum bc_err look(void *ctx, struct repo *r, struct err *e)
@@ -552,7 +463,7 @@ static enum bc_err look(void *ctx, struct repo *r, struct err *e)
 		if (rc == BC_ENOTFOUND)
 			return err_set(e, rc, "the snapshot is gone already");
 		if (rc == BC_OK)
-			rc = log_ops_add(&w->group.ops, &op);
+			rc = log_ops_add(&w->cargo.group.ops, &op);
 	}
 	if (rc == BC_OK && w->tagging != NULL) {
 		struct log_op op = { .code = LOG_OP_SNAPSHOT_TAGGED,
@@ -563,65 +474,41 @@ static enum bc_err look(void *ctx, struct repo *r, struct err *e)
 		if (rc == BC_ENOTFOUND)
 			return err_set(e, rc, "the snapshot is gone");
 		if (rc == BC_OK)
-			rc = log_ops_add(&w->group.ops, &op);
+			rc = log_ops_add(&w->cargo.group.ops, &op);
 	}
-	if (rc == BC_OK)
-		rc = name_packs(w, r, e);
-	w->looked = rc == BC_OK;
-	return rc;
-}
-
-static void after_commit(struct session *s, bool data_inlined,
-			 bool meta_inlined)
-{
-	if (data_inlined)
-		pack_writer_drop_pending(s->data);
-	if (meta_inlined)
-		pack_writer_drop_pending(s->meta);
-	index_mem_clear(&s->table);
-	s->n_ids = 0;
-	s->stored_at_commit = s->counts.stored;
-	checkpoint_if_due(s->r, &s->lease.id);
-	repo_update_index(s->r, false);
+	return rc == BC_OK ? cargo_name_packs(&w->cargo, e) : rc;
 }
 
 static enum bc_err commit(struct work *w, struct err *e)
 {
 	struct session *s = w->s;
-	struct commit c = { .session = s->lease.id,
-			    .group = &w->group,
-			    .look = look,
-			    .ctx = w,
-			    .frees = w->frees };
-	bool data_inlined = false, meta_inlined = false;
+	struct cargo *c = &w->cargo;
 	enum bc_err rc = kept(s, e);
 
-	group_builder_init(&w->group);
+	cargo_init(c, s->r);
+	c->look = look;
+	c->ctx = w;
+	c->frees = w->frees;
 	if (rc == BC_OK)
 		rc = flush_nodes(s, e);
 	if (rc == BC_OK)
-		rc = collect_writer(w, s->data, &data_inlined, e);
+		rc = cargo_take(c, s->data, e);
 	if (rc == BC_OK)
-		rc = collect_writer(w, s->meta, &meta_inlined, e);
-	if (rc == BC_OK && w->made != NULL)
-		rc = io_dir_sync(s->r->packs_dir, e);
+		rc = cargo_take(c, s->meta, e);
 	if (rc == BC_OK && w->record.n > 0)
-		rc = add_record(w, e);
+		rc = cargo_add_record(c, BLOCK_SNAPSHOT, w->record,
+				      &w->snapshot, e);
 	if (rc == BC_OK)
-		rc = repo_commit(s->r, &c, e);
-	if (rc == BC_OK)
-		after_commit(s, data_inlined, meta_inlined);
-	while (w->made != NULL) {
-		struct pack_made *m = w->made;
-
-		w->made = m->next;
-		/* After a commit that failed half-way a group may name it. */
-		if (!w->looked)
-			pack_made_unlink(m, s->r->packs_dir);
-		pack_made_free(m);
-	}
-	group_builder_fini(&w->group);
-	return keep(s, rc, e);
+		rc = cargo_commit(c, &s->lease.id, e);
+	cargo_fini(c);
+	if (rc != BC_OK)
+		return keep(s, rc, e);
+	index_mem_clear(&s->table);
+	s->n_ids = 0;
+	s->stored_at_commit = s->counts.stored;
+	checkpoint_if_due(s->r, &s->lease.id);
+	repo_update_index(s->r, false);
+	return BC_OK;
 }
 
 enum bc_err session_checkpoint(struct session *s, struct err *e)
