@@ -20,7 +20,7 @@ enum {
 	LOADERS_MAX = 16,
 	LOADER_SLOTS = 3,	      /* reads in flight for each thread */
 	LOADER_PACKS = 4,	      /* open packs, for all threads */
-	LOADER_GROUP_BYTES = 1 << 20, /* plain; fits the second-level cache */
+	LOADER_GROUP_BYTES = 2 << 20, /* plain: enough chunks for all lanes */
 };
 
 /* Open packs, shared by loaders. */
