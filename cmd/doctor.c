@@ -73,6 +73,7 @@ static void check_engine(struct exam *x)
 
 static void check_kernels(struct exam *x)
 {
+	char text[FMT_BYTES];
 	enum chunk_kernel k = chunk_kernel_pick(CHUNK_KERNEL_AUTO);
 
 	finding(x, HEALTH_GOOD, "chunk_kernel", NULL,
@@ -85,8 +86,8 @@ static void check_kernels(struct exam *x)
 		sha256_best() == SHA256_PORTABLE
 			? ": this processor has nothing quicker"
 			: "");
-	finding(x, HEALTH_GOOD, "threads", NULL, "%u threads compute",
-		ctx_threads(x->c));
+	finding(x, HEALTH_GOOD, "threads", NULL, "computing with %s",
+		fmt_things(ctx_threads(x->c), "thread", text));
 }
 
 static void check_files(struct exam *x)
@@ -296,6 +297,7 @@ static void check_catalog(struct exam *x, struct repo *r,
 static void check_index(struct exam *x, struct repo *r,
 			const struct repo_health *h)
 {
+	char chunks[FMT_BYTES], runs[FMT_BYTES];
 	if (h->index_in_memory)
 		finding(x, HEALTH_WARN, "index", NULL,
 			"the index is made in memory, since it cannot be "
@@ -303,9 +305,10 @@ static void check_index(struct exam *x, struct repo *r,
 	else
 		finding(x, HEALTH_GOOD, "index", NULL,
 			"the index stands at generation %" PRIu64 " of %" PRIu64
-			": %" PRIu64 " chunks, %u runs",
+			": %s, %s",
 			h->index_generation, repo_generation(r),
-			h->index_chunks, h->index_runs);
+			fmt_things(h->index_chunks, "chunk", chunks),
+			fmt_things(h->index_runs, "run", runs));
 }
 
 static enum bc_err tell_lease(void *ctx, const struct lease_info *l)

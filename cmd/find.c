@@ -240,15 +240,15 @@ static enum bc_err search_all(struct search *s, struct err *e)
 						    ? NULL
 						    : &s->o->since.from };
 	struct ids ids = { .n = 0 };
+	char many[FMT_BYTES];
 	enum bc_err rc = snapshots_each(s->c->repo, &q, take_id, &ids, e);
 
 	for (size_t i = 0; i < ids.n && rc == BC_OK; i++)
 		rc = search_one(s, &ids.at[i], e);
 	free(ids.at);
 	if (rc == BC_OK && s->damaged > 0) {
-		rc = err_set(e, BC_EDAMAGE,
-			     "%llu snapshots could not be searched entirely",
-			     (unsigned long long)s->damaged);
+		rc = err_set(e, BC_EDAMAGE, "%s could not be searched entirely",
+			     fmt_things(s->damaged, "snapshot", many));
 		err_hint(e, "blobctl check");
 	}
 	return rc;

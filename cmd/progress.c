@@ -143,7 +143,7 @@ void progress_line(const struct progress_view *v, const struct progress_now *n,
 			      percent(now.bytes_known, now.bytes_total));
 	}
 	ascii(&l, w, "  %s/s", fmt_size(v->rate, v->unit, a));
-	ascii(&l, w, "  %s files", fmt_count(now.files_done, a));
+	ascii(&l, w, "  %s", fmt_things(now.files_done, "file", a));
 	if (now.bytes_new > 0)
 		ascii(&l, w, "  new %s (%sx)",
 		      fmt_size(now.bytes_new, v->unit, a),

@@ -61,7 +61,7 @@ static enum bc_err find_victims(struct ctx *c, struct victims *v, struct err *e)
 
 static enum bc_err ask(struct ctx *c, const struct victims *v, struct err *e)
 {
-	char text[128 + KEY_NAME_BYTES];
+	char text[128 + KEY_NAME_BYTES], many[FMT_BYTES];
 
 	if (c->g.dry_run)
 		return BC_OK;
@@ -69,7 +69,8 @@ static enum bc_err ask(struct ctx *c, const struct victims *v, struct err *e)
 		snprintf(text, sizeof(text), "Remove snapshot %.8s of '%s'?",
 			 v->at[0].hex, v->at[0].name);
 	else
-		snprintf(text, sizeof(text), "Remove %zu snapshots?", v->n);
+		snprintf(text, sizeof(text), "Remove %s?",
+			 fmt_things(v->n, "snapshot", many));
 	return ctx_confirm(c, text, e);
 }
 

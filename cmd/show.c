@@ -236,15 +236,16 @@ void show_put(struct out *o, struct msg *m, const struct show_put *r,
 		out_print(o, "%s\n", r->id);
 	else if (r->id != NULL)
 		out_say(o, "%s\n", r->id);
-	msg_note(m, "%s%s files, %s; new %s, stored in %s; %s",
-		 r->dry_run ? "would store: " : "", fmt_count(r->files, files),
+	msg_note(m, "%s%s, %s; new %s, stored in %s; %s",
+		 r->dry_run ? "would store: " : "",
+		 fmt_things(r->files, "file", files),
 		 out_size(o, r->bytes, size), out_size(o, r->new_bytes, fresh),
 		 out_size(o, r->stored_bytes, stored), fmt_seconds(ns, took));
 	if (r->id == NULL && !r->dry_run)
 		msg_note(m, "nothing has changed; no snapshot was made");
 	if (r->skipped > 0)
-		msg_note(m, "%s items were skipped",
-			 fmt_count(r->skipped, files));
+		msg_note(m, "%s skipped",
+			 fmt_things(r->skipped, "item", files));
 }
 
 void show_get(struct out *o, struct msg *m, const struct show_get *r)
@@ -258,17 +259,17 @@ void show_get(struct out *o, struct msg *m, const struct show_get *r)
 	out_count_u64(o, "restored_bytes", r->bytes);
 	out_count_u64(o, "skipped_items", r->skipped);
 	out_count_u64(o, "damaged_items", r->damaged);
-	msg_note(m, "%s %s files, %s, %s %.*s in %s",
+	msg_note(m, "%s %s, %s, %s %.*s in %s",
 		 r->dry_run ? "would restore" : "restored",
-		 fmt_count(r->files, files), out_size(o, r->bytes, size), "to",
-		 (int)r->dest.n, (const char *)r->dest.p,
-		 fmt_seconds(ns, took));
+		 fmt_things(r->files, "file", files),
+		 out_size(o, r->bytes, size), "to", (int)r->dest.n,
+		 (const char *)r->dest.p, fmt_seconds(ns, took));
 	if (r->skipped > 0)
-		msg_note(m, "%s items were skipped",
-			 fmt_count(r->skipped, files));
+		msg_note(m, "%s skipped",
+			 fmt_things(r->skipped, "item", files));
 	if (r->damaged > 0)
-		msg_note(m, "%s items are damaged and were not restored",
-			 fmt_count(r->damaged, files));
+		msg_note(m, "%s damaged and not restored",
+			 fmt_things(r->damaged, "item", files));
 }
 
 void show_removed(struct out *o, const struct show_removed *r, bool dry_run)
@@ -433,9 +434,10 @@ void show_check_total(struct out *o, struct msg *m,
 	out_count_u64(o, "affected_paths", r->affected_paths);
 	out_count_u64(o, "affected_snapshots", r->affected_snapshots);
 	out_count_text(o, "skipped", r->skipped);
-	msg_note(m, "%s snapshots, %s packs, %s chunks checked; %s; %s",
-		 fmt_count(r->snapshots, a), fmt_count(r->packs, b),
-		 fmt_count(r->chunks, c),
+	msg_note(m, "%s, %s, %s checked; %s; %s",
+		 fmt_things(r->snapshots, "snapshot", a),
+		 fmt_things(r->packs, "pack", b),
+		 fmt_things(r->chunks, "chunk", c),
 		 r->damages == 0 ? "no damage" : "DAMAGE FOUND",
 		 fmt_seconds(ns, took));
 	if (r->read_data > 0)
@@ -444,11 +446,9 @@ void show_check_total(struct out *o, struct msg *m,
 	if (r->skipped != NULL)
 		msg_note(m, "not checked: %s", r->skipped);
 	if (r->affected_paths > 0)
-		msg_note(m,
-			 "%s paths in %s snapshots are hurt; all others "
-			 "can still be restored",
-			 fmt_count(r->affected_paths, a),
-			 fmt_count(r->affected_snapshots, b));
+		msg_note(m, "hurt: %s in %s; all others can still be restored",
+			 fmt_things(r->affected_paths, "path", a),
+			 fmt_things(r->affected_snapshots, "snapshot", b));
 }
 
 /* ---- stats ----------------------------------------------------------------

@@ -96,6 +96,15 @@ const char *fmt_count(uint64_t v, char out[FMT_BYTES])
 	return out;
 }
 
+const char *fmt_things(uint64_t n, const char *noun, char out[FMT_BYTES])
+{
+	char count[FMT_BYTES];
+
+	snprintf(out, FMT_BYTES, "%.28s %.16s%s", fmt_count(n, count), noun,
+		 n == 1 ? "" : "s");
+	return out;
+}
+
 const char *fmt_seconds(int64_t ns, char out[FMT_BYTES])
 {
 	int64_t s = ns / NS_PER_SECOND, ms = ns % NS_PER_SECOND / NS_PER_MS;

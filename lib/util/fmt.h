@@ -30,6 +30,10 @@ const char *fmt_size(uint64_t bytes, enum fmt_unit unit, char out[FMT_BYTES]);
 /* fmt_count - digits in groups of three: 1,234,567. */
 const char *fmt_count(uint64_t n, char out[FMT_BYTES]);
 
+/* fmt_things - `1 file`, `1,234 files`: a count and a noun, to which an s is
+ * added where there is not one of them. The noun may have 16 letters. */
+const char *fmt_things(uint64_t n, const char *noun, char out[FMT_BYTES]);
+
 /* fmt_seconds - a duration: `0.042 s`, `3.1 s`, `4 min 12 s`, `2 h 5 min`. */
 const char *fmt_seconds(int64_t ns, char out[FMT_BYTES]);
 

@@ -69,6 +69,11 @@ static void counts(void)
 	CHECK_STR(fmt_count(1000, got), "1,000");
 	CHECK_STR(fmt_count(1234567, got), "1,234,567");
 	CHECK_STR(fmt_count(UINT64_MAX, got), "18,446,744,073,709,551,615");
+	CHECK_STR(fmt_things(0, "file", got), "0 files");
+	CHECK_STR(fmt_things(1, "file", got), "1 file");
+	CHECK_STR(fmt_things(1234, "snapshot", got), "1,234 snapshots");
+	CHECK_STR(fmt_things(UINT64_MAX, "sixteen-letters!", got),
+		  "18,446,744,073,709,551,615 sixteen-letters!s");
 	CHECK_STR(fmt_ratio(35, 1, got), "35.0");
 	CHECK_STR(fmt_ratio(104, 100, got), "1.04");
 	CHECK_STR(fmt_ratio(1, 0, got), "-");
