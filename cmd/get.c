@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
+#include "cmd/entries.h"
 #include "cmd/glob.h"
 #include "cmd/pick.h"
 #include "cmd/show.h"
@@ -56,6 +57,7 @@ struct run {
 	struct restore_progress progress;
 	uint64_t total; /* bytes */
 	uint64_t skipped, damaged;
+	uint64_t taken; /* of those skipped: there is something already */
 };
 
 static bool any_fits(const struct opt_list *l, struct bytes path, bool is_dir)
@@ -117,6 +119,10 @@ static void tell_error(void *ctx, const char *path, enum bc_err code,
 		r->damaged++;
 	else if (code != BC_EPARTIAL)
 		r->skipped++;
+	if (code == BC_EEXIST) {
+		r->taken++;
+		text = "is there already";
+	}
 	msg_item(&r->c->msg, bc_err_name(code), bytes_str(path), "%s", text);
 }
 
@@ -191,6 +197,45 @@ static struct tree_entry plain_root(const struct ctx *c, const struct pick *k)
 	return root;
 }
 
+/* Each item was named when it failed; here is what that comes to, and the way
+ * out. */
+static void explain(const struct run *run, enum bc_err rc, const char *dest,
+		    struct err *e)
+{
+	const char *key = run->c->args[0];
+	char some[FMT_BYTES];
+
+	if (rc == BC_EEXIST && run->taken > 0) {
+		(void)err_set(e, rc, "nothing that exists is overwritten");
+		err_hint(e, "blobctl get %s NEW   gives it another name", key);
+	} else if (rc == BC_EEXIST) {
+		err_hint(e, "blobctl get %s NEW   makes a folder NEW", key);
+	} else if (rc == BC_EPARTIAL && run->taken > 0) {
+		(void)err_set(e, rc,
+			      "%s there already; nothing that exists is "
+			      "overwritten",
+			      fmt_things(run->taken, "item", some));
+		err_hint(e, "blobctl get %s NEW   restores into a new folder",
+			 key);
+	} else if (rc == BC_EPARTIAL && run->skipped > 0) {
+		(void)err_set(e, rc, "%s not restored; all else was",
+			      fmt_things(run->skipped, "item", some));
+		err_hint(e, "mend what the lines above say and get it again "
+			    "into a new folder");
+	} else if (rc == BC_EPARTIAL) {
+		(void)err_set(e, rc,
+			      "all files are restored, but not everything "
+			      "about them");
+		err_hint(e, "the lines above say what this user or this file "
+			    "system cannot have");
+	} else if (rc == BC_EDAMAGE && e->hint[0] == '\0') {
+		err_hint(e, "blobctl check   says what is damaged, and what "
+			    "that hurts");
+	} else if (rc == BC_ENOTFOUND && e->hint[0] == '\0') {
+		err_hint(e, "make the folder that %s is to be in first", dest);
+	}
+}
+
 static enum bc_err restore(struct ctx *c, const struct pick *k,
 			   const char *dest, struct err *e)
 {
@@ -228,32 +273,76 @@ static enum bc_err restore(struct ctx *c, const struct pick *k,
 	progress_stop(bar);
 	if (rc == BC_OK || rc == BC_EPARTIAL || rc == BC_EDAMAGE)
 		show(&run, dest, &r);
-	/* The items were named one by one. */
-	if (rc == BC_EPARTIAL)
-		err_clear(e);
+	explain(&run, rc, dest, e);
 	return rc;
 }
 
-/* With -n: what there is to restore, as the snapshot has it. */
-static enum bc_err pretend(struct ctx *c, const struct pick *k,
-			   const char *dest)
-{
-	struct show_get s = { .dest = bytes_str(dest),
-			      .bytes = size_of(k->entry),
-			      .dry_run = true };
+/* ---- with -n ---------------------------------------------------------------
+ */
 
-	if (k->entry->type == TREE_FILE)
-		s.files = 1;
-	else if (k->path.n == 0) {
-		s.files = k->snapshot->rec.files;
-		s.dirs = k->snapshot->rec.dirs;
-		s.others = k->snapshot->rec.others;
-	} else {
-		s.files =
-			k->entry->type == TREE_DIR ? k->entry->dir.entries : 0;
+struct pretence {
+	struct run run;
+	struct show_get sum;
+	bool filtered;
+};
+
+static void count_one(struct pretence *p, const struct tree_entry *en)
+{
+	if (en->type == TREE_DIR)
+		p->sum.dirs++;
+	else if (en->type == TREE_FILE)
+		p->sum.files++;
+	else
+		p->sum.others++;
+	if (en->type == TREE_FILE)
+		p->sum.bytes += en->content.size;
+}
+
+static enum bc_err count_entry(void *ctx, struct bytes path,
+			       const struct tree_entry *en, bool *enter,
+			       struct err *e)
+{
+	struct pretence *p = ctx;
+	char *text;
+
+	if (p->filtered || p->run.c->g.verbose > 0) {
+		text = strndup((const char *)path.p, path.n);
+		if (text == NULL)
+			return err_set(e, BC_ENOMEM, "no memory for a path");
+		*enter = !p->filtered || want(&p->run, text, en);
+		if (*enter && en->type != TREE_DIR)
+			tell_item(&p->run, text, en->type, size_of(en));
+		free(text);
+		if (!*enter)
+			return BC_OK;
 	}
-	show_get(&c->out, &c->msg, &s);
+	count_one(p, en);
 	return BC_OK;
+}
+
+/* What there is to restore, as the snapshot has it. */
+static enum bc_err pretend(struct ctx *c, const struct pick *k,
+			   const char *dest, struct err *e)
+{
+	const struct get_opts *o = c->opts;
+	struct pretence p = {
+		.run = { .c = c },
+		.sum = { .dest = bytes_str(dest), .dry_run = true },
+		.filtered = o->include.n + o->exclude.n > 0,
+	};
+	struct entries_walk w = { .source = k->source,
+				  .entry = count_entry,
+				  .ctx = &p,
+				  .stop = c->stop };
+	enum bc_err rc = BC_OK;
+
+	if (k->entry->type == TREE_DIR)
+		rc = entries_walk(&w, &k->entry->dir.id, bytes_of("", 0), e);
+	else
+		count_one(&p, k->entry);
+	if (rc == BC_OK)
+		show_get(&c->out, &c->msg, &p.sum);
+	return rc;
 }
 
 static enum bc_err get_run(struct ctx *c, struct err *e)
@@ -271,7 +360,7 @@ static enum bc_err get_run(struct ctx *c, struct err *e)
 			rc = err_set(e, BC_ENOMEM, "no memory");
 	}
 	if (rc == BC_OK)
-		rc = c->g.dry_run ? pretend(c, &k, dest)
+		rc = c->g.dry_run ? pretend(c, &k, dest, e)
 				  : restore(c, &k, dest, e);
 	free(dest);
 	pick_close(&k);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* init - make a repository, and remember it as the user's own. */
+#include <dirent.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,8 +120,10 @@ static void remember(struct ctx *c, const char *dir)
 	free(real);
 }
 
-/* There is one already: fine if that was asked for. */
-static enum bc_err show_present(struct ctx *c, const char *dir, struct err *e)
+/* There is one already: fine if that was asked for. Without `say`
+ * this only looks. */
+static enum bc_err show_present(struct ctx *c, const char *dir, bool say,
+				struct err *e)
 {
 	struct io_dir *d = NULL;
 	struct superblock s;
@@ -132,7 +136,37 @@ static enum bc_err show_present(struct ctx *c, const char *dir, struct err *e)
 	if (rc != BC_OK)
 		return rc;
 	hex_encode(s.id.b, PACK_ID_BYTES, id);
-	show_repo(&c->out, dir, id, false);
+	if (say)
+		show_repo(&c->out, dir, id, false);
+	return BC_OK;
+}
+
+/* With -n: whether there is something in the way already. */
+static enum bc_err pretend(struct ctx *c, const struct init_opts *o,
+			   const char *dir, struct err *e)
+{
+	struct err none = ERR_INIT;
+	DIR *d = opendir(dir);
+	const struct dirent *at;
+	bool empty = true;
+
+	if (d != NULL && show_present(c, dir, o->if_missing, &none) == BC_OK) {
+		closedir(d);
+		if (o->if_missing)
+			return BC_OK;
+		(void)err_set(e, BC_EEXIST, "%s is a repository already", dir);
+		err_hint(e, "`blobctl init --if-missing` accepts it");
+		return BC_EEXIST;
+	}
+	while (d != NULL && empty && (at = readdir(d)) != NULL)
+		empty = strcmp(at->d_name, ".") == 0 ||
+			strcmp(at->d_name, "..") == 0;
+	if (d != NULL)
+		closedir(d);
+	else if (errno != ENOENT)
+		return err_sys(e, errno, "cannot make a repository in %s", dir);
+	msg_note(&c->msg, "would make a repository in %s%s", dir,
+		 empty ? "" : ", if what is in it is left of an `init`");
 	return BC_OK;
 }
 
@@ -151,14 +185,21 @@ static enum bc_err make_repo(struct ctx *c, const struct init_opts *o,
 	enum bc_err rc;
 
 	if (c->g.dry_run)
-		return BC_OK;
+		return pretend(c, o, dir, e);
 	rc = repo_create(dir, &r, &id, e);
 	if (rc == BC_EEXIST && o->if_missing) {
 		struct err other = ERR_INIT;
 
-		if (show_present(c, dir, &other) == BC_OK)
+		if (show_present(c, dir, true, &other) == BC_OK)
 			return BC_OK;
 	}
+	if (rc == BC_EEXIST && e->hint[0] == '\0')
+		err_hint(e,
+			 "choose another folder; blobctl -R %s check says "
+			 "what is wrong with this one",
+			 dir);
+	if (rc == BC_EACCES && e->hint[0] == '\0')
+		err_hint(e, "choose a folder that you may write to");
 	if (rc != BC_OK)
 		return rc;
 	hex_encode(id.b, PACK_ID_BYTES, hex);

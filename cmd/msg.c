@@ -11,7 +11,7 @@
 
 #include "util/fmt_text.h"
 
-enum { LINE_MAX_BYTES = 64 << 10 };
+enum { LINE_MAX_BYTES = 64 << 10, HELD_MAX_BYTES = 256 << 10 };
 
 static const char BAR_CLEAR[] = "\r\033[K";
 
@@ -20,6 +20,7 @@ void msg_init(struct msg *m, struct out *o, bool quiet, unsigned verbose)
 	*m = (struct msg){
 		.out = o, .quiet = quiet, .verbose = verbose, .log_fd = -1
 	};
+	buf_init(&m->held, HELD_MAX_BYTES);
 	pthread_mutex_init(&m->lock, NULL);
 }
 
@@ -50,7 +51,7 @@ struct shown {
 	const char *text; /* of unknown origin */
 };
 
-static void show(struct msg *m, const struct shown *s)
+static void show_now(struct msg *m, const struct shown *s, bool hold)
 {
 	struct buf b = BUF_INIT(LINE_MAX_BYTES);
 	bool ok = (!m->bar_shown || add(&b, BAR_CLEAR) == BC_OK) &&
@@ -60,11 +61,18 @@ static void show(struct msg *m, const struct shown *s)
 		  add(&b, "\n") == BC_OK;
 
 	m->bar_shown = false;
-	if (ok)
+	if (ok && hold) /* the first of them say the most */
+		(void)!buf_add(&m->held, b.p, b.n);
+	else if (ok)
 		write_line(STDERR_FILENO, buf_bytes(&b));
 	else
 		write_line(STDERR_FILENO, bytes_str("blobctl: no memory\n"));
 	buf_fini(&b);
+}
+
+static void show(struct msg *m, const struct shown *s)
+{
+	show_now(m, s, false);
 }
 
 static void log_line(struct msg *m, const char *level, const char *text)
@@ -127,6 +135,8 @@ static void show_hint(struct msg *m, const char *hint)
 
 static void show_error(struct msg *m, const struct err *e)
 {
+	write_line(STDERR_FILENO, buf_bytes(&m->held));
+	buf_clear(&m->held);
 	show(m, &(struct shown){
 			out_paint(m->out, true, COLOUR_RED),
 			"blobctl: ", out_paint(m->out, true, COLOUR_NONE),
@@ -159,11 +169,11 @@ void msg_error_late(struct msg *m, const struct err *e)
 
 static void show_warning(struct msg *m, const char *text)
 {
-	if (m->quiet)
-		return;
-	show(m, &(struct shown){ out_paint(m->out, true, COLOUR_YELLOW),
+	const struct shown s = { out_paint(m->out, true, COLOUR_YELLOW),
 				 "blobctl: ",
-				 out_paint(m->out, true, COLOUR_NONE), text });
+				 out_paint(m->out, true, COLOUR_NONE), text };
+
+	show_now(m, &s, m->quiet);
 }
 
 void msg_warn(struct msg *m, const char *code, const char *fmt, ...)
@@ -320,5 +330,6 @@ void msg_fini(struct msg *m, int status)
 	if (m->log_fd >= 0)
 		close(m->log_fd);
 	m->log_fd = -1;
+	buf_fini(&m->held);
 	pthread_mutex_destroy(&m->lock);
 }

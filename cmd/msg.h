@@ -5,7 +5,8 @@
  * An error has up to three parts: what failed and why, the hint, what to try.
  * Warnings about items are grouped by code: the first few are printed, the
  * rest counted ("and 412 more like this"); JSON lines and the log file get
- * each. Control characters are always escaped here. Any thread.
+ * each. With -q warnings wait: an error brings them out, success drops them.
+ * Control characters are always escaped here. Any thread.
  */
 #ifndef BC_CMD_MSG_H
 #define BC_CMD_MSG_H
@@ -15,6 +16,7 @@
 #include <stdint.h>
 
 #include "cmd/out.h"
+#include "util/buf.h"
 #include "util/bytes.h"
 #include "util/err.h"
 
@@ -39,6 +41,7 @@ struct msg {
 	bool bar_shown; /* the terminal's last line is a progress bar */
 	struct msg_group groups[MSG_CODES_MAX];
 	size_t group_count;
+	struct buf held; /* with quiet: warnings, shown if an error follows */
 };
 
 void msg_init(struct msg *m, struct out *o, bool quiet, unsigned verbose);

@@ -362,6 +362,7 @@ static void show_result(struct ctx *c, const struct put_opts *o,
 {
 	char id[DIGEST_HEX_BYTES];
 	struct show_put s = { .id = c->g.dry_run ? NULL : id,
+			      .same = r->unchanged && !c->g.dry_run,
 			      .name = bytes_str(name),
 			      .files = r->files,
 			      .dirs = r->dirs,
@@ -391,6 +392,39 @@ static struct io_dir *open_cache(struct ctx *c)
 		dir = NULL;
 	free(path);
 	return dir;
+}
+
+/* Each item was named; here is what that comes to, and the way out. */
+static enum bc_err judge(const struct put_opts *o, const struct put_result *r,
+			 struct err *e)
+{
+	bool unreadable = r->unreadable > 0 && !(o->ok_if & OK_UNREADABLE);
+	bool changed = r->changed > 0 && !(o->ok_if & OK_CHANGED);
+	char not [FMT_BYTES], moved[FMT_BYTES];
+
+	if (!unreadable && !changed)
+		return BC_OK;
+	fmt_things(r->unreadable, "item", not );
+	fmt_things(r->changed, "file", moved);
+	if (unreadable && changed)
+		(void)err_set(e, BC_EPARTIAL,
+			      "%s could not be read and %s changed meanwhile; "
+			      "all else is stored",
+			      not, moved);
+	else if (unreadable)
+		(void)err_set(e, BC_EPARTIAL,
+			      "%s could not be read; all else is stored", not );
+	else
+		(void)err_set(e, BC_EPARTIAL,
+			      "%s changed while being read; the snapshot has "
+			      "what was read last",
+			      moved);
+	err_hint(e,
+		 "put again once that is mended, or accept it with "
+		 "--ok-if=%s%s%s",
+		 unreadable ? "unreadable" : "",
+		 unreadable && changed ? "," : "", changed ? "changed" : "");
+	return BC_EPARTIAL;
 }
 
 static enum bc_err store_roots(struct ctx *c, const struct roots *roots,
@@ -436,10 +470,7 @@ static enum bc_err store_roots(struct ctx *c, const struct roots *roots,
 	if (rc != BC_OK)
 		return rc;
 	show_result(c, o, &r, name);
-	if ((r.unreadable > 0 && !(o->ok_if & OK_UNREADABLE)) ||
-	    (r.changed > 0 && !(o->ok_if & OK_CHANGED)))
-		return BC_EPARTIAL;
-	return BC_OK;
+	return judge(o, &r, e);
 }
 
 static enum bc_err store(struct ctx *c, struct err *e)

@@ -216,6 +216,7 @@ static void emit_put(struct out *o, const struct show_put *r)
 	json_begin(&j, "snapshot");
 	json_text(&j, "id", r->id);
 	json_path(&j, "name", r->name);
+	json_bool(&j, "made", !r->same);
 	json_u64(&j, "files", r->files);
 	json_u64(&j, "logical_bytes", r->bytes);
 	json_u64(&j, "new_bytes", r->new_bytes);
@@ -236,16 +237,18 @@ void show_put(struct out *o, struct msg *m, const struct show_put *r,
 		out_print(o, "%s\n", r->id);
 	else if (r->id != NULL)
 		out_say(o, "%s\n", r->id);
+	if (r->same) {
+		msg_note(m,
+			 "nothing has changed in %s, %s; snapshot %.8s serves",
+			 fmt_things(r->files, "file", files),
+			 out_size(o, r->bytes, size), r->id);
+		return;
+	}
 	msg_note(m, "%s%s, %s; new %s, stored in %s; %s",
 		 r->dry_run ? "would store: " : "",
 		 fmt_things(r->files, "file", files),
 		 out_size(o, r->bytes, size), out_size(o, r->new_bytes, fresh),
 		 out_size(o, r->stored_bytes, stored), fmt_seconds(ns, took));
-	if (r->id == NULL && !r->dry_run)
-		msg_note(m, "nothing has changed; no snapshot was made");
-	if (r->skipped > 0)
-		msg_note(m, "%s skipped",
-			 fmt_things(r->skipped, "item", files));
 }
 
 void show_get(struct out *o, struct msg *m, const struct show_get *r)
@@ -259,14 +262,17 @@ void show_get(struct out *o, struct msg *m, const struct show_get *r)
 	out_count_u64(o, "restored_bytes", r->bytes);
 	out_count_u64(o, "skipped_items", r->skipped);
 	out_count_u64(o, "damaged_items", r->damaged);
-	msg_note(m, "%s %s, %s, %s %.*s in %s",
-		 r->dry_run ? "would restore" : "restored",
+	if (r->dry_run) {
+		msg_note(m, "would restore %s, %s, to %.*s",
+			 fmt_things(r->files, "file", files),
+			 out_size(o, r->bytes, size), (int)r->dest.n,
+			 (const char *)r->dest.p);
+		return;
+	}
+	msg_note(m, "restored %s, %s, to %.*s in %s",
 		 fmt_things(r->files, "file", files),
-		 out_size(o, r->bytes, size), "to", (int)r->dest.n,
+		 out_size(o, r->bytes, size), (int)r->dest.n,
 		 (const char *)r->dest.p, fmt_seconds(ns, took));
-	if (r->skipped > 0)
-		msg_note(m, "%s skipped",
-			 fmt_things(r->skipped, "item", files));
 	if (r->damaged > 0)
 		msg_note(m, "%s damaged and not restored",
 			 fmt_things(r->damaged, "item", files));

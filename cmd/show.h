@@ -101,7 +101,8 @@ void show_diff_stat(struct out *o, const struct show_diff_stat *r, bool print);
  */
 
 struct show_put {
-	const char *id; /* NULL: nothing was stored (--if-changed, -n) */
+	const char *id; /* NULL: nothing was stored (-n) */
+	bool same;	/* --if-changed: that one was there before */
 	struct bytes name;
 	uint64_t files, dirs, others;
 	uint64_t unchanged; /* of the files, not read */
