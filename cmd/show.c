@@ -427,7 +427,8 @@ void show_affected(struct out *o, const struct show_affected *r)
 void show_check_total(struct out *o, struct msg *m,
 		      const struct show_check_total *r)
 {
-	char a[FMT_BYTES], b[FMT_BYTES], c[FMT_BYTES], took[FMT_BYTES];
+	char a[FMT_BYTES], b[FMT_BYTES], c[FMT_BYTES], d[FMT_BYTES];
+	char took[FMT_BYTES];
 	int64_t ns = o->clk.mono(o->clk.ctx) - o->began_mono;
 
 	out_count_u64(o, "packs", r->packs);
@@ -440,15 +441,18 @@ void show_check_total(struct out *o, struct msg *m,
 	out_count_u64(o, "affected_paths", r->affected_paths);
 	out_count_u64(o, "affected_snapshots", r->affected_snapshots);
 	out_count_text(o, "skipped", r->skipped);
-	msg_note(m, "%s, %s, %s checked; %s; %s",
+	msg_note(m, "%s, %s in %s and %s checked; %s; %s",
 		 fmt_things(r->snapshots, "snapshot", a),
-		 fmt_things(r->packs, "pack", b),
-		 fmt_things(r->chunks, "chunk", c),
+		 fmt_things(r->chunks, "chunk", b),
+		 fmt_things(r->packs, "pack", c), fmt_things(r->logs, "log", d),
 		 r->damages == 0 ? "no damage" : "DAMAGE FOUND",
 		 fmt_seconds(ns, took));
-	if (r->read_data > 0)
-		msg_note(m, "%u %% of the packs read, %s", r->read_data,
+	if (r->read_data == 100)
+		msg_note(m, "all stored bytes read: %s",
 			 out_size(o, r->bytes_read, a));
+	else if (r->read_data > 0)
+		msg_note(m, "%u %% of the packs and logs read: %s",
+			 r->read_data, out_size(o, r->bytes_read, a));
 	if (r->skipped != NULL)
 		msg_note(m, "not checked: %s", r->skipped);
 	if (r->affected_paths > 0)

@@ -239,6 +239,7 @@ static enum bc_err check_blocks(struct check *c, const struct group *g,
 		struct block_head h;
 		struct bytes stored;
 
+		c->res.chunks += b->chunks;
 		rc = group_block(g, i, &h, &stored, &why);
 		if (rc == BC_OK)
 			rc = block_check(&h, stored, &why);

@@ -124,7 +124,10 @@ static enum bc_err sum_dir(void *ctx, const struct pack_dir *d, uint32_t number,
 			uint32_t slot = d->base_slot + chunk;
 			struct usage_part *p = &s->out->garbage;
 
-			if (marks_get(&s->u->keep, number, slot)) {
+			/* What the catalog can be made of again is no
+			 * garbage, though no snapshot reaches it. */
+			if (b->kind == BLOCK_CHECKPOINT ||
+			    marks_get(&s->u->keep, number, slot)) {
 				p = &s->out->kept;
 				kept = true;
 			} else if (marks_get(&s->u->drop, number, slot)) {

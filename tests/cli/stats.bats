@@ -66,3 +66,32 @@ value() { blobctl stats | sed -n "s/^$1	//p"; }
 	has "size / stored"
 	has "16.0 MiB"
 }
+
+# The golden repository has a sealed log, one that grows, and checkpoints.
+golden() {
+	requires zstd
+	mkdir gold
+	tar -C gold -I zstd -xf "$BATS_TEST_DIRNAME/../golden/format-1.tar.zst"
+	export BLOBCTL_REPO=$T/gold/repo
+}
+
+@test "check and stats count the same chunks" {
+	random_bytes 300000 1 >f
+	blobctl -q put f
+	[ "$(value chunks)" -gt 0 ]
+	run --separate-stderr blobctl check
+	err_has " $(value chunks) chunks in 0 packs and 1 log checked"
+	golden
+	run --separate-stderr blobctl --json check
+	has "\"chunks\":$(value chunks),"
+	run --separate-stderr blobctl --json check --read-data
+	has "\"chunks\":$(value chunks),"
+}
+
+@test "a checkpoint is not reclaimable" {
+	# All that was there when the maker removed one of its snapshots.
+	golden
+	[ "$(value reclaimable_bytes)" -eq 417 ]
+	blobctl -q rm -y $(blobctl ls --format='{id}\n')
+	[ "$(value reclaimable_bytes)" -lt "$(value stored_bytes)" ]
+}
