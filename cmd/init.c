@@ -12,6 +12,7 @@
 #include "cmd/show.h"
 #include "io/io.h"
 #include "repo/create.h"
+#include "repo/layout.h"
 #include "util/hex.h"
 #include "util/rng.h"
 
@@ -141,15 +142,30 @@ static enum bc_err show_present(struct ctx *c, const char *dir, bool say,
 	return BC_OK;
 }
 
-/* With -n: whether there is something in the way already. */
+/* With -n: is anything in the way? What an interrupted init left is not, but
+ * cannot be told from other things with these names. */
 static enum bc_err pretend(struct ctx *c, const struct init_opts *o,
 			   const char *dir, struct err *e)
 {
+	static const char *const OURS[] = {
+		".",
+		"..",
+		REPO_LOG_DIR,
+		REPO_PACKS_DIR,
+		REPO_LEASES_DIR,
+		REPO_INDEX_DIR,
+		REPO_CACHE_DIR,
+		REPO_LOCK_FILE,
+		REPO_RESERVE_FILE,
+		"lost+found",
+	};
+	const char *foreign = NULL;
 	struct err none = ERR_INIT;
 	DIR *d = opendir(dir);
 	const struct dirent *at;
-	bool empty = true;
 
+	if (d == NULL && errno != ENOENT)
+		return err_sys(e, errno, "cannot open %s", dir);
 	if (d != NULL && show_present(c, dir, o->if_missing, &none) == BC_OK) {
 		closedir(d);
 		if (o->if_missing)
@@ -158,16 +174,34 @@ static enum bc_err pretend(struct ctx *c, const struct init_opts *o,
 		err_hint(e, "`blobctl init --if-missing` accepts it");
 		return BC_EEXIST;
 	}
-	while (d != NULL && empty && (at = readdir(d)) != NULL)
-		empty = strcmp(at->d_name, ".") == 0 ||
-			strcmp(at->d_name, "..") == 0;
+	while (d != NULL && foreign == NULL && (at = readdir(d)) != NULL) {
+		foreign = at->d_name;
+		for (size_t i = 0; i < sizeof(OURS) / sizeof(OURS[0]); i++)
+			if (strcmp(at->d_name, OURS[i]) == 0)
+				foreign = NULL;
+	}
+	if (foreign != NULL)
+		(void)err_set(e, BC_EEXIST, "%s is not empty (it holds %s)",
+			      dir, foreign);
+	else
+		msg_note(&c->msg, "would make a repository in %s", dir);
 	if (d != NULL)
 		closedir(d);
-	else if (errno != ENOENT)
-		return err_sys(e, errno, "cannot make a repository in %s", dir);
-	msg_note(&c->msg, "would make a repository in %s%s", dir,
-		 empty ? "" : ", if what is in it is left of an `init`");
-	return BC_OK;
+	return foreign != NULL ? BC_EEXIST : BC_OK;
+}
+
+/* A way out for what has none yet. */
+static enum bc_err advise(const char *dir, enum bc_err rc, struct err *e)
+{
+	if (rc == BC_ENOTFOUND && e->sys_errno == ENOTDIR)
+		rc = err_set(e, BC_EEXIST, "%s is no folder", dir);
+	if (e->hint[0] != '\0')
+		return rc;
+	if (rc == BC_EEXIST || rc == BC_ENOTFOUND)
+		err_hint(e, "choose an empty or a new folder");
+	else if (rc == BC_EACCES)
+		err_hint(e, "choose a folder that you may write to");
+	return rc;
 }
 
 static enum bc_err make_repo(struct ctx *c, const struct init_opts *o,
@@ -185,7 +219,7 @@ static enum bc_err make_repo(struct ctx *c, const struct init_opts *o,
 	enum bc_err rc;
 
 	if (c->g.dry_run)
-		return pretend(c, o, dir, e);
+		return advise(dir, pretend(c, o, dir, e), e);
 	rc = repo_create(dir, &r, &id, e);
 	if (rc == BC_EEXIST && o->if_missing) {
 		struct err other = ERR_INIT;
@@ -193,15 +227,8 @@ static enum bc_err make_repo(struct ctx *c, const struct init_opts *o,
 		if (show_present(c, dir, true, &other) == BC_OK)
 			return BC_OK;
 	}
-	if (rc == BC_EEXIST && e->hint[0] == '\0')
-		err_hint(e,
-			 "choose another folder; blobctl -R %s check says "
-			 "what is wrong with this one",
-			 dir);
-	if (rc == BC_EACCES && e->hint[0] == '\0')
-		err_hint(e, "choose a folder that you may write to");
 	if (rc != BC_OK)
-		return rc;
+		return advise(dir, rc, e);
 	hex_encode(id.b, PACK_ID_BYTES, hex);
 	show_repo(&c->out, dir, hex, true);
 	return BC_OK;

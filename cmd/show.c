@@ -200,7 +200,6 @@ static void count_put(struct out *o, const struct show_put *r)
 	out_count_u64(o, "files", r->files);
 	out_count_u64(o, "dirs", r->dirs);
 	out_count_u64(o, "others", r->others);
-	out_count_u64(o, "unchanged_files", r->unchanged);
 	out_count_u64(o, "skipped_items", r->skipped);
 	out_count_u64(o, "logical_bytes", r->bytes);
 	out_count_u64(o, "new_bytes", r->new_bytes);

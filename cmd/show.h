@@ -105,7 +105,6 @@ struct show_put {
 	bool same;	/* --if-changed: that one was there before */
 	struct bytes name;
 	uint64_t files, dirs, others;
-	uint64_t unchanged; /* of the files, not read */
 	uint64_t bytes;
 	uint64_t new_bytes;    /* plain bytes that were not there before */
 	uint64_t stored_bytes; /* what they take in the repository */

@@ -78,6 +78,49 @@ setup() {
 	[ "$(cat dest)" = file ]
 }
 
+@test "what is in the way: what it comes to, and the way out, also with -q" {
+	small_tree src
+	blobctl -q put src
+	mkdir out
+	echo mine >out/a.txt
+	echo mine >out/b.c
+	for q in -q --no-quiet; do
+		rm -rf out/sub
+		run --separate-stderr blobctl $q get latest:src out
+		status_is 3
+		err_has "a.txt: is there already"
+		err_has "2 items there already; nothing that exists is overwritten"
+		err_has "try: blobctl get latest:src NEW"
+	done
+	run --separate-stderr blobctl get latest:src/a.txt out/a.txt
+	status_is 1
+	err_has "nothing that exists is overwritten"
+	err_has "try: blobctl get latest:src/a.txt NEW"
+	run --separate-stderr blobctl get latest:src out/a.txt
+	status_is 1
+	err_has "is there and no directory"
+	[ "${#stderr_lines[@]}" -eq 2 ]
+	run --separate-stderr blobctl get latest:src/a.txt no/where
+	status_is 4
+	err_has "make the folder"
+}
+
+@test "-n says what would come, filters and all, and writes nothing" {
+	small_tree src
+	blobctl -q put src
+	run --separate-stderr blobctl get -n latest out
+	status_is 0
+	err_has "would restore 5 files, 293 KiB, to out"
+	[ ! -e out ]
+	run --separate-stderr blobctl get -n latest out --include='*.c'
+	err_has "would restore 2 files, 9 B, to out"
+	run --separate-stderr blobctl get -nv latest out --exclude=sub
+	err_has src/a.txt
+	err_has "would restore 2 files, 8 B, to out"
+	run --separate-stderr blobctl get -n latest:src/a.txt
+	err_has "would restore 1 file, 4 B, to a.txt"
+}
+
 @test "a link in the way is not followed" {
 	small_tree src
 	blobctl -q put src

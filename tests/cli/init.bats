@@ -177,3 +177,29 @@ print(s[74], *struct.unpack_from("<IIIi", s, 76), *struct.unpack_from("<QQ", s, 
 	run env -i "$BLOBCTL" -R "$T/r" cat latest:f
 	[ "$output" = x ]
 }
+
+@test "-n says what would be done, and what is in the way" {
+	run --separate-stderr blobctl init -n new
+	status_is 0
+	err_has "would make a repository in new"
+	[ ! -e new ]
+	blobctl -q init --no-remember there
+	run --separate-stderr blobctl init -n there
+	status_is 1
+	err_has "is a repository already"
+	run --separate-stderr blobctl init -n there --if-missing
+	status_is 0
+	mkdir full
+	echo x >full/mine
+	run --separate-stderr blobctl init -n full
+	status_is 1
+	err_has "is not empty"
+	err_has "choose an empty or a new folder"
+	echo x >file
+	for n in -n --no-dry-run; do
+		run --separate-stderr blobctl init $n file
+		status_is 1
+		err_has "file is no folder"
+		err_has "choose an empty or a new folder"
+	done
+}

@@ -225,6 +225,47 @@ setup() {
 	has '"path":"src/dir/deep/b"'
 }
 
+@test "unreadable files with -q: the error brings the warnings, --ok-if silence" {
+	root_only "becomes another user"
+	let_in
+	mkdir src
+	echo x >src/f
+	chmod 000 src/f
+	chown -R 65534:65534 repo
+	run --separate-stderr as_nobody env HOME=/nonexistent "$BLOBCTL" -R "$T/repo" -q put "$T/src"
+	status_is 3
+	[ -z "$output" ]
+	err_has "src/f: not stored"
+	err_has "1 item could not be read; all else is stored"
+	err_has "--ok-if=unreadable"
+	run --separate-stderr as_nobody env HOME=/nonexistent "$BLOBCTL" -R "$T/repo" -q put "$T/src" --ok-if=unreadable
+	status_is 0
+	[ -z "$output$stderr" ]
+}
+
+@test "--if-changed says that nothing has changed, and whose id that is" {
+	small_tree src
+	put_quietly src
+	run --separate-stderr blobctl put src --if-changed
+	status_is 0
+	[ "$output" = "$id" ]
+	err_has "nothing has changed in 5 files, 293 KiB; snapshot ${id:0:8} serves"
+	run --separate-stderr blobctl --json put src --if-changed
+	json_ok
+	has '"made":false'
+}
+
+@test "one file is not called 1 files" {
+	echo x >f
+	run --separate-stderr blobctl put f
+	err_has "1 file, 2 B"
+	run --separate-stderr blobctl get latest out
+	err_has "restored 1 file, 2 B"
+	run --separate-stderr blobctl check
+	err_has "1 snapshot, "
+	err_has " in 0 packs and 1 log checked"
+}
+
 @test "--json: unreadable files are warnings with a path" {
 	root_only "becomes another user"
 	let_in
