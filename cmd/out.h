@@ -2,7 +2,7 @@
 /*
  * out - what goes to standard output, and the JSON lines.
  *
- * A terminal gets aligned tables cut to its width, human sizes and local
+ * A terminal gets aligned tables that fit its width, human sizes and local
  * times, and no control character out of a name. A pipe gets tab-separated
  * rows without a header, raw bytes, exact numbers and UTC. With --json
  * standard output holds JSON lines and nothing else; with --status-fd they go
@@ -154,6 +154,8 @@ struct out_column {
 	enum out_kind kind;
 	enum out_show show;
 	bool ago; /* OUT_TIME: "3 h ago" behind it on a terminal */
+	/* In a narrow terminal the highest goes first; 0: never. */
+	unsigned spare;
 };
 
 /* One value; the column says which member counts. `null` beats both. */

@@ -14,6 +14,10 @@ enum {
 	ID_SHOWN = 8,	  /* digits of an id on a terminal */
 	ROWS_HELD = 1000, /* rows whose widths set the columns */
 	GAP = 2,	  /* blanks between columns */
+	TIME_SHOWN = 19,  /* 2026-08-22 14:03:11 */
+	TIME_LEAST = 16,  /* without the seconds */
+	TEXT_ENOUGH = 16, /* of a name, before another column goes */
+	TEXT_LEAST = 8,
 	CELL_MAX_BYTES = 16 << 20,
 };
 
@@ -28,6 +32,9 @@ struct out_table {
 	struct buf held;
 	size_t held_rows;
 	size_t width[OUT_COLUMNS_MAX];
+	size_t most[OUT_COLUMNS_MAX]; /* longer cells are cut; 0: none is */
+	bool any[OUT_COLUMNS_MAX];    /* a row has a value there */
+	bool gone[OUT_COLUMNS_MAX];   /* for lack of room, or of values */
 	struct buf line;
 };
 
@@ -47,11 +54,17 @@ static size_t display_width(struct bytes s)
 	return n;
 }
 
-static bool shown(const struct out_table *t, size_t i)
+/* Is there a cell for it, whether or not there is room? */
+static bool held(const struct out_table *t, size_t i)
 {
 	enum out_show show = t->columns[i].show;
 
 	return show == OUT_ALWAYS || (show == OUT_LONG && t->opt.is_long);
+}
+
+static bool shown(const struct out_table *t, size_t i)
+{
+	return held(t, i) && !t->gone[i];
 }
 
 static bool right_aligned(enum out_kind k)
@@ -330,53 +343,189 @@ static enum bc_err add_blanks(struct buf *b, size_t n)
 	return rc;
 }
 
-/* Keep what fits into `width` columns; the last of them says there is more. */
-static enum bc_err cut_line(struct buf *line, size_t width)
+static const char ELLIPSIS[] = "\xe2\x80\xa6";
+
+/* How many bytes of s take no more than `width` columns. */
+static size_t fitting(struct bytes s, size_t width)
 {
-	struct bytes rest = buf_bytes(line);
+	struct bytes rest = s;
 	size_t used = 0;
 	uint32_t cp;
 
-	if (display_width(rest) <= width)
-		return BC_OK;
 	while (rest.n > 0) {
 		struct bytes next = rest;
 		size_t w;
 
 		(void)fmt_utf8_next(&next, &cp);
 		w = display_width(bytes_of(rest.p, rest.n - next.n));
-		if (used + w > width - 1)
+		if (used + w > width)
 			break;
 		used += w;
 		rest = next;
 	}
-	line->n -= rest.n;
-	return add(line, "\xe2\x80\xa6");
+	return s.n - rest.n;
+}
+
+/* Keep what fits into `width` columns; the last of them says there is more. */
+static enum bc_err cut_line(struct buf *line, size_t width)
+{
+	if (display_width(buf_bytes(line)) <= width)
+		return BC_OK;
+	line->n = fitting(buf_bytes(line), width - 1);
+	return add(line, ELLIPSIS);
+}
+
+/* A cell of which at most `most` columns are shown. Of a time the last digits
+ * go; of a path the middle, since both of its ends say something. */
+static enum bc_err add_cut(struct buf *b, const char *cell, enum out_kind kind,
+			   size_t most)
+{
+	struct bytes s = bytes_str(cell), tail;
+	size_t head = kind == OUT_PATH ? (most - 1) / 3 : most - 1;
+	enum bc_err rc;
+
+	if (most == 0 || display_width(s) <= most)
+		return add(b, cell);
+	if (kind == OUT_TIME)
+		return buf_add(b, s.p, fitting(s, most));
+	rc = buf_add(b, s.p, fitting(s, head));
+	if (rc == BC_OK)
+		rc = add(b, ELLIPSIS);
+	if (rc != BC_OK || kind != OUT_PATH)
+		return rc;
+	tail = bytes_of(s.p + fitting(s, head), s.n - fitting(s, head));
+	while (display_width(tail) > most - 1 - head) {
+		uint32_t cp;
+
+		(void)fmt_utf8_next(&tail, &cp);
+	}
+	return buf_add(b, tail.p, tail.n);
+}
+
+/* ---- as wide as the terminal ------------------------------------------------
+ */
+
+static bool is_text(enum out_kind k)
+{
+	return k == OUT_PATH || k == OUT_TEXT;
+}
+
+/* Columns of the whole line, if of each text no more than `enough` counts. */
+static size_t line_width(const struct out_table *t, size_t enough)
+{
+	size_t sum = 0, n = 0;
+
+	for (size_t i = 0; i < t->n; i++) {
+		size_t w = t->width[i];
+
+		if (!shown(t, i))
+			continue;
+		if (is_text(t->columns[i].kind) && w > enough)
+			w = enough;
+		sum += w;
+		n++;
+	}
+	return n > 0 ? sum + (n - 1) * GAP : 0;
+}
+
+static void limit(struct out_table *t, size_t i, size_t most)
+{
+	if (t->width[i] > most)
+		t->width[i] = t->most[i] = most;
+}
+
+static void limit_times(struct out_table *t, size_t most)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (t->columns[i].kind == OUT_TIME)
+			limit(t, i, most);
+}
+
+/* The shown column that is missed least, t->n if all are needed. */
+static size_t least_missed(const struct out_table *t)
+{
+	size_t best = t->n;
+
+	for (size_t i = 0; i < t->n; i++)
+		if (shown(t, i) && t->columns[i].spare > 0 &&
+		    (best == t->n ||
+		     t->columns[i].spare > t->columns[best].spare))
+			best = i;
+	return best;
+}
+
+/*
+ * Fit the columns into `room`, the least loss first: how long ago, seconds,
+ * columns that can be spared, then the longest names. One column alone is
+ * never cut: what it holds is for pasting.
+ */
+static void fit(struct out_table *t, size_t room)
+{
+	size_t columns = 0, i;
+
+	for (i = 0; i < t->n; i++) {
+		if (t->held_rows > 0 && !t->any[i])
+			t->gone[i] = true;
+		columns += shown(t, i);
+	}
+	if (columns < 2)
+		return;
+	if (line_width(t, TEXT_ENOUGH) > room)
+		limit_times(t, TIME_SHOWN);
+	if (line_width(t, TEXT_ENOUGH) > room)
+		limit_times(t, TIME_LEAST);
+	while (line_width(t, TEXT_ENOUGH) > room &&
+	       (i = least_missed(t)) != t->n)
+		t->gone[i] = true;
+	for (i = 0; i < t->n; i++)
+		if (shown(t, i) && is_text(t->columns[i].kind))
+			limit(t, i, room);
+	while (line_width(t, SIZE_MAX) > room) {
+		size_t widest = t->n;
+
+		for (i = 0; i < t->n; i++)
+			if (shown(t, i) && is_text(t->columns[i].kind) &&
+			    t->width[i] > TEXT_LEAST &&
+			    (widest == t->n || t->width[i] > t->width[widest]))
+				widest = i;
+		if (widest == t->n)
+			return;
+		limit(t, widest, t->width[widest] - 1);
+	}
 }
 
 /* One aligned line out of NUL-terminated cells; returns what follows them. */
 static const char *print_aligned(struct out *o, struct out_table *t,
 				 const char *cells, bool header)
 {
-	size_t last = 0, width = 0;
+	size_t last = 0, width = 0, columns = 0;
 	enum bc_err rc = BC_OK;
 
 	buf_clear(&t->line);
 	for (size_t i = 0; i < t->n; i++)
-		if (shown(t, i))
+		if (shown(t, i)) {
 			last = i;
+			columns++;
+		}
 	for (size_t i = 0; i < t->n && rc == BC_OK; i++) {
 		bool right = right_aligned(t->columns[i].kind);
 		size_t pad;
 
-		if (!shown(t, i))
+		if (!held(t, i))
 			continue;
+		if (!shown(t, i)) {
+			cells += strlen(cells) + 1;
+			continue;
+		}
 		width = display_width(bytes_str(cells));
+		if (t->most[i] > 0 && width > t->most[i])
+			width = t->most[i];
 		pad = t->width[i] > width ? t->width[i] - width : 0;
 		if (right)
 			rc = add_blanks(&t->line, pad);
 		if (rc == BC_OK)
-			rc = add(&t->line, cells);
+			rc = add_cut(&t->line, cells, t->columns[i].kind,
+				     t->most[i]);
 		if (rc == BC_OK && i != last)
 			rc = add_blanks(&t->line, GAP + (right ? 0 : pad));
 		cells += strlen(cells) + 1;
@@ -384,7 +533,7 @@ static const char *print_aligned(struct out *o, struct out_table *t,
 	/* Behind an empty last cell there are only the blanks before it. */
 	while (width == 0 && t->line.n > 0 && t->line.p[t->line.n - 1] == ' ')
 		t->line.n--;
-	if (rc == BC_OK)
+	if (rc == BC_OK && columns > 1)
 		rc = cut_line(&t->line, o->width);
 	if (rc != BC_OK) {
 		out_lost(o, ENOMEM);
@@ -407,7 +556,7 @@ static void print_header(struct out *o, struct out_table *t)
 	enum bc_err rc = BC_OK;
 
 	for (size_t i = 0; i < t->n && rc == BC_OK; i++)
-		if (shown(t, i))
+		if (held(t, i))
 			rc = buf_add(&cells, t->columns[i].header,
 				     strlen(t->columns[i].header) + 1);
 	if (rc == BC_OK && cells.n > 0)
@@ -420,6 +569,7 @@ static void flush_held(struct out *o, struct out_table *t)
 	const char *cells = (const char *)t->held.p;
 
 	if (t->held_rows > 0 && !t->header_done) {
+		fit(t, o->width);
 		print_header(o, t);
 		t->header_done = true;
 	}
@@ -438,13 +588,14 @@ static enum bc_err hold_row(struct out *o, struct out_table *t,
 	for (size_t i = 0; i < t->n && rc == BC_OK; i++) {
 		size_t at = t->held.n, w;
 
-		if (!shown(t, i))
+		if (!held(t, i))
 			continue;
+		t->any[i] = t->any[i] || !v[i].null;
 		rc = add_human(o, &t->held, &t->columns[i], &v[i]);
 		if (rc != BC_OK)
 			break;
 		w = display_width(bytes_of(t->held.p + at, t->held.n - at));
-		if (w > t->width[i])
+		if (w > t->width[i] && !t->header_done)
 			t->width[i] = w;
 		rc = buf_u8(&t->held, 0);
 	}

@@ -29,18 +29,18 @@ uint64_t show_end(struct out *o)
  */
 
 static const struct out_column SNAPSHOT_COLUMNS[] = {
-	{ "id", "ID", OUT_ID, OUT_ALWAYS, false },
-	{ "snapshot_time", "TIME", OUT_TIME, OUT_ALWAYS, true },
-	{ "name", "NAME", OUT_PATH, OUT_ALWAYS, false },
-	{ "logical_bytes", "SIZE", OUT_SIZE, OUT_ALWAYS, false },
-	{ "files", "FILES", OUT_COUNT, OUT_ALWAYS, false },
-	{ "new_bytes", "NEW", OUT_SIZE, OUT_LONG, false },
-	{ "host", "HOST", OUT_TEXT, OUT_LONG, false },
-	{ "user", "USER", OUT_TEXT, OUT_LONG, false },
-	{ "tags", "TAGS", OUT_TEXT, OUT_ALWAYS, false },
-	{ "dirs", "DIRS", OUT_COUNT, OUT_JSON_ONLY, false },
-	{ "root_id", "ROOT", OUT_ID, OUT_JSON_ONLY, false },
-	{ NULL, NULL, OUT_TEXT, OUT_ALWAYS, false },
+	{ "id", "ID", OUT_ID, OUT_ALWAYS, false, 0 },
+	{ "snapshot_time", "TIME", OUT_TIME, OUT_ALWAYS, true, 0 },
+	{ "name", "NAME", OUT_PATH, OUT_ALWAYS, false, 0 },
+	{ "logical_bytes", "SIZE", OUT_SIZE, OUT_ALWAYS, false, 0 },
+	{ "files", "FILES", OUT_COUNT, OUT_ALWAYS, false, 3 },
+	{ "new_bytes", "NEW", OUT_SIZE, OUT_LONG, false, 2 },
+	{ "host", "HOST", OUT_TEXT, OUT_LONG, false, 5 },
+	{ "user", "USER", OUT_TEXT, OUT_LONG, false, 4 },
+	{ "tags", "TAGS", OUT_TEXT, OUT_ALWAYS, false, 0 },
+	{ "dirs", "DIRS", OUT_COUNT, OUT_JSON_ONLY, false, 0 },
+	{ "root_id", "ROOT", OUT_ID, OUT_JSON_ONLY, false, 0 },
+	{ NULL, NULL, OUT_TEXT, OUT_ALWAYS, false, 0 },
 };
 
 enum bc_err show_snapshots(struct out *o, const struct show_style *s,
@@ -65,20 +65,20 @@ void show_snapshot(struct out *o, const struct show_snapshot *r)
  */
 
 #define ENTRY_COLUMNS(path_show, key_show)                                     \
-	{ "mode", "MODE", OUT_MODE, OUT_LONG, false },                         \
-		{ "user", "USER", OUT_TEXT, OUT_LONG, false },                 \
-		{ "group", "GROUP", OUT_TEXT, OUT_LONG, false },               \
-		{ "size_bytes", "SIZE", OUT_SIZE, OUT_LONG, false },           \
-		{ "modified_time", "MODIFIED", OUT_TIME, OUT_LONG, false },    \
-		{ "path", "PATH", OUT_PATH, path_show, false },                \
-		{ "key", "FOUND", OUT_PATH, key_show, false },                 \
-		{ "target", "TARGET", OUT_PATH, OUT_LONG, false },             \
-		{ "entry_type", "TYPE", OUT_TEXT, OUT_JSON_ONLY, false },      \
-		{ "uid", "UID", OUT_COUNT, OUT_JSON_ONLY, false },             \
-		{ "gid", "GID", OUT_COUNT, OUT_JSON_ONLY, false },             \
-		{ "snapshot_id", "ID", OUT_ID, OUT_JSON_ONLY, false },         \
+	{ "mode", "MODE", OUT_MODE, OUT_LONG, false, 1 },                      \
+		{ "user", "USER", OUT_TEXT, OUT_LONG, false, 3 },              \
+		{ "group", "GROUP", OUT_TEXT, OUT_LONG, false, 4 },            \
+		{ "size_bytes", "SIZE", OUT_SIZE, OUT_LONG, false, 0 },        \
+		{ "modified_time", "MODIFIED", OUT_TIME, OUT_LONG, false, 0 }, \
+		{ "path", "PATH", OUT_PATH, path_show, false, 0 },             \
+		{ "key", "FOUND", OUT_PATH, key_show, false, 0 },              \
+		{ "target", "TARGET", OUT_PATH, OUT_LONG, false, 2 },          \
+		{ "entry_type", "TYPE", OUT_TEXT, OUT_JSON_ONLY, false, 0 },   \
+		{ "uid", "UID", OUT_COUNT, OUT_JSON_ONLY, false, 0 },          \
+		{ "gid", "GID", OUT_COUNT, OUT_JSON_ONLY, false, 0 },          \
+		{ "snapshot_id", "ID", OUT_ID, OUT_JSON_ONLY, false, 0 },      \
 	{                                                                      \
-		NULL, NULL, OUT_TEXT, OUT_ALWAYS, false                        \
+		NULL, NULL, OUT_TEXT, OUT_ALWAYS, false, 0                     \
 	}
 
 static const struct out_column LS_COLUMNS[] = { ENTRY_COLUMNS(OUT_ALWAYS,
@@ -137,12 +137,12 @@ void show_match(struct out *o, const struct show_entry *r)
  */
 
 static const struct out_column CHANGE_COLUMNS[] = {
-	{ "change", "", OUT_TEXT, OUT_ALWAYS, false },
-	{ "path", "PATH", OUT_PATH, OUT_ALWAYS, false },
-	{ "what", "WHAT", OUT_TEXT, OUT_ALWAYS, false },
-	{ "before_bytes", "BEFORE", OUT_SIZE, OUT_JSON_ONLY, false },
-	{ "after_bytes", "AFTER", OUT_SIZE, OUT_JSON_ONLY, false },
-	{ NULL, NULL, OUT_TEXT, OUT_ALWAYS, false },
+	{ "change", "", OUT_TEXT, OUT_ALWAYS, false, 0 },
+	{ "path", "PATH", OUT_PATH, OUT_ALWAYS, false, 0 },
+	{ "what", "WHAT", OUT_TEXT, OUT_ALWAYS, false, 0 },
+	{ "before_bytes", "BEFORE", OUT_SIZE, OUT_JSON_ONLY, false, 0 },
+	{ "after_bytes", "AFTER", OUT_SIZE, OUT_JSON_ONLY, false, 0 },
+	{ NULL, NULL, OUT_TEXT, OUT_ALWAYS, false, 0 },
 };
 
 enum bc_err show_changes(struct out *o, struct err *e)
@@ -161,20 +161,25 @@ void show_change(struct out *o, const struct show_change *r)
 	out_row(o, v);
 }
 
+static void show_stat_line(struct out *o, const char *what, uint64_t n,
+			   const uint64_t *bytes)
+{
+	char count[FMT_BYTES], size[FMT_BYTES];
+
+	out_print(o, "%-16s %12s%s%s\n", what, fmt_count(n, count),
+		  bytes == NULL ? "" : "  ",
+		  bytes == NULL ? "" : out_size(o, *bytes, size));
+}
+
 void show_diff_stat(struct out *o, const struct show_diff_stat *r, bool print)
 {
-	char add[FMT_BYTES], gone[FMT_BYTES];
-
-	if (print && o->tty)
-		out_print(o,
-			  "%" PRIu64 " added (%s), %" PRIu64
-			  " removed (%s), %" PRIu64 " changed, %" PRIu64
-			  " of another type, %" PRIu64
-			  " with other attributes\n",
-			  r->added, out_size(o, r->bytes_added, add),
-			  r->removed, out_size(o, r->bytes_removed, gone),
-			  r->content, r->type, r->meta);
-	else if (print)
+	if (print && o->tty) {
+		show_stat_line(o, "added", r->added, &r->bytes_added);
+		show_stat_line(o, "removed", r->removed, &r->bytes_removed);
+		show_stat_line(o, "other content", r->content, NULL);
+		show_stat_line(o, "other type", r->type, NULL);
+		show_stat_line(o, "other attributes", r->meta, NULL);
+	} else if (print) {
 		out_print(o,
 			  "added\t%" PRIu64 "\nremoved\t%" PRIu64
 			  "\nchanged\t%" PRIu64 "\ntype\t%" PRIu64
@@ -182,6 +187,7 @@ void show_diff_stat(struct out *o, const struct show_diff_stat *r, bool print)
 			  "\nremoved_bytes\t%" PRIu64 "\n",
 			  r->added, r->removed, r->content, r->type, r->meta,
 			  r->bytes_added, r->bytes_removed);
+	}
 	out_count_u64(o, "added", r->added);
 	out_count_u64(o, "removed", r->removed);
 	out_count_u64(o, "changed", r->content);
@@ -554,15 +560,15 @@ void show_finding(struct out *o, const struct show_finding *r)
 }
 
 static const struct out_column BENCH_COLUMNS[] = {
-	{ "stage", "STAGE", OUT_TEXT, OUT_ALWAYS, false },
-	{ "variant", "VARIANT", OUT_TEXT, OUT_ALWAYS, false },
-	{ "per_second_bytes", "PER SECOND", OUT_SIZE, OUT_ALWAYS, false },
-	{ "operations_per_second", "OPS/S", OUT_COUNT, OUT_ALWAYS, false },
-	{ "p50_microseconds", "P50 us", OUT_COUNT, OUT_ALWAYS, false },
-	{ "p99_microseconds", "P99 us", OUT_COUNT, OUT_ALWAYS, false },
-	{ "stored_ratio", "STORED", OUT_REAL, OUT_ALWAYS, false },
-	{ "worked_bytes", "BYTES", OUT_SIZE, OUT_JSON_ONLY, false },
-	{ NULL, NULL, OUT_TEXT, OUT_ALWAYS, false },
+	{ "stage", "STAGE", OUT_TEXT, OUT_ALWAYS, false, 0 },
+	{ "variant", "VARIANT", OUT_TEXT, OUT_ALWAYS, false, 0 },
+	{ "per_second_bytes", "PER SECOND", OUT_SIZE, OUT_ALWAYS, false, 0 },
+	{ "operations_per_second", "OPS/S", OUT_COUNT, OUT_ALWAYS, false, 0 },
+	{ "p50_microseconds", "P50 us", OUT_COUNT, OUT_ALWAYS, false, 0 },
+	{ "p99_microseconds", "P99 us", OUT_COUNT, OUT_ALWAYS, false, 0 },
+	{ "stored_ratio", "STORED", OUT_REAL, OUT_ALWAYS, false, 0 },
+	{ "worked_bytes", "BYTES", OUT_SIZE, OUT_JSON_ONLY, false, 0 },
+	{ NULL, NULL, OUT_TEXT, OUT_ALWAYS, false, 0 },
 };
 
 enum bc_err show_benches(struct out *o, struct err *e)

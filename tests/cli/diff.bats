@@ -117,3 +117,16 @@ T	link	" ]
 	run blobctl diff src~1 src
 	[[ $output == *"U	src/a.txt	links"* ]]
 }
+
+@test "--stat on a terminal is a line for each, however narrow" {
+	mkdir src
+	echo 1 >src/a
+	blobctl -q put src
+	echo 2 >src/b
+	blobctl -q put src
+	on_terminal "stty cols 60; '$BLOBCTL' diff src~1 src --stat"
+	[ "${#lines[@]}" -eq 5 ]
+	has "added                       1  2 B"
+	has "other attributes            0"
+	[ "$(widest_line)" -le 60 ]
+}

@@ -108,6 +108,11 @@ on_terminal() {
 		tr -d "\r"' _ "$1"
 }
 
+# widest_line - columns of the longest line that the last `run` printed.
+widest_line() {
+	LC_ALL=C.UTF-8 wc -L <<<"$output"
+}
+
 # ---- repositories and trees ----------------------------------------------------
 
 # new_repo [OPTIONS...] - one in $T/repo, which all later commands use.

@@ -48,6 +48,43 @@ $a1	2026-01-01T00:00:00Z	a	2	1	k=1" ]
 	[[ $output != *"${a2:0:12}"* ]]
 }
 
+@test "tables fit the terminal: what is missed least goes first" {
+	deep=a-directory-with-a-name/another-of-them
+	mkdir -p "src/$deep"
+	echo x >"src/$deep/file-at-the-end.txt"
+	blobctl -q put src --name=a-name-as-long-as-names-are --tag=alpha=one \
+		--tag=beta=two --time=2026-01-03T00:00:00Z
+	for cols in 60 80 200; do
+		for args in ls "ls -l" "ls -rl latest"; do
+			on_terminal "stty cols $cols; NO_COLOR=1 '$BLOBCTL' --no-pager $args"
+			[ "$(widest_line)" -le $cols ]
+			[[ $args != ls* || ${lines[0]} != *…* ]]
+		done
+	done
+	# Not stretched, nothing left out.
+	[[ ${lines[0]} == MODE*USER*GROUP*SIZE*MODIFIED*PATH ]]
+	has "src/$deep/file-at-the-end.txt"
+	on_terminal "stty cols 60; NO_COLOR=1 '$BLOBCTL' --no-pager ls"
+	[[ ${lines[0]} == ID*TIME*NAME*SIZE*TAGS ]]
+	has "2026-01-03 00:00  a"
+	on_terminal "stty cols 60; NO_COLOR=1 '$BLOBCTL' --no-pager ls -rl latest"
+	[[ ${lines[0]} == MODE*SIZE*MODIFIED*PATH ]]
+	has "e-end.txt"
+	# The script that reads it gets all, whatever COLUMNS says.
+	[ "$(COLUMNS=40 blobctl ls -l | awk -F'\t' '{ print NF }')" -eq 9 ]
+}
+
+@test "one column is for pasting: never cut" {
+	long=$(printf 'x%.0s' $(seq 150))
+	mkdir src
+	echo x >"src/$long"
+	blobctl -q put src
+	on_terminal "stty cols 60; NO_COLOR=1 '$BLOBCTL' --no-pager ls latest:src"
+	has "src/$long"
+	on_terminal "stty cols 60; NO_COLOR=1 '$BLOBCTL' --no-pager find 'x*'"
+	has ":src/$long"
+}
+
 @test "--tag chooses, --sort orders, --format shapes" {
 	three
 	[ "$(blobctl ls --tag=k=2 --format='{name}')" = b ]
