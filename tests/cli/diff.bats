@@ -119,12 +119,12 @@ T	link	" ]
 }
 
 @test "--stat on a terminal is a line for each, however narrow" {
-	mkdir src
+	rm -rf src; mkdir src
 	echo 1 >src/a
 	blobctl -q put src
 	echo 2 >src/b
 	blobctl -q put src
-	on_terminal "stty cols 60; '$BLOBCTL' diff src~1 src --stat"
+	on_terminal "stty cols 60; '$BLOBCTL' --no-pager diff src~1 src --stat"
 	[ "${#lines[@]}" -eq 5 ]
 	has "added                       1  2 B"
 	has "other attributes            0"
