@@ -7,6 +7,13 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "ingest/dir.h"
+#include "ingest/owners.h"
+#include "ingest/root.h"
+#include "ingest/run.h"
+#include "ingest/worker.h"
+#include "tree/attrs.h"
+
 enum {
 	XATTR_LIST_BYTES = 64 << 10,
 	XATTR_PATH_BYTES = 512,
@@ -134,8 +141,8 @@ static uint64_t link_group(const struct put *p, const struct item *it)
 {
 	uint64_t device = ~it->dev;
 
-	for (size_t i = 0; i < p->n_bases; i++)
-		if (p->bases[i].dev == it->dev) {
+	for (size_t i = 0; i < p->n_roots; i++)
+		if (p->roots[i].dev == it->dev) {
 			device = i;
 			break;
 		}
@@ -201,8 +208,7 @@ enum bc_err entry_fill(struct worker *w, struct range *r, uint32_t i, int fd,
 	}
 	if (sys != 0) {
 		r->present[i] = false;
-		put_event(w->p, sys == ENOENT ? PUT_VANISHED : PUT_UNREADABLE,
-			  r->dir->path, name, sys);
+		put_skip(w->p, r->dir->path, name, sys);
 	}
 	return rc;
 }

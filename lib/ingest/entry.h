@@ -3,7 +3,9 @@
 #ifndef BC_INGEST_ENTRY_H
 #define BC_INGEST_ENTRY_H
 
-#include "ingest/internal.h"
+#include "ingest/range.h"
+
+struct put;
 
 /*
  * entry_fill - everything of entry i but its content or node, from

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ingest/dir_node.h"
+
+#include "ingest/run.h"
+#include "ingest/worker.h"
+
+enum { PART_MAX_BYTES = 4 << 20 };
+
+static enum bc_err begin(struct worker *w, struct dir_node *n, struct err *e)
+{
+	enum bc_err rc = worker_ready(w, e);
+
+	if (rc != BC_OK || n->begun)
+		return rc;
+	tree_builder_init(&n->builder, &w->content.sink);
+	tree_builder_begin(&n->builder);
+	buf_init(&n->part, PART_MAX_BYTES);
+	buf_init(&n->part0, PART_MAX_BYTES);
+	n->begun = true;
+	return BC_OK;
+}
+
+void dir_node_fini(struct dir_node *n)
+{
+	if (!n->begun)
+		return;
+	tree_builder_fini(&n->builder);
+	buf_fini(&n->part);
+	buf_fini(&n->part0);
+	n->begun = false;
+}
+
+/* A part of the record is full, or the last. */
+static enum bc_err end_part(struct worker *w, struct dir_node *n,
+			    const char *path, bool more)
+{
+	struct stat_record r = { .part = n->parts,
+				 .more = more,
+				 .raw = buf_bytes(&n->part) };
+	enum bc_err rc = BC_OK;
+
+	if (n->parts == 0) {
+		rc = buf_add(&n->part0, n->part.p, n->part.n);
+		n->more = more;
+	} else {
+		known_record(w->p, path, &r);
+	}
+	buf_clear(&n->part);
+	n->part_n = 0;
+	n->parts++;
+	return rc;
+}
+
+static enum bc_err record(struct worker *w, struct dir_node *n,
+			  const char *path, const struct stat_entry *st)
+{
+	enum bc_err rc = BC_OK;
+
+	if (w->p->known.after == NULL)
+		return BC_OK;
+	if (n->part_n == STAT_PART_ENTRIES)
+		rc = end_part(w, n, path, true);
+	if (rc == BC_OK)
+		rc = statcache_part_add(&n->part, st);
+	n->part_n++;
+	n->recorded++;
+	return rc;
+}
+
+enum bc_err dir_node_add(struct worker *w, struct dir_node *n, const char *path,
+			 const struct tree_entry *en,
+			 const struct stat_entry *st, struct err *e)
+{
+	enum bc_err rc = begin(w, n, e);
+
+	if (rc == BC_OK)
+		rc = tree_builder_add(&n->builder, en, e);
+	return rc == BC_OK ? record(w, n, path, st) : rc;
+}
+
+enum bc_err dir_node_finish(struct worker *w, struct dir_node *n,
+			    const char *path, struct tree_sum *sum,
+			    struct err *e)
+{
+	struct stat_record r = { .count = n->recorded };
+	enum bc_err rc = begin(w, n, e);
+
+	if (rc == BC_OK)
+		rc = tree_builder_finish(&n->builder, &sum->dir, e);
+	if (rc == BC_OK && w->p->known.after != NULL)
+		rc = end_part(w, n, path, false);
+	if (rc != BC_OK)
+		return rc;
+	r.sum = *sum;
+	r.more = n->more;
+	r.raw = buf_bytes(&n->part0);
+	known_record(w->p, path, &r);
+	return BC_OK;
+}
+
+enum bc_err dir_node_empty(struct worker *w, struct tree_dir *out,
+			   struct err *e)
+{
+	struct dir_node n = { .begun = false };
+	enum bc_err rc = begin(w, &n, e);
+
+	if (rc == BC_OK)
+		rc = tree_builder_finish(&n.builder, out, e);
+	dir_node_fini(&n);
+	return rc;
+}

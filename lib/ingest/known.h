@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ingest/known - the stat cache of one put: what the last one has seen, and
+ * what this one will have.
+ *
+ * The old cache is used only if a snapshot lives that has its root, so that
+ * all its nodes are reachable. A new one replaces it when something differs
+ * and the snapshot is committed. Without either, everything is read and
+ * nothing is lost but time.
+ */
+#ifndef BC_INGEST_KNOWN_H
+#define BC_INGEST_KNOWN_H
+
+#include "ingest/statcache.h"
+
+struct put;
+
+struct known {
+	struct statcache *before;	/* NULL: nothing is known */
+	struct statcache_writer *after; /* NULL: none is kept */
+	/* Under the lock of struct put. */
+	bool differs;
+	struct stat_record *same; /* records that stay as they are */
+	size_t n, cap;
+};
+
+/* known_open - both, as far as the options and the roots allow. */
+void known_open(struct put *p);
+
+/* known_save - the snapshot with root p->root is committed. */
+void known_save(struct put *p);
+
+/* known_close - release all. */
+void known_close(struct put *p);
+
+/* known_dir - what is known of a directory: part 0 of its record, borrowed
+ * from the cache. False if nothing is. Any thread. */
+bool known_dir(const struct put *p, const char *path, struct stat_record *out);
+
+/* known_keep - the directory is as `part0` says; known_differs - some
+ * directory is not; known_record - append a part of a new record. Any
+ * thread; a failure costs the next put time and nothing else. */
+void known_keep(struct put *p, const char *path,
+		const struct stat_record *part0);
+void known_differs(struct put *p);
+void known_record(struct put *p, const char *path, const struct stat_record *r);
+
+/* All entries of a record, in order, over all its parts. */
+struct known_walk {
+	const struct statcache *cache;
+	struct bytes path; /* borrowed */
+	struct bytes left; /* of the part */
+	uint32_t part;
+	bool more;
+};
+struct known_walk known_walk(const struct put *p, const char *path,
+			     const struct stat_record *part0);
+
+/* known_next - false after the last, and where a part is not to be had. */
+bool known_next(struct known_walk *k, struct stat_entry *out);
+
+/* known_same - may what is now be taken for what was then, unread? */
+static inline bool known_same(const struct stat_entry *was,
+			      const struct stat_entry *is)
+{
+	return !was->racy && was->type == is->type && was->ino == is->ino &&
+	       was->size == is->size && was->mtime_ns == is->mtime_ns &&
+	       was->ctime_ns == is->ctime_ns;
+}
+
+#endif

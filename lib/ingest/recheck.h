@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ingest/recheck - is a directory, with all below it, as the last put saw it?
+ *
+ * Its own names are compared first, each with one statx(); if they are the
+ * same, its directories are checked, by whoever is free, and the last of them
+ * decides. What is known of those is not lost if the answer is no: a
+ * directory that is built takes the node of each that has been checked.
+ */
+#ifndef BC_INGEST_RECHECK_H
+#define BC_INGEST_RECHECK_H
+
+#include "ingest/statcache.h"
+
+struct put;
+struct worker;
+struct dir_job;
+
+/* A directory in the one that is checked. */
+struct child {
+	uint32_t name; /* in the directory's names */
+	bool lost;     /* could not be listed */
+	struct tree_sum sum;
+};
+
+struct recheck {
+	bool known;		   /* there is a record */
+	struct stat_record record; /* its part 0 */
+	struct child *child;	   /* in order of names */
+	size_t n, cap;
+	/* Under the lock of struct put, once there are children. */
+	size_t left; /* of these, to be checked */
+	bool same;   /* all so far */
+};
+
+void recheck_free(struct recheck *c);
+
+/* recheck_names - find the directory's record, and compare its names. If they
+ * are the same, check.child are the directories among them.
+ *   fd  the open directory; of the top unused */
+void recheck_names(struct worker *w, struct dir_job *d, int fd);
+
+/* recheck_children - let others check them. The directory may be gone when it
+ * returns. */
+void recheck_children(struct worker *w, struct dir_job *d);
+
+/* recheck_child - what became of child `slot`, under the lock. True if it was
+ * the last one: check.same is the answer. */
+bool recheck_child(struct dir_job *d, uint32_t slot, const struct tree_sum *sum,
+		   bool same, bool lost);
+
+/* recheck_keep - the answer was yes: count what is below, keep the record. */
+void recheck_keep(struct put *p, struct dir_job *d);
+
+/* recheck_known - what the check has found for a name; NULL if nothing. */
+const struct tree_sum *recheck_known(const struct dir_job *d, uint32_t name);
+
+#endif
