@@ -55,6 +55,7 @@ static const struct word action_words[] = {
 	{ "kill", IO_FAULT_KILL },
 	{ "kill-after", IO_FAULT_KILL_AFTER },
 	{ "torn", IO_FAULT_TORN },
+	{ "stop", IO_FAULT_STOP },
 	{ NULL, 0 },
 };
 
@@ -224,6 +225,9 @@ static int act(const struct io_fault_rule *r, struct io_event *ev)
 		break;
 	case IO_FAULT_SHORT:
 		halve(ev);
+		break;
+	case IO_FAULT_STOP:
+		kill(getpid(), SIGSTOP);
 		break;
 	}
 	return 0;

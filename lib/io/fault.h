@@ -9,14 +9,15 @@
  *	rule   := class { "," class } [ "@" text ] ":" n [ "+" ] ":" action
  *	class  := read | write | sync | name | lock | change | all
  *	action := errno name (EIO ENOSPC EINTR ...) | short | kill |
- *		  kill-after | torn
+ *		  kill-after | torn | stop
  *
  * `text` is part of the path (either path of a rename). n counts from 1; with
  * "+" the rule acts on the n-th and every later one. An errno fails the
  * operation before it is done. `short` moves half of a transfer (its first
  * IO_ALIGN multiple, or half the bytes) and is counted on transfers only.
  * `kill` is SIGKILL before the operation, `kill-after` after it, `torn` after
- * half of a write. "write@packs/:7:EIO" is the seventh write below packs/.
+ * half of a write; `stop` is SIGSTOP before it. "write@packs/:7:EIO" is the
+ * seventh write below packs/.
  *
  *	struct io_options o = { .seam = io_fault_seam(f) };
  */
@@ -38,6 +39,7 @@ enum io_fault_action {
 	IO_FAULT_KILL,
 	IO_FAULT_KILL_AFTER,
 	IO_FAULT_TORN,
+	IO_FAULT_STOP,
 };
 
 struct io_fault_rule {
