@@ -63,6 +63,55 @@ bool check_moved_on(struct check *c)
 	return c->moved_on;
 }
 
+static const char LOST_NEXT[] =
+	"put the log back from a copy of the repository if you have one; what "
+	"was committed there is not in the repository: put it once more";
+
+/*
+ * What lies beyond the end of a log. A damaged group there is a commit that
+ * cannot be known any more; an append that was cut short is none.
+ *   last  it is the newest log: somebody may be at work there
+ */
+static enum bc_err check_behind(struct check *c, struct log_file *l,
+				uint64_t end, const char *file, bool last,
+				struct err *e)
+{
+	struct check_at at = { .file = file, .offset = &end };
+	struct log_tail t;
+	enum bc_err rc = log_file_tail(l, end, c->r->dec, &t, e);
+
+	if (rc != BC_OK || t.kind == LOG_TAIL_NOTHING)
+		return rc;
+	if (last && check_moved_on(c))
+		return BC_OK;
+	switch (t.kind) {
+	case LOG_TAIL_NOTHING:
+		break;
+	case LOG_TAIL_TORN:
+		check_tell(c, CHECK_NOTE, &at, NULL,
+			   "an append that was cut short%s",
+			   last ? ", or is under way" : "");
+		break;
+	case LOG_TAIL_STRANGE:
+		check_tell(c, CHECK_NOTE, &at, NULL,
+			   "bytes beyond the end of the log that no append "
+			   "has written");
+		break;
+	case LOG_TAIL_DAMAGED:
+		check_tell(c, CHECK_DAMAGE, &at, LOST_NEXT,
+			   "a group was written here as a whole%s and is "
+			   "damaged: a commit may be lost",
+			   t.generation == 0 ? "" : ", by its header,");
+		break;
+	case LOG_TAIL_WHOLE:
+		check_tell(c, CHECK_NOTE, &at, NULL,
+			   "a group that was given up, for its sync had failed "
+			   "or it could not be read");
+		break;
+	}
+	return BC_OK;
+}
+
 /*
  * Opening with views in memory has read the chain from its beginning, every
  * group with all its blocks. What is left to say is where it ends, and why.
@@ -95,6 +144,8 @@ static enum bc_err check_end(struct check *c, struct err *e)
 			rc = BC_OK;
 		}
 	}
+	if (rc == BC_OK && !later)
+		rc = check_behind(c, l, head->end, file, true, e);
 	log_file_close(l);
 	if (rc == BC_OK && later && !c->moved_on) {
 		c->log_whole = false;
@@ -340,6 +391,8 @@ static enum bc_err check_chain(struct check *c, struct err *e)
 		}
 		if (rc == BC_OK)
 			rc = check_groups(c, l, end, file, e);
+		if (rc == BC_OK && i < v.n && end != UINT64_MAX)
+			rc = check_behind(c, l, end, file, false, e);
 		if (rc == BC_OK)
 			end = log_file_head(l)->prev_end;
 		log_file_close(l);

@@ -6,6 +6,12 @@
 #include "util/arith.h"
 #include "util/hex.h"
 
+enum {
+	/* What a device writes as a whole or not at all. */
+	SECTOR_BYTES = 512,
+	TAIL_READ_BYTES = 1 << 20,
+};
+
 struct log_file {
 	struct io_file *file;
 	struct io_dir *dir;
@@ -236,6 +242,22 @@ enum bc_err log_file_group_before(struct log_file *l, uint64_t end,
 		       (unsigned long long)end, log_file_path(l));
 }
 
+/* The header of a group of this log, right there. */
+static enum bc_err head_at(struct log_file *l, uint64_t offset,
+			   struct group_head *h, struct err *e)
+{
+	uint8_t *raw = NULL;
+	size_t got = 0;
+	enum bc_err rc = read_span(l, offset, LOG_ALIGN, &raw, &got, e);
+
+	if (rc == BC_OK)
+		rc = group_head_decode(bytes_of(raw, got), h, e);
+	if (rc == BC_OK && !pack_id_eq(&h->log, &l->head.pack.id))
+		rc = err_set(e, BC_ENOTFOUND, "a group of another log");
+	free(raw);
+	return rc;
+}
+
 enum bc_err log_file_later_group(struct log_file *l, uint64_t offset,
 				 uint64_t generation, struct codec_dec *dec,
 				 bool *found, struct err *e)
@@ -246,25 +268,185 @@ enum bc_err log_file_later_group(struct log_file *l, uint64_t offset,
 	*found = false;
 	for (; rc == BC_OK && offset < size; offset += LOG_ALIGN) {
 		struct group *g = NULL;
+		struct group_head h;
 
-		rc = log_file_group(l, offset, GROUP_WHOLE, dec, &g, e);
-		if (rc == BC_OK && g->head.generation > generation)
+		rc = head_at(l, offset, &h, e);
+		if (rc == BC_OK && h.generation > generation + 1)
 			*found = true;
+		else if (rc == BC_OK && h.generation > generation)
+			rc = log_file_group(l, offset, GROUP_WHOLE, dec, &g, e);
+		*found = *found || g != NULL;
 		group_free(g);
 		if (*found)
 			return BC_OK;
-		if (rc == BC_ENOTFOUND)
+		if (rc == BC_ENOTFOUND) {
+			err_clear(e);
 			rc = BC_OK;
+		}
 	}
 	return rc;
 }
+
+/* ---- the tail -------------------------------------------------------------
+ */
+
+static bool all_zero(const uint8_t *p, size_t n)
+{
+	return n == 0 || (p[0] == 0 && memcmp(p, p + 1, n - 1) == 0);
+}
+
+/* Has each sector with a byte of the group been written? Nothing that is
+ * stored in one looks like zeros for so long: blocks are compressed, records
+ * and directories full of digests. */
+static enum bc_err all_written(struct log_file *l, uint64_t offset,
+			       uint64_t length, bool *yes, struct err *e)
+{
+	uint8_t *raw = NULL;
+	size_t got = 0;
+	enum bc_err rc = read_span(l, offset, (size_t)length, &raw, &got, e);
+
+	*yes = rc == BC_OK && got >= length;
+	for (size_t at = 0; *yes && at < length; at += SECTOR_BYTES)
+		*yes = !all_zero(raw + at,
+				 min_size(SECTOR_BYTES, (size_t)length - at));
+	free(raw);
+	return rc;
+}
+
+static enum bc_err all_zero_from(struct log_file *l, uint64_t offset, bool *yes,
+				 struct err *e)
+{
+	uint8_t *raw = NULL;
+	size_t got = 0;
+	enum bc_err rc;
+
+	do {
+		rc = read_span(l, offset, TAIL_READ_BYTES, &raw, &got, e);
+		*yes = rc == BC_OK && all_zero(raw, got);
+		offset += got;
+	} while (*yes && got == TAIL_READ_BYTES);
+	free(raw);
+	return rc;
+}
+
+/* By its first sector, which is there as a whole or not at all. */
+static enum bc_err judge(struct log_file *l, uint64_t offset, struct bytes raw,
+			 struct log_tail *out, struct err *e)
+{
+	struct group_head h;
+	struct block_head b;
+	bool yes = false;
+	enum bc_err rc = group_head_decode(raw, &h, NULL);
+
+	if (rc == BC_OK && pack_id_eq(&h.log, &l->head.pack.id)) {
+		rc = all_written(l, offset, h.length, &yes, e);
+		out->kind = yes ? LOG_TAIL_DAMAGED : LOG_TAIL_TORN;
+		out->generation = h.generation;
+		return rc;
+	}
+	if (rc == BC_EVERSION || group_head_like(raw, &l->head.pack.id)) {
+		out->kind = LOG_TAIL_DAMAGED;
+	} else if (all_zero(raw.p, min_size(raw.n, SECTOR_BYTES))) {
+		rc = all_zero_from(l, offset, &yes, e);
+		out->kind = yes ? LOG_TAIL_NOTHING : LOG_TAIL_TORN;
+		return rc;
+	} else if (block_head_decode(raw, &b, NULL) == BC_OK &&
+		   b.kind == BLOCK_DIRECTORY) {
+		out->kind = LOG_TAIL_NOTHING;
+	} else {
+		out->kind = LOG_TAIL_STRANGE;
+	}
+	return BC_OK;
+}
+
+enum bc_err log_file_tail(struct log_file *l, uint64_t offset,
+			  struct codec_dec *dec, struct log_tail *out,
+			  struct err *e)
+{
+	struct group *g = NULL;
+	uint8_t *raw = NULL;
+	size_t got = 0;
+	enum bc_err rc;
+
+	*out = (struct log_tail){ .kind = LOG_TAIL_NOTHING };
+	rc = log_file_group(l, offset, GROUP_WHOLE, dec, &g, e);
+	if (rc == BC_OK) {
+		out->kind = LOG_TAIL_WHOLE;
+		out->generation = g->head.generation;
+		group_free(g);
+		return BC_OK;
+	}
+	if (rc != BC_ENOTFOUND && rc != BC_EVERSION)
+		return rc;
+	err_clear(e);
+	rc = read_span(l, offset, LOG_ALIGN, &raw, &got, e);
+	if (rc == BC_OK && got > 0)
+		rc = judge(l, offset, bytes_of(raw, got), out, e);
+	free(raw);
+	return rc;
+}
+
+/* ---- writing --------------------------------------------------------------
+ */
 
 enum bc_err log_file_sync(struct log_file *l, struct err *e)
 {
 	return io_file_datasync(l->file, e);
 }
 
-/* Cut off what a torn append left, and keep room allocated behind. */
+static enum bc_err write_again(struct log_file *l, const uint8_t *raw, size_t n,
+			       uint64_t offset, struct err *e)
+{
+	enum bc_err rc = io_file_pwrite(l->file, raw, n, offset, e);
+
+	return rc == BC_OK ? io_file_datasync(l->file, e) : rc;
+}
+
+static enum bc_err settle_head(struct log_file *l, struct err *e)
+{
+	struct log_head h;
+	uint8_t *raw = NULL;
+	enum bc_err rc = aligned_new(LOG_HEAD_BYTES, &raw, e);
+
+	if (rc == BC_OK)
+		rc = io_file_pread(l->file, raw, LOG_HEAD_BYTES, 0, e);
+	if (rc == BC_OK)
+		rc = log_head_decode(bytes_of(raw, LOG_HEAD_BYTES), &h, e);
+	if (rc == BC_OK)
+		rc = write_again(l, raw, LOG_HEAD_BYTES, 0, e);
+	free(raw);
+	return rc;
+}
+
+enum bc_err log_file_settle(struct log_file *l, uint64_t offset,
+			    struct codec_dec *dec, struct err *e)
+{
+	struct group *g = NULL;
+	enum bc_err rc;
+
+	if (offset == 0)
+		return settle_head(l, e);
+	rc = log_file_group(l, offset, GROUP_WHOLE, dec, &g, e);
+	if (rc == BC_OK) {
+		size_t n = (size_t)(g->next - g->offset);
+
+		/* The file may end before the padding does. */
+		memset(g->raw + g->head.length, 0, n - (size_t)g->head.length);
+		rc = write_again(l, g->raw, n, offset, e);
+	}
+	group_free(g);
+	return rc;
+}
+
+void log_file_trim(struct log_file *l)
+{
+	uint64_t size = 0;
+
+	if (io_file_size(l->file, &size, NULL) == BC_OK)
+		(void)!io_file_truncate(l->file, size, NULL);
+}
+
+/* Cut off what lies beyond, and keep room allocated behind. */
 static enum bc_err make_room(struct log_file *l, uint64_t offset, size_t n,
 			     bool frees, struct err *e)
 {

@@ -79,20 +79,64 @@ log_file_group_before(struct log_file *l, uint64_t end, struct codec_dec *dec,
 
 /*
  * log_file_later_group - is there, at any aligned offset from `offset` on, a
- * whole group of this log with a generation above `generation`? Then what lies
- * at `offset` is damage, not a torn tail.
+ * whole group of this log with a generation above `generation`, or the header
+ * of one above the next? Then what lies at `offset` is damage, not a torn tail:
+ * whoever wrote that had read the one before.
  */
 BC_MUST_CHECK enum bc_err
 log_file_later_group(struct log_file *l, uint64_t offset, uint64_t generation,
 		     struct codec_dec *dec, bool *found, struct err *e);
 
+/* What lies beyond a log's last group. */
+enum log_tail_kind {
+	/* Zeros, or a directory that a seal had begun: it is made again. */
+	LOG_TAIL_NOTHING,
+	/* What an append that was cut short leaves: of the group that began
+	 * here a sector is zero or not there at all. */
+	LOG_TAIL_TORN,
+	/* Bytes of another make. */
+	LOG_TAIL_STRANGE,
+	/* A group of which every sector has been written, and that is not
+	 * whole; or one whose header, which no crash tears, is not. */
+	LOG_TAIL_DAMAGED,
+	/* A whole group. */
+	LOG_TAIL_WHOLE,
+};
+
+struct log_tail {
+	enum log_tail_kind kind;
+	uint64_t generation; /* of the group; 0: unknown */
+};
+
+/* log_file_tail - judge the bytes from `offset`, an end of groups, on. */
+BC_MUST_CHECK enum bc_err log_file_tail(struct log_file *l, uint64_t offset,
+					struct codec_dec *dec,
+					struct log_tail *out, struct err *e);
+
 /* log_file_sync - make durable what another writer may have left unsynced. */
 BC_MUST_CHECK enum bc_err log_file_sync(struct log_file *l, struct err *e);
 
 /*
+ * log_file_settle - write the same bytes again and sync them, so that the group
+ * at `offset` may be believed: after a sync that failed in another process the
+ * next one can succeed without a byte on the device. The log is open for
+ * writing.
+ *
+ *   offset  0: the log's header
+ *
+ *   BC_ENOTFOUND  no whole group there
+ */
+BC_MUST_CHECK enum bc_err log_file_settle(struct log_file *l, uint64_t offset,
+					  struct codec_dec *dec, struct err *e);
+
+/* log_file_trim - give the room behind the file's end back, of a log that
+ * will not grow. What fails does no harm. */
+void log_file_trim(struct log_file *l);
+
+/*
  * log_file_append - write an encoded group at `offset`, its end at the moment,
- * and sync it: the commit. Bytes beyond the offset (a torn tail) are cut off
- * first.
+ * and sync it: the commit. Bytes beyond the offset are cut off first; whether
+ * they may be, log_file_tail() tells.
  *
  *   raw    whole group, a multiple of LOG_ALIGN; address aligned to IO_ALIGN
  *   frees  the group leads to freed space: go on without fresh spare room

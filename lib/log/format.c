@@ -106,3 +106,10 @@ enum bc_err group_head_decode(struct bytes raw, struct group_head *h,
 	*h = r;
 	return BC_OK;
 }
+
+bool group_head_like(struct bytes raw, const struct pack_id *log)
+{
+	return raw.n >= GROUP_HEAD_BYTES &&
+	       (memcmp(raw.p, group_magic, sizeof(group_magic)) == 0 ||
+		memcmp(raw.p + 32, log->b, PACK_ID_BYTES) == 0);
+}

@@ -56,4 +56,8 @@ void group_head_encode(const struct group_head *h, uint8_t *out);
 BC_MUST_CHECK enum bc_err
 group_head_decode(struct bytes raw, struct group_head *h, struct err *e);
 
+/* group_head_like - did a group of this log begin here, though its header may
+ * be damaged: the magic or the log's id is in its place. */
+bool group_head_like(struct bytes raw, const struct pack_id *log);
+
 #endif

@@ -6,7 +6,14 @@
 #include "repo/layout.h"
 #include "repo/replay.h"
 
-enum { SEAL_LEVEL = 0, SEAL_PLAIN_MAX = 4 << 20 };
+enum {
+	SEAL_LEVEL = 0,
+	SEAL_PLAIN_MAX = 4 << 20,
+	/* So many logs that did not grow far may lie there before a torn tail
+	 * is cut off instead of left behind in one more. */
+	SHORT_LOGS_MAX = 64,
+	SHORT_LOG_BYTES = LOG_SEAL_BYTES / 2,
+};
 
 /* ---- a new log ------------------------------------------------------------
  */
@@ -86,8 +93,11 @@ static enum bc_err next_log(struct repo *r, struct log_file **log,
 		rc = log_file_create(r->log_dir, &h, &l, e);
 	if (rc != BC_OK)
 		return rc;
+	log_file_trim(*log);
 	log_file_close(*log);
 	*log = l;
+	r->synced_log = h.pack.id;
+	r->synced_end = LOG_HEAD_BYTES;
 	/* The catalog learns of it, and the head moves into it. */
 	return repo_catch_up(r, true, e);
 }
@@ -123,6 +133,52 @@ static bool sealed_already(const struct repo *r, struct log_file *l)
 	       pack_foot_decode(bytes_of(raw, sizeof(raw)), &f, NULL) ==
 		       BC_OK &&
 	       f.dir_offset == r->head.end;
+}
+
+static bool many_short_logs(struct repo *r)
+{
+	struct log_list list;
+	size_t n = 0;
+
+	if (log_list_read(r->log_dir, &list, NULL) != BC_OK)
+		return false;
+	for (size_t i = 0; i < list.n; i++) {
+		char name[LOG_NAME_BYTES];
+		struct io_stat st;
+
+		log_name(list.at[i].seq, &list.at[i].id, name);
+		if (io_stat_at(r->log_dir, name, &st, NULL) == BC_OK &&
+		    st.size < SHORT_LOG_BYTES)
+			n++;
+	}
+	log_list_free(&list);
+	return n >= SHORT_LOGS_MAX;
+}
+
+/*
+ * What lies beyond the last group may be all that is left of a commit, whatever
+ * it looks like: it stays where it is, and a new log says where this one ended.
+ * A device that answers with zeros looks like an append that was cut short; so
+ * those stay as well, until many have.
+ */
+static enum bc_err look_behind(struct repo *r, struct log_file *l, bool *keep,
+			       struct err *e)
+{
+	struct log_tail t;
+	enum bc_err rc = log_file_tail(l, r->head.end, r->dec, &t, e);
+
+	if (rc != BC_OK)
+		return rc;
+	*keep = t.kind != LOG_TAIL_NOTHING &&
+		(t.kind != LOG_TAIL_TORN || !many_short_logs(r));
+	if (*keep && t.kind != LOG_TAIL_TORN)
+		repo_note_f(r,
+			    "what lies beyond generation %llu in %s is no "
+			    "whole group; it stays there and a new log is "
+			    "begun; run `blobctl check`",
+			    (unsigned long long)r->head.generation,
+			    log_file_path(l));
+	return BC_OK;
 }
 
 /* ---- the group ------------------------------------------------------------
@@ -173,6 +229,43 @@ static enum bc_err append(struct repo *r, const struct commit *c,
 	return rc;
 }
 
+/* Seal the log at the head; one with a damaged group cannot be. It is left as
+ * it is: `check` speaks of it, and the log goes on. */
+static enum bc_err seal_or_leave(struct repo *r, struct log_file *l,
+				 struct err *e)
+{
+	enum bc_err rc = seal_log(r, l, e);
+
+	if (rc != BC_ENOTFOUND)
+		return rc;
+	repo_note_f(r, "%s is damaged and was not sealed; run `blobctl check`",
+		    log_file_path(l));
+	err_clear(e);
+	return BC_OK;
+}
+
+/* The log that the group goes to: the one at the head, or a new one. */
+static enum bc_err open_for(struct repo *r, const struct commit *c,
+			    struct log_file **l, struct err *e)
+{
+	bool keep = false;
+	enum bc_err rc = open_head(r, l, e);
+
+	if (rc != BC_OK)
+		return rc;
+	if (sealed_already(r, *l)) {
+		/* Its maker may have died before the sync. */
+		rc = log_file_sync(*l, e);
+		return rc == BC_OK ? next_log(r, l, e) : rc;
+	}
+	rc = look_behind(r, *l, &keep, e);
+	if (rc != BC_OK || (!keep && !log_is_full(r, c->group)))
+		return rc;
+	if (!keep)
+		rc = seal_or_leave(r, *l, e);
+	return rc == BC_OK ? next_log(r, l, e) : rc;
+}
+
 static enum bc_err commit_locked(struct repo *r, const struct commit *c,
 				 struct err *e)
 {
@@ -183,27 +276,7 @@ static enum bc_err commit_locked(struct repo *r, const struct commit *c,
 	if (rc == BC_OK && c->look != NULL)
 		rc = c->look(c->ctx, r, e);
 	if (rc == BC_OK)
-		rc = open_head(r, &l, e);
-	if (rc == BC_OK && sealed_already(r, l)) {
-		/* Its maker may have died before the sync. */
-		rc = log_file_sync(l, e);
-		if (rc == BC_OK)
-			rc = next_log(r, &l, e);
-	} else if (rc == BC_OK && log_is_full(r, c->group)) {
-		rc = seal_log(r, l, e);
-		/* A log with a damaged group cannot be sealed. It is left as
-		 * it is: `check` speaks of it, and the log goes on. */
-		if (rc == BC_ENOTFOUND) {
-			repo_note_f(r,
-				    "%s is damaged and was not sealed; run "
-				    "`blobctl check`",
-				    log_file_path(l));
-			err_clear(e);
-			rc = BC_OK;
-		}
-		if (rc == BC_OK)
-			rc = next_log(r, &l, e);
-	}
+		rc = open_for(r, c, &l, e);
 	if (rc == BC_OK) {
 		rc = append(r, c, l, e);
 		/* The file is poison now: what was written to it may or may

@@ -96,6 +96,10 @@ struct replay {
 	bool to_the_end;
 	bool open_end; /* stopped there, with more behind */
 	bool entered;  /* a log that was new to the catalog */
+	/* Where the last group begins that was applied, 0 in a log without; and
+	 * whether something after it says that it is durable. */
+	uint64_t last;
+	bool followed;
 };
 
 static struct log_pos pos_of(const struct catalog_position *c)
@@ -173,6 +177,8 @@ static enum bc_err enter_log(struct replay *p, struct log_file *l,
 	if (rc != BC_OK)
 		return rc;
 	p->entered = true;
+	p->last = 0;
+	p->followed = false;
 	p->pos.seq = h->seq;
 	p->pos.log = h->pack.id;
 	p->pos.end = LOG_HEAD_BYTES;
@@ -284,6 +290,8 @@ static enum bc_err step_group(struct replay *p, struct group *g, uint64_t limit,
 	rc = begin(p, e);
 	if (rc != BC_OK || p->moved)
 		return rc;
+	p->last = g->offset;
+	p->followed = false;
 	return repo_apply_group(p->r, g, log_file_head(p->log)->number, &p->pos,
 				e);
 }
@@ -296,6 +304,7 @@ static enum bc_err gap(struct replay *p, const char *what, struct err *e)
 {
 	enum bc_err rc = chain_broken(p, what, e);
 
+	p->followed = true;
 	if (p->r->write)
 		return rc;
 	repo_note_f(p->r, "%s", e == NULL ? "the log is damaged" : e->text);
@@ -365,6 +374,7 @@ static enum bc_err replay_all(struct replay *p, bool locked, struct err *e)
 					 ? UINT64_MAX
 					 : log_file_head(p->next)->prev_end;
 		struct group *g = NULL;
+		bool damaged = false;
 
 		if (p->pos.end > limit)
 			return chain_broken(p, "it goes on beyond its end", e);
@@ -376,7 +386,8 @@ static enum bc_err replay_all(struct replay *p, bool locked, struct err *e)
 			return BC_OK;
 		rc = log_file_group(p->log, p->pos.end, GROUP_WHOLE, p->r->dec,
 				    &g, e);
-		if (rc == BC_ENOTFOUND && damaged_group(p, limit, &g))
+		damaged = rc == BC_ENOTFOUND && damaged_group(p, limit, &g);
+		if (damaged)
 			rc = BC_OK;
 		if (rc == BC_ENOTFOUND) {
 			err_clear(e);
@@ -390,6 +401,7 @@ static enum bc_err replay_all(struct replay *p, bool locked, struct err *e)
 		again = false;
 		if (rc == BC_OK)
 			rc = step_group(p, g, limit, e);
+		p->followed |= damaged;
 		group_free(g);
 	}
 	return rc;
@@ -428,18 +440,47 @@ static bool synced(const struct replay *p)
 	       p->pos.end <= p->r->synced_end;
 }
 
+/*
+ * The end that was reached, made durable: its writer may have died before the
+ * sync, or have been told that it failed. The next sync of such a file can
+ * succeed and mean nothing, so the last group is written once more before; all
+ * that lies before it has been synced by whoever wrote it.
+ */
+static enum bc_err make_durable(struct replay *p, struct err *e)
+{
+	char name[LOG_NAME_BYTES];
+	struct log_file *l = NULL;
+	enum bc_err rc;
+
+	if (p->followed)
+		return BC_OK;
+	log_name(p->pos.seq, &p->pos.log, name);
+	rc = log_file_open(p->r->log_dir, name, true, &l, e);
+	if (rc == BC_OK)
+		rc = log_file_settle(l, p->last, p->r->dec, e);
+	if (rc == BC_ENOTFOUND)
+		rc = err_set(e, BC_EIO,
+			     "the end of %s does not read the same twice",
+			     name);
+	log_file_close(l);
+	if (rc == BC_OK && p->entered)
+		rc = io_dir_sync(p->r->log_dir, e);
+	if (rc != BC_OK)
+		return rc;
+	p->r->synced_log = p->pos.log;
+	p->r->synced_end = p->pos.end;
+	return BC_OK;
+}
+
 static enum bc_err finish(struct replay *p, bool locked, struct err *e)
 {
 	struct catalog_position to = catalog_pos_of(&p->pos);
 	enum bc_err rc = BC_OK;
 
 	if (p->transaction && !p->moved) {
-		/* A view holds only what is synced. Who began a log may have
-		 * died before the folder had its name for good. */
+		/* A view holds only what is synced. */
 		if (locked && !synced(p))
-			rc = log_file_sync(p->log, e);
-		if (rc == BC_OK && locked && p->entered)
-			rc = io_dir_sync(p->r->log_dir, e);
+			rc = make_durable(p, e);
 		if (rc == BC_OK)
 			rc = catalog_move(p->r->catalog, &to, e);
 		if (rc == BC_OK)
@@ -503,7 +544,7 @@ static enum bc_err settle(struct repo *r, struct err *e)
 
 	if (!r->write && (wait < 0 || wait > READER_WAIT_MS))
 		wait = READER_WAIT_MS;
-	rc = io_file_lock(r->lock, REPO_LOCK_COMMIT, 1, IO_LOCK_SHARED, wait,
+	rc = io_file_lock(r->lock, REPO_LOCK_COMMIT, 1, IO_LOCK_EXCLUSIVE, wait,
 			  e);
 	if (rc == BC_ELOCKED)
 		r->tail_busy = true;
@@ -707,9 +748,11 @@ enum bc_err repo_open_catalog(struct repo *r, struct err *e)
 			"committed",
 			(unsigned long long)r->head.generation);
 		err_hint(e,
-			 "run `blobctl check`; if an older copy of log/ was "
-			 "put back on purpose, remove %s/" REPO_CATALOG_FILE,
-			 r->path);
+			 "put log/ back from a copy that has it, then nothing "
+			 "is lost; moving %s/" REPO_CATALOG_FILE "* away gives "
+			 "up what was committed after the log ends, up to "
+			 "generation %llu; `blobctl check` tells more",
+			 r->path, (unsigned long long)r->head.generation);
 		if (r->write)
 			return BC_EDAMAGE;
 		repo_note_f(r, "%s",
@@ -728,7 +771,7 @@ enum bc_err repo_open_catalog(struct repo *r, struct err *e)
 	rc = replay_to_head(r, e);
 	/* A log whose tail cannot be made durable can still be read. */
 	if ((rc == BC_ELOCKED || rc == BC_ENOSPC ||
-	     (rc == BC_EIO && !r->write)) &&
+	     ((rc == BC_EIO || rc == BC_EACCES) && !r->write)) &&
 	    !r->catalog_in_memory && !(r->write && r->tail_busy)) {
 		rc = start_in_memory(r, e);
 		if (rc == BC_OK)

@@ -4,11 +4,19 @@
  * has died: no view may hold a group that can still be lost.
  */
 #include "io/fault.h"
+#include "repo/check.h"
 #include "tests/unit/repo_kit.h"
 
 static const struct kit_spec small = {
 	.name = "small", .seed = 1, .files = 5, .bytes = 3000, .chunk = 3000
 };
+
+/* Of other bytes, so that its group holds them. */
+static const struct kit_spec other = {
+	.name = "other", .seed = 2, .files = 5, .bytes = 3000, .chunk = 3000
+};
+
+enum { STEPS_BYTES = 256 };
 
 /* What lies between a repository and the kernel: acts on the n-th sync below
  * log/, and counts them. */
@@ -20,6 +28,9 @@ struct meddler {
 	bool write;
 	enum bc_err rc;
 	uint64_t seen; /* snapshots that the other has found */
+	/* What was done to logs: w or W (refused) and s, with the offset. */
+	char steps[STEPS_BYTES];
+	bool refuse; /* writes to logs fail */
 };
 
 static void other_opens(struct meddler *m)
@@ -43,8 +54,17 @@ static void other_opens(struct meddler *m)
 static int before(void *ctx, struct io_event *ev)
 {
 	struct meddler *m = ctx;
-	const char *log = strstr(ev->path, "/repo/log");
+	const char *log = strstr(ev->path, "/repo/log/");
+	size_t n = strlen(m->steps);
 
+	if (log != NULL && ev->cls == IO_CLASS_WRITE && ev->len > 0)
+		snprintf(m->steps + n, sizeof(m->steps) - n, "%c%llu ",
+			 m->refuse ? 'W' : 'w', (unsigned long long)ev->off);
+	else if (log != NULL && ev->cls == IO_CLASS_SYNC)
+		snprintf(m->steps + n, sizeof(m->steps) - n, "s ");
+	if (log != NULL && m->refuse && ev->cls == IO_CLASS_WRITE)
+		return EIO;
+	log = strstr(ev->path, "/repo/log");
 	if (ev->cls != IO_CLASS_SYNC || log == NULL)
 		return 0;
 	if (log[9] == '\0') {
@@ -158,7 +178,8 @@ static void sync_fails_for_writer(struct kit *k)
 }
 
 /* A process of its own that dies where the plan says. */
-static void dies(struct kit *k, const char *text)
+static void dies_putting(struct kit *k, const struct kit_spec *sp,
+			 const char *text)
 {
 	struct io_fault_plan plan;
 	struct io_fault *f = NULL;
@@ -176,11 +197,16 @@ static void dies(struct kit *k, const char *text)
 		k->rng.state += 12345;
 		k->now += INT64_C(5000000000000);
 		CHECK_OK(io_open(&o, &k->io, &k->e), &k->e);
-		kit_one(k, &small);
+		kit_one(k, sp);
 		_exit(0);
 	}
 	CHECK(waitpid(pid, &status, 0) == pid);
 	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+static void dies(struct kit *k, const char *text)
+{
+	dies_putting(k, &small, text);
 }
 
 /* The group of a writer that has died before its sync is made durable by
@@ -237,6 +263,322 @@ static void dead_maker(struct kit *k)
 	}
 }
 
+/* ---- what is not believed as it stands ------------------------------------
+ */
+
+static struct log_pos head_of(struct kit *k)
+{
+	struct repo *r = kit_repo(k, false);
+	struct log_pos head = r->head;
+
+	repo_close(r);
+	return head;
+}
+
+/*
+ * A writer whose sync has failed, and that could not begin another log either,
+ * has told its user so. Its group may be in memory alone, and the next sync
+ * succeed: so whoever believes it writes it first.
+ */
+static void sync_failed_for_good(struct kit *k)
+{
+	char want[STEPS_BYTES];
+	struct log_pos was;
+	struct meddler m;
+	struct repo *r;
+
+	kit_create(k, 0);
+	kit_one(k, &small);
+	was = head_of(k);
+	dies(k, "sync@/repo/log/:1:EIO;write@/repo/log/:2:kill");
+	snprintf(want, sizeof(want), "w%llu s ", (unsigned long long)was.end);
+
+	/* It cannot be written: no view on disk may hold it, nobody writes. */
+	meddle(k, &m);
+	m.refuse = true;
+	r = kit_repo(k, false);
+	CHECK(r->catalog_in_memory);
+	repo_close(r);
+	CHECK_EQ(kit_try(k, true, &r), BC_EIO);
+	meddle_no_more(k, &m);
+
+	meddle(k, &m);
+	r = kit_repo(k, false);
+	CHECK(!r->catalog_in_memory);
+	CHECK_EQ(kit_count(r), 2);
+	CHECK_EQ(repo_generation(r), was.generation + 1);
+	repo_close(r);
+	CHECK_STR(m.steps, want);
+	/* Once is enough. */
+	r = kit_repo(k, true);
+	repo_close(r);
+	CHECK_STR(m.steps, want);
+	meddle_no_more(k, &m);
+	kit_one(k, &small);
+	r = kit_repo(k, true);
+	CHECK_EQ(kit_count(r), 3);
+	repo_close(r);
+}
+
+/* The same of a log's header, whose maker could not sync it. */
+static void head_not_synced(struct kit *k)
+{
+	struct meddler m;
+	struct repo *r;
+
+	kit_create(k, 0);
+	kit_one(k, &small);
+	(void)head_of(k);
+	dies(k, "sync@/repo/log/:1:EIO;sync@/repo/log/:2:kill");
+	meddle(k, &m);
+	r = kit_repo(k, true);
+	CHECK_EQ(kit_count(r), 1);
+	CHECK_EQ(r->head.seq, 2);
+	repo_close(r);
+	CHECK_STR(m.steps, "w0 s ");
+	meddle_no_more(k, &m);
+	kit_one(k, &small);
+	r = kit_repo(k, true);
+	CHECK_EQ(kit_count(r), 2);
+	repo_close(r);
+}
+
+/* ---- what is not cut off --------------------------------------------------
+ */
+
+static const char *newest_log(const struct kit *k, const struct log_pos *head,
+			      char out[2 * KIT_PATH_BYTES])
+{
+	char name[LOG_NAME_BYTES];
+	int n;
+
+	log_name(head->seq, &head->log, name);
+	n = snprintf(out, 2 * KIT_PATH_BYTES, "%s/log/%s", k->path, name);
+	CHECK(n > 0 && n < 2 * KIT_PATH_BYTES);
+	return out;
+}
+
+static uint64_t bytes_of_file(const char *path)
+{
+	struct stat st;
+
+	CHECK(stat(path, &st) == 0);
+	return (uint64_t)st.st_size;
+}
+
+static void flip(const char *path, uint64_t at, uint8_t mask)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	uint8_t b;
+
+	CHECK(fd >= 0 && pread(fd, &b, 1, (off_t)at) == 1);
+	b ^= mask;
+	CHECK(pwrite(fd, &b, 1, (off_t)at) == 1);
+	close(fd);
+}
+
+static void clear(const char *path, uint64_t at, size_t n)
+{
+	static const uint8_t zero[4096];
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	CHECK(fd >= 0 && n <= sizeof(zero));
+	CHECK(pwrite(fd, zero, n, (off_t)at) == (ssize_t)n);
+	close(fd);
+}
+
+static unsigned logs_of(const struct kit *k)
+{
+	char path[2 * KIT_PATH_BYTES], line[32] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), "ls %s/log | wc -l", k->path);
+	f = popen(path, "r");
+	CHECK(f != NULL && fgets(line, sizeof(line), f) != NULL);
+	pclose(f);
+	return (unsigned)atoi(line);
+}
+
+struct told {
+	unsigned damages, notes;
+	char text[1024];
+};
+
+static void on_finding(void *ctx, const struct check_finding *f)
+{
+	struct told *t = ctx;
+	size_t n = strlen(t->text);
+
+	if (f->phase != CHECK_LOG)
+		return;
+	t->damages += f->weight == CHECK_DAMAGE;
+	t->notes += f->weight == CHECK_NOTE;
+	snprintf(t->text + n, sizeof(t->text) - n, "%s\n", f->text);
+}
+
+static struct told tell(struct kit *k)
+{
+	struct told t = { .damages = 0 };
+	struct repo_options ro = {
+		.io = k->io,
+		.rng = { kit_fill, &k->rng },
+		.clock = { kit_now, kit_now, kit_now, &k->now },
+	};
+	struct check_options o = { .threads = 1,
+				   .finding = on_finding,
+				   .ctx = &t };
+	struct check_result res;
+	enum bc_err rc = repo_check(k->path, &ro, &o, &res, &k->e);
+
+	CHECK_EQ(rc, t.damages > 0 ? BC_EDAMAGE : BC_OK);
+	return t;
+}
+
+/*
+ * The last commit is damaged, and no view knows of it: each way to damage it,
+ * the same. `check` says so before and after somebody writes, and nobody cuts
+ * it off.
+ */
+static void damaged_last(struct kit *k)
+{
+	char path[2 * KIT_PATH_BYTES];
+	struct log_pos was, now;
+	unsigned held = 0;
+	uint64_t end;
+
+	kit_create(k, 0);
+	kit_one(k, &small);
+	was = head_of(k);
+	kit_one(k, &other);
+	newest_log(k, &was, path);
+	end = bytes_of_file(path);
+	kit_sh("cp -a %s %s/good", k->path, k->dir);
+	for (uint64_t at = was.end; at < end;
+	     at += at < was.end + 512 ? 37 : 509) {
+		struct told t;
+		struct repo *r = NULL;
+		struct session *s;
+		struct digest id;
+
+		kit_sh("rm -rf %s && cp -a %s/good %s", k->path, k->dir,
+		       k->path);
+		/* With its view nobody takes it for a torn one. */
+		flip(path, at, 0x10);
+		if (kit_try(k, true, &r) != BC_OK) {
+			CHECK(strstr(k->e.hint, "put log/ back") != NULL);
+			CHECK(strstr(k->e.hint, "generation 3") != NULL);
+		}
+		repo_close(r);
+		kit_sh("rm -rf %s/catalog.db* %s/index/*", k->path, k->path);
+		now = head_of(k);
+		if (now.generation > was.generation)
+			continue; /* nobody reads that byte */
+		held++;
+		t = tell(k);
+		CHECK_EQ(t.damages, 1);
+		CHECK(strstr(t.text, "commit may be lost") != NULL);
+		kit_sh("cp %s %s/was", path, k->dir);
+		r = kit_repo(k, true);
+		s = kit_session(k, r);
+		kit_put(k, s, &small, &id);
+		session_end(s);
+		CHECK(strstr(k->notes, "blobctl check") != NULL);
+		repo_close(r);
+		kit_sh("cmp %s %s/was", path, k->dir);
+		CHECK_EQ(logs_of(k), 2);
+		r = kit_repo(k, true);
+		CHECK_EQ(kit_count(r), 2);
+		CHECK_STR(k->notes, "");
+		repo_close(r);
+		t = tell(k);
+		CHECK_EQ(t.damages, 1);
+	}
+	CHECK(held > 30);
+}
+
+/* A group of which something was never written is no damage, and not cut off
+ * either: a device that lost it would look the same. */
+static void torn_last(struct kit *k)
+{
+	char path[2 * KIT_PATH_BYTES];
+	struct log_pos was;
+	uint64_t end;
+
+	kit_create(k, 0);
+	kit_one(k, &small);
+	was = head_of(k);
+	kit_one(k, &other);
+	newest_log(k, &was, path);
+	end = bytes_of_file(path);
+	CHECK(end - was.end >= 3 * LOG_ALIGN);
+	kit_sh("rm -rf %s/catalog.db* %s/index/*", k->path, k->path);
+	kit_sh("cp -a %s %s/good", k->path, k->dir);
+	for (int how = 0; how < 5; how++) {
+		struct told t;
+		struct repo *r;
+
+		kit_sh("rm -rf %s && cp -a %s/good %s", k->path, k->dir,
+		       k->path);
+		if (how == 0)
+			CHECK(truncate(path, (off_t)was.end + 4096) == 0);
+		else if (how == 1)
+			CHECK(truncate(path, (off_t)was.end + 512) == 0);
+		else if (how == 2)
+			clear(path, end - 8192, 4096);
+		else if (how == 3)
+			clear(path, was.end, 4096);
+		else
+			clear(path, was.end + 4096 + 512, 512);
+		t = tell(k);
+		CHECK_EQ(t.damages, 0);
+		CHECK_EQ(t.notes, 1);
+		CHECK(strstr(t.text, "cut short") != NULL);
+		kit_sh("cp %s %s/was", path, k->dir);
+		kit_one(k, &small);
+		kit_sh("cmp %s %s/was", path, k->dir);
+		CHECK_EQ(logs_of(k), 2);
+		r = kit_repo(k, true);
+		CHECK_EQ(kit_count(r), 2);
+		CHECK_STR(k->notes, "");
+		repo_close(r);
+		t = tell(k);
+		CHECK_EQ(t.damages, 0);
+		/* Nothing but zeros is nothing. */
+		if (how > 0)
+			continue;
+		kit_sh("rm -rf %s && cp -a %s/good %s", k->path, k->dir,
+		       k->path);
+		CHECK(truncate(path, (off_t)was.end) == 0);
+		CHECK(truncate(path, (off_t)was.end + 100000) == 0);
+		t = tell(k);
+		CHECK_EQ(t.damages + t.notes, 0);
+		kit_one(k, &small);
+		CHECK_EQ(logs_of(k), 1);
+	}
+}
+
+/* Kill after kill in the middle of an append: so many files and no more. */
+static void many_torn(struct kit *k)
+{
+	struct told t;
+	struct repo *r;
+
+	kit_create(k, 0);
+	for (int i = 0; i < 68; i++) {
+		struct kit_spec sp = other;
+
+		sp.seed = (uint64_t)i + 100;
+		dies_putting(k, &sp, "write@/repo/log/:1:torn");
+		kit_one(k, &small);
+	}
+	CHECK(logs_of(k) >= 64 && logs_of(k) <= 65);
+	r = kit_repo(k, true);
+	CHECK_EQ(kit_count(r), 68);
+	repo_close(r);
+	t = tell(k);
+	CHECK_EQ(t.damages, 0);
+}
+
 int main(void)
 {
 #define CASE(f)                                                                \
@@ -253,5 +595,10 @@ int main(void)
 	CASE(sync_fails_for_writer);
 	CASE(dead_writer);
 	CASE(dead_maker);
+	CASE(sync_failed_for_good);
+	CASE(head_not_synced);
+	CASE(damaged_last);
+	CASE(torn_last);
+	CASE(many_torn);
 	return 0;
 }
