@@ -303,6 +303,15 @@ enum bc_err catalog_position(struct catalog *c, struct catalog_position *out,
 	return rc;
 }
 
+unsigned int catalog_set_wait(struct catalog *c, unsigned int busy_ms)
+{
+	unsigned int was = c->busy_ms;
+
+	c->busy_ms = busy_ms < INT32_MAX ? busy_ms : INT32_MAX;
+	c->s->busy_timeout(c->db, (int)c->busy_ms);
+	return was;
+}
+
 enum bc_err catalog_begin(struct catalog *c, struct catalog_position *at,
 			  struct err *e)
 {

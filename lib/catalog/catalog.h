@@ -121,6 +121,10 @@ BC_MUST_CHECK enum bc_err catalog_position(struct catalog *c,
 					   struct catalog_position *out,
 					   struct err *e);
 
+/* catalog_set_wait - from now on wait so many milliseconds for others' writing,
+ * up to INT32_MAX. Returns what it was. */
+unsigned int catalog_set_wait(struct catalog *c, unsigned int busy_ms);
+
 /*
  * catalog_begin - begin to write. Waits up to busy_ms for other writers.
  *

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "repo/commit.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "repo/holder.h"
 #include "repo/layout.h"
 #include "repo/replay.h"
 
@@ -13,6 +15,8 @@ enum {
 	 * is cut off instead of left behind in one more. */
 	SHORT_LOGS_MAX = 64,
 	SHORT_LOG_BYTES = LOG_SEAL_BYTES / 2,
+	/* The byte of its shared memory by which SQLite's writer locks. */
+	SHM_WRITER = 120,
 };
 
 /* ---- a new log ------------------------------------------------------------
@@ -292,14 +296,68 @@ static enum bc_err commit_locked(struct repo *r, const struct commit *c,
 	return rc;
 }
 
+static void busy(struct err *e, const struct lock_holder *h, const char *what,
+		 const char *path)
+{
+	if (h == NULL)
+		err_set(e, BC_ELOCKED,
+			"another run is %s %s and has not finished in time",
+			what, path);
+	else
+		err_set(e, BC_ELOCKED, "%s (pid %lld) is %s %s and %s",
+			h->command[0] == '\0' ? "a process" : h->command,
+			(long long)h->pid, what, path,
+			h->stopped ? "is stopped" : "has not finished in time");
+	if (h != NULL && h->stopped)
+		err_hint(e, "let it go on with `kill -CONT %lld`, or end it",
+			 (long long)h->pid);
+	else
+		err_hint(e, "wait longer with --lock-wait; `blobctl doctor` "
+			    "shows who is at work");
+}
+
+/* Whoever has byte `at` of a file of the repository locked is at `what`. */
+static enum bc_err find_busy(const struct repo *r, const char *file,
+			     uint64_t at, const char *what, struct err *e)
+{
+	size_t n = strlen(r->path) + strlen(file) + sizeof("/");
+	struct lock_holder h;
+	char *path = malloc(n);
+	bool found = false;
+
+	if (path != NULL) {
+		snprintf(path, n, "%s/%s", r->path, file);
+		found = lock_holder_find(path, at, &h);
+	}
+	free(path);
+	busy(e, found ? &h : NULL, what, r->path);
+	return BC_ELOCKED;
+}
+
 enum bc_err repo_commit_busy(const struct repo *r, struct err *e)
 {
-	err_set(e, BC_ELOCKED,
-		"another run is committing to %s and has not finished in time",
-		r->path);
-	err_hint(e, "wait longer with --lock-wait; `blobctl doctor` shows who "
-		    "is at work");
-	return BC_ELOCKED;
+	return find_busy(r, REPO_LOCK_FILE, REPO_LOCK_COMMIT, "committing to",
+			 e);
+}
+
+/* Behind the lock the head must be known, and who moves the catalog there, or
+ * makes it anew, is waited for like who holds the lock. */
+static enum bc_err commit_patiently(struct repo *r, const struct commit *c,
+				    struct err *e)
+{
+	int64_t wait = r->lock_wait_ms;
+	unsigned int was = catalog_set_wait(r->catalog, INT32_MAX);
+	enum bc_err rc;
+
+	if (wait >= 0 && wait < INT32_MAX)
+		(void)catalog_set_wait(r->catalog,
+				       wait > was ? (unsigned int)wait : was);
+	rc = commit_locked(r, c, e);
+	(void)catalog_set_wait(r->catalog, was);
+	if (rc == BC_ELOCKED)
+		return find_busy(r, REPO_CATALOG_FILE "-shm", SHM_WRITER,
+				 "bringing up to date the catalog of", e);
+	return rc;
 }
 
 enum bc_err repo_commit(struct repo *r, const struct commit *c, struct err *e)
@@ -312,7 +370,7 @@ enum bc_err repo_commit(struct repo *r, const struct commit *c, struct err *e)
 		return repo_commit_busy(r, e);
 	if (rc != BC_OK)
 		return rc;
-	rc = commit_locked(r, c, e);
+	rc = commit_patiently(r, c, e);
 	if (io_file_unlock(r->lock, REPO_LOCK_COMMIT, 1, &view) != BC_OK)
 		repo_note_f(r, "%s", view.text);
 	if (rc != BC_OK)
