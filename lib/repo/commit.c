@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "log/list.h"
 #include "repo/holder.h"
 #include "repo/layout.h"
 #include "repo/replay.h"

@@ -4,7 +4,7 @@
  * has died: no view may hold a group that can still be lost.
  */
 #include "io/fault.h"
-#include "repo/check.h"
+#include "check/check.h"
 #include "tests/unit/repo_kit.h"
 
 static const struct kit_spec small = {
