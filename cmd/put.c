@@ -135,64 +135,54 @@ static const struct opt put_opts[] = {
 
 struct roots {
 	struct put_root *at;
-	char **text; /* what they borrow: two texts each */
+	char **source; /* what they borrow */
 	size_t n;
 };
 
 static void roots_free(struct roots *r)
 {
-	for (size_t i = 0; i < 2 * r->n; i++)
-		free(r->text[i]);
-	free(r->text);
+	for (size_t i = 0; i < r->n; i++)
+		free(r->source[i]);
+	free(r->source);
 	free(r->at);
 }
 
-/* The path from the root of the file system, links at its end kept. */
-static char *absolute(const char *path)
+/* A path's last component, as it is written; empty for "/". */
+static struct bytes last_component(const char *path)
 {
-	char *copy = strdup(path), *slash, *dir = NULL, *out = NULL;
-	const char *last;
+	size_t end = strlen(path), at;
 
-	if (copy == NULL)
-		return NULL;
-	while (strlen(copy) > 1 && copy[strlen(copy) - 1] == '/')
-		copy[strlen(copy) - 1] = '\0';
-	slash = strrchr(copy, '/');
-	last = slash == NULL ? copy : slash + 1;
-	if (strcmp(last, ".") == 0 || strcmp(last, "..") == 0 ||
-	    *last == '\0') {
-		out = realpath(path, NULL);
-		free(copy);
-		return out;
-	}
-	if (slash == NULL) {
-		dir = realpath(".", NULL);
-	} else {
-		char *name = slash + 1;
-		size_t n = (size_t)(name - copy);
-		char *above = strndup(copy, n);
-
-		dir = above == NULL ? NULL : realpath(above, NULL);
-		free(above);
-	}
-	if (dir != NULL &&
-	    asprintf(&out, "%s%s%s", strcmp(dir, "/") == 0 ? "" : dir, "/",
-		     last) < 0)
-		out = NULL;
-	free(dir);
-	free(copy);
-	return out;
+	while (end > 0 && path[end - 1] == '/')
+		end--;
+	for (at = end; at > 0 && path[at - 1] != '/';)
+		at--;
+	return bytes_of(path + at, end - at);
 }
 
-/* `dir/`, `.`, `..` and `/` mean a directory's contents. */
-static bool means_contents(const char *path)
+static bool is_dots(struct bytes name)
 {
-	size_t n = strlen(path);
-	const char *slash = strrchr(path, '/');
-	const char *last = slash == NULL ? path : slash + 1;
+	return bytes_eq(name, bytes_str(".")) ||
+	       bytes_eq(name, bytes_str(".."));
+}
 
-	return path[n - 1] == '/' || strcmp(last, ".") == 0 ||
-	       strcmp(last, "..") == 0;
+/* The path from the root of the file system, a link at its end kept. */
+static char *absolute(const char *path, struct bytes last)
+{
+	bool whole = last.n == 0 || is_dots(last);
+	size_t n = (size_t)((const char *)last.p - path);
+	char *above = whole    ? strdup(path)
+		      : n == 0 ? strdup(".")
+			       : strndup(path, n);
+	char *dir = above == NULL ? NULL : realpath(above, NULL), *out = NULL;
+
+	free(above);
+	if (dir == NULL || whole)
+		return dir;
+	if (asprintf(&out, "%s/%.*s", strcmp(dir, "/") == 0 ? "" : dir,
+		     (int)last.n, (const char *)last.p) < 0)
+		out = NULL;
+	free(dir);
+	return out;
 }
 
 static enum bc_err add_root(struct ctx *c, struct roots *r, const char *path,
@@ -200,11 +190,12 @@ static enum bc_err add_root(struct ctx *c, struct roots *r, const char *path,
 {
 	const struct put_opts *o = c->opts;
 	struct put_root *to = &r->at[r->n];
-	char **text = &r->text[2 * r->n];
+	struct bytes last = last_component(path);
 	struct stat st;
 
 	if (strcmp(path, "-") == 0) {
 		*to = (struct put_root){ .how = PUT_STDIN,
+					 .path = "standard input",
 					 .name = o->stdin_name,
 					 .fd = STDIN_FILENO };
 		r->n++;
@@ -212,52 +203,20 @@ static enum bc_err add_root(struct ctx *c, struct roots *r, const char *path,
 	}
 	if (lstat(path, &st) != 0)
 		return err_sys(e, errno, "cannot put %s", path);
-	text[0] = absolute(path);
-	if (text[0] == NULL)
+	r->source[r->n] = absolute(path, last);
+	if (r->source[r->n] == NULL)
 		return err_sys(e, errno, "cannot put %s", path);
-	*to = (struct put_root){ .path = path, .source = text[0] };
+	*to = (struct put_root){ .how = PUT_NAMED,
+				 .path = path,
+				 .name = (const char *)last.p,
+				 .source = r->source[r->n] };
 	r->n++;
-	if (means_contents(path)) {
+	/* `dir/`, `.`, `..` and `/` mean a directory's contents. */
+	if (path[strlen(path) - 1] == '/' || is_dots(last)) {
 		to->how = PUT_CONTENTS;
-		return BC_OK;
+		to->name = NULL;
 	}
-	text[1] = strdup(strrchr(text[0], '/') + 1);
-	to->how = PUT_NAMED;
-	to->name = text[1];
-	return text[1] == NULL ? err_set(e, BC_ENOMEM, "no memory") : BC_OK;
-}
-
-static int by_name(const void *a, const void *b)
-{
-	const struct put_root *x = *(const struct put_root *const *)a;
-	const struct put_root *y = *(const struct put_root *const *)b;
-
-	return strcmp(x->name == NULL ? "" : x->name,
-		      y->name == NULL ? "" : y->name);
-}
-
-/* Two roots of one name; what contents bring along only the library sees. */
-static enum bc_err check_names(const struct roots *r, struct err *e)
-{
-	const struct put_root **v = calloc(r->n, sizeof(*v));
-	enum bc_err rc = BC_OK;
-
-	if (v == NULL)
-		return err_set(e, BC_ENOMEM, "no memory");
-	for (size_t i = 0; i < r->n; i++)
-		v[i] = &r->at[i];
-	qsort(v, r->n, sizeof(*v), by_name);
-	for (size_t i = 1; i < r->n && rc == BC_OK; i++) {
-		if (v[i]->name == NULL || v[i - 1]->name == NULL ||
-		    strcmp(v[i]->name, v[i - 1]->name) != 0)
-			continue;
-		rc = err_set(e, BC_EUSAGE,
-			     "%s and %s would both be stored as %s",
-			     v[i - 1]->path, v[i]->path, v[i]->name);
-		err_hint(e, "put them one after the other, each with a --name");
-	}
-	free(v);
-	return rc;
+	return BC_OK;
 }
 
 static enum bc_err make_roots(struct ctx *c, struct roots *r, struct err *e)
@@ -266,12 +225,12 @@ static enum bc_err make_roots(struct ctx *c, struct roots *r, struct err *e)
 
 	*r = (struct roots){ .n = 0 };
 	r->at = calloc(c->n_args, sizeof(*r->at));
-	r->text = calloc(2 * c->n_args, sizeof(*r->text));
-	if (r->at == NULL || r->text == NULL)
+	r->source = calloc(c->n_args, sizeof(*r->source));
+	if (r->at == NULL || r->source == NULL)
 		return err_set(e, BC_ENOMEM, "no memory");
 	for (size_t i = 0; i < c->n_args && rc == BC_OK; i++)
 		rc = add_root(c, r, c->args[i], e);
-	return rc == BC_OK ? check_names(r, e) : rc;
+	return rc;
 }
 
 /* After the first path, or what standard input is stored as. */
@@ -467,6 +426,8 @@ static enum bc_err store_roots(struct ctx *c, const struct roots *roots,
 	rc = ingest_put(c->repo, &p, &r, e);
 	progress_stop(bar);
 	io_dir_close(p.cache);
+	if (rc == BC_EUSAGE)
+		err_hint(e, "put them one after the other, each with a --name");
 	if (rc != BC_OK)
 		return rc;
 	show_result(c, o, &r, name);

@@ -25,8 +25,9 @@ struct io_dir;
 
 struct put_root {
 	enum put_how how;
-	const char *path;   /* as to be opened; NULL for PUT_STDIN */
-	const char *name;   /* in the snapshot; NULL for PUT_CONTENTS */
+	const char *path;   /* as to be opened; of PUT_STDIN for messages */
+	const char *name;   /* in the snapshot, of PUT_NAMED also the end of
+			       its path; NULL for PUT_CONTENTS */
 	const char *source; /* absolute path for the record; NULL: none */
 	int fd;		    /* of PUT_STDIN */
 };

@@ -108,13 +108,17 @@ static enum bc_err open_stream(struct put *p, struct dir_job *top,
 	return add_name(p, top, from->name, e);
 }
 
-static enum bc_err check_twice(const struct names *v, struct err *e)
+static enum bc_err check_twice(const struct put *p, const struct names *v,
+			       struct err *e)
 {
+	const struct put_root *from = p->o->roots;
+
 	for (size_t i = 1; i < v->n; i++)
 		if (strcmp(name_at(v, i - 1), name_at(v, i)) == 0)
 			return err_set(e, BC_EUSAGE,
-				       "two of the paths given would both be "
-				       "stored as %s",
+				       "%s and %s would both be stored as %s",
+				       from[v->ref[i - 1].root].path,
+				       from[v->ref[i].root].path,
 				       name_at(v, i));
 	return BC_OK;
 }
@@ -141,7 +145,7 @@ enum bc_err roots_open(struct put *p, struct dir_job *top, struct err *e)
 		return rc;
 	names_sort(&top->names);
 	top->dev = p->roots[0].dev;
-	return check_twice(&top->names, e);
+	return check_twice(p, &top->names, e);
 }
 
 void roots_close(struct put *p)
