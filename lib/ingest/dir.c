@@ -130,6 +130,13 @@ int dir_stat(const struct put *p, const struct dir_job *d, int fd, uint32_t i,
 	return 0;
 }
 
+bool dir_enters(const struct put *p, const struct dir_job *d, uint32_t i,
+		const struct item *it)
+{
+	return !p->o->one_file_system ||
+	       it->dev == p->roots[d->names.ref[i].root].dev;
+}
+
 /* Errno, or 0; ENOMEM is ours. */
 static int list_dir(struct worker *w, struct dir_job *d, int fd)
 {

@@ -51,7 +51,6 @@ struct dir_job {
 	uint32_t slot;	/* entry of that range, or child of that check */
 	uint16_t root;
 	char *path; /* below its root; of the top "" */
-	uint64_t dev;
 	struct names names;
 	struct recheck check;
 	struct dir_node node; /* of the one worker that emits */
@@ -94,5 +93,10 @@ static inline bool dir_is_top(const struct dir_job *d)
 int dir_fd(const struct put *p, const struct dir_job *d, int fd, uint32_t i);
 int dir_stat(const struct put *p, const struct dir_job *d, int fd, uint32_t i,
 	     struct item *out);
+
+/* dir_enters - is what is in the directory that name i is stored too? Not of
+ * a mount point, if the root's file system is not to be left. */
+bool dir_enters(const struct put *p, const struct dir_job *d, uint32_t i,
+		const struct item *it);
 
 #endif

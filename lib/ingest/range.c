@@ -90,7 +90,6 @@ static void child_push(struct put *p, struct range *r, uint32_t i)
 	}
 	c->range = r;
 	c->slot = i;
-	c->dev = dir_is_top(d) ? r->item[i].dev : d->dev;
 	pthread_mutex_lock(&p->lock);
 	r->children++;
 	pthread_mutex_unlock(&p->lock);
@@ -114,7 +113,7 @@ static enum bc_err store_dir(struct worker *w, struct range *r, uint32_t i,
 		return rc;
 	if (known != NULL) {
 		child_known(w->p, r, i, known);
-	} else if (w->p->o->one_file_system && r->item[i].dev != d->dev) {
+	} else if (!dir_enters(w->p, d, r->first + i, &r->item[i])) {
 		child_empty(w, r, i);
 	} else if (sys == ENOENT || sys == ENOTDIR) {
 		r->present[i] = false;

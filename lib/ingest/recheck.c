@@ -43,7 +43,7 @@ static bool same_name(struct put *p, struct dir_job *d, uint32_t i, int fd,
 	is = entry_stat(p, &it, was->name);
 	if (!known_same(was, &is))
 		return false;
-	if (it.type == TREE_DIR && (!p->o->one_file_system || it.dev == d->dev))
+	if (it.type == TREE_DIR && dir_enters(p, d, i, &it))
 		return add_child(&d->check, i);
 	return true;
 }
@@ -82,7 +82,6 @@ void recheck_children(struct worker *w, struct dir_job *d)
 			return;
 		}
 		c->slot = (uint32_t)i;
-		c->dev = d->dev;
 		sched_push(w->p, c);
 	}
 }

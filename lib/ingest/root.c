@@ -55,12 +55,10 @@ static enum bc_err open_named(struct put *p, struct dir_job *top,
 	if (r->fd < 0)
 		return cannot(e, errno, "open", from);
 	p->n_roots++;
-	sys = source_fstat(r->fd, &it);
-	r->dev = it.dev;
-	if (sys == 0)
-		sys = source_stat(r->fd, from->name, &it);
+	sys = source_stat(r->fd, from->name, &it);
 	if (sys != 0)
 		return cannot(e, sys, "open", from);
+	r->dev = it.dev;
 	return add_name(p, top, from->name, e);
 }
 
@@ -144,7 +142,6 @@ enum bc_err roots_open(struct put *p, struct dir_job *top, struct err *e)
 	if (rc != BC_OK)
 		return rc;
 	names_sort(&top->names);
-	top->dev = p->roots[0].dev;
 	return check_twice(p, &top->names, e);
 }
 

@@ -18,7 +18,7 @@ struct dir_job;
 struct root {
 	/* The directory that names are relative to, or the stream's bytes. */
 	int fd;
-	uint64_t dev; /* of that directory */
+	uint64_t dev; /* of the item that the root is; 0: a stream */
 	bool stream;
 	struct item item; /* of a stream */
 };

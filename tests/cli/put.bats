@@ -362,6 +362,21 @@ setup() {
 	status_is 4
 }
 
+@test "a mount point that is named itself is stored with -x" {
+	mounts_or_skip
+	mkdir -p one two
+	echo here >one/a
+	run unshare -m bash -c 'mount -t tmpfs tmpfs "$1/two" &&
+		mkdir "$1/two/sub" "$1/two/mnt" && echo other >"$1/two/sub/b" &&
+		mount -t tmpfs tmpfs "$1/two/mnt" && echo deep >"$1/two/mnt/c" &&
+		"$2" -q put -x "$1/one" "$1/two" --name=both' _ "$T" "$BLOBCTL"
+	status_is 0
+	[ "$(blobctl cat both:one/a)" = here ]
+	[ "$(blobctl cat both:two/sub/b)" = other ]
+	run blobctl ls both:two/mnt/c
+	status_is 4
+}
+
 @test "no file but the repository's and a cache is written" {
 	small_tree src
 	blobctl -q put src
