@@ -267,17 +267,6 @@ void msg_detail(struct msg *m, const char *fmt, ...)
 	va_end(ap);
 }
 
-void msg_debug(struct msg *m, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (m->verbose < 2)
-		return;
-	va_start(ap, fmt);
-	note(m, true, "debug", fmt, ap);
-	va_end(ap);
-}
-
 void msg_bar(struct msg *m, const char *line)
 {
 	struct buf b = BUF_INIT(LINE_MAX_BYTES);

@@ -68,9 +68,8 @@ void msg_item(struct msg *m, const char *code, struct bytes path,
 /* msg_note - what a person should know; not with -q. */
 void msg_note(struct msg *m, const char *fmt, ...) BC_PRINTF(2, 3);
 
-/* msg_detail - with -v; msg_debug - with -vv. */
+/* msg_detail - with -v. */
 void msg_detail(struct msg *m, const char *fmt, ...) BC_PRINTF(2, 3);
-void msg_debug(struct msg *m, const char *fmt, ...) BC_PRINTF(2, 3);
 
 /* msg_bar - draw, or with NULL remove, the progress bar. */
 void msg_bar(struct msg *m, const char *line);

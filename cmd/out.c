@@ -311,11 +311,6 @@ void out_count_u64(struct out *o, const char *key, uint64_t v)
 	json_u64(&o->counts, key, v);
 }
 
-void out_count_f64(struct out *o, const char *key, double v)
-{
-	json_f64(&o->counts, key, v);
-}
-
 void out_count_null(struct out *o, const char *key)
 {
 	json_null(&o->counts, key);

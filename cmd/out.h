@@ -123,7 +123,6 @@ void out_emit(struct out *o, struct json *j);
 
 /* out_count_* - one key of the summary. */
 void out_count_u64(struct out *o, const char *key, uint64_t v);
-void out_count_f64(struct out *o, const char *key, double v);
 void out_count_null(struct out *o, const char *key);
 void out_count_text(struct out *o, const char *key, const char *s);
 

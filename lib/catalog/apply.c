@@ -427,15 +427,6 @@ enum bc_err catalog_add_group(struct catalog *c, uint32_t log,
 	return leave(c, rc);
 }
 
-enum bc_err catalog_drop_groups(struct catalog *c, uint32_t log, struct err *e)
-{
-	enum bc_err rc = enter(c, e);
-
-	if (rc != BC_OK)
-		return rc;
-	return leave(c, run_place(c, CATALOG_Q_DROP_GROUPS, log, e));
-}
-
 /* ---- checkpoints ---- */
 
 enum bc_err catalog_present_pack(struct catalog *c, uint32_t number,

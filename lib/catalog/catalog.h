@@ -319,10 +319,6 @@ BC_MUST_CHECK enum bc_err catalog_add_group(struct catalog *c, uint32_t log,
 					    uint16_t first_slot,
 					    uint64_t offset, struct err *e);
 
-/* catalog_drop_groups - forget the groups of a log, as sealing does. */
-BC_MUST_CHECK enum bc_err catalog_drop_groups(struct catalog *c, uint32_t log,
-					      struct err *e);
-
 /* catalog_present_pack - the state that a pack or log has in a checkpoint, and
  * the generation that set it. It must be there and not be freed. */
 BC_MUST_CHECK enum bc_err catalog_present_pack(struct catalog *c,
@@ -443,10 +439,6 @@ catalog_walk_packs(struct catalog *c, unsigned int kinds, unsigned int states,
 BC_MUST_CHECK enum bc_err catalog_walk_blocks(struct catalog *c, uint32_t pack,
 					      catalog_block_fn *fn, void *ctx,
 					      struct err *e);
-
-/* catalog_last_pack - the greatest number of a pack or log, 0 without. */
-BC_MUST_CHECK enum bc_err catalog_last_pack(struct catalog *c, uint32_t *out,
-					    struct err *e);
 
 struct catalog_sum {
 	uint64_t packs;

@@ -105,19 +105,6 @@ enum bc_err catalog_walk_blocks(struct catalog *c, uint32_t pack,
 	return catalog_query_end(&q);
 }
 
-enum bc_err catalog_last_pack(struct catalog *c, uint32_t *out, struct err *e)
-{
-	struct catalog_query q;
-	uint64_t n = 0;
-
-	catalog_query_begin(&q, c, CATALOG_Q_LAST_PACK, e);
-	if (catalog_query_step(&q, e))
-		n = catalog_query_get_u64(&q, 0, UINT32_MAX);
-	if (catalog_query_sound(&q, e))
-		*out = (uint32_t)n;
-	return catalog_query_end(&q);
-}
-
 enum bc_err catalog_sum(struct catalog *c, struct catalog_sums *out,
 			struct err *e)
 {

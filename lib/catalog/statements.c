@@ -209,8 +209,6 @@ static const char *const sql[CATALOG_STATEMENTS] = {
 	[CATALOG_Q_BLOCKS] =
 		"SELECT block, state FROM freed_block WHERE pack = ?1"
 		" ORDER BY block",
-	[CATALOG_Q_LAST_PACK] =
-		"SELECT number FROM pack ORDER BY number DESC LIMIT 1",
 	[CATALOG_Q_SUM] =
 		"SELECT kind, state, COUNT(*), SUM(length), SUM(plain),"
 		" SUM(chunks), SUM(blocks) FROM pack GROUP BY kind, state",

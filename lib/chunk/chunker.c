@@ -150,17 +150,3 @@ size_t chunker_next(const struct chunker *c, struct chunk_cursor *cur,
 	*used = window.n - w.n;
 	return n;
 }
-
-uint64_t chunker_skip(const struct chunker *c, struct chunk_cursor *cur,
-		      uint64_t zeros)
-{
-	if (c->params.kind == CHUNK_FIXED)
-		zeros = round_down(zeros, c->params.max);
-	else if (!cur->in_zero && zeros < c->params.min)
-		zeros = 0;
-	if (zeros == 0)
-		return 0;
-	cur->in_zero = c->params.kind == CHUNK_CDC;
-	advance(cur, zeros);
-	return zeros;
-}

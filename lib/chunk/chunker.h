@@ -112,17 +112,4 @@ size_t chunker_next(const struct chunker *c, struct chunk_cursor *cur,
 		    struct bytes window, bool eof, struct chunk_seg *out,
 		    size_t max_out, size_t *used);
 
-/*
- * chunker_skip - pass over a hole without reading it.
- *
- *   zeros  so many bytes from the cursor on are known to be zero
- *
- * Returns how many of them may be left out, all of which belong to one zero
- * segment that the caller now adds itself; the cursor has moved past them.
- * Zero when the hole is too short for that, or begins later than the cursor:
- * then its first bytes go through chunker_next() like any others.
- */
-uint64_t chunker_skip(const struct chunker *c, struct chunk_cursor *cur,
-		      uint64_t zeros);
-
 #endif

@@ -164,11 +164,6 @@ void codec_dec_free(struct codec_dec *dec)
 	free(dec);
 }
 
-size_t codec_dec_memory(const struct codec_dec *dec)
-{
-	return sizeof(*dec) + ZSTD_sizeof_DCtx(dec->z) + dec->cap;
-}
-
 static enum bc_err damaged(struct err *e, const char *what)
 {
 	return err_set(e, BC_EDAMAGE, "compressed block: %s", what);

@@ -69,12 +69,6 @@ BC_MUST_CHECK enum bc_err codec_dec_new(struct codec_dec **out, struct err *e);
 void codec_dec_free(struct codec_dec *dec);
 
 /*
- * codec_dec_memory - bytes that dec holds now: 100 KiB, and after a
- * codec_verify() the plain length of the largest block verified.
- */
-size_t codec_dec_memory(const struct codec_dec *dec);
-
-/*
  * codec_decompress - one frame into exactly plain_len bytes.
  *
  *   in         the frame, all of it and nothing more

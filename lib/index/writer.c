@@ -282,8 +282,3 @@ void index_writer_abort(struct index_writer *w)
 		w->tmp[0] = '\0';
 	free(w);
 }
-
-uint64_t index_writer_entries(const struct index_writer *w)
-{
-	return w->h.entries;
-}

@@ -65,7 +65,4 @@ BC_MUST_CHECK enum bc_err index_writer_finish_unnamed(struct index_writer *w,
 /* index_writer_abort - remove the unfinished file. NULL is fine. */
 void index_writer_abort(struct index_writer *w);
 
-/* index_writer_entries - accepted so far. */
-uint64_t index_writer_entries(const struct index_writer *w);
-
 #endif

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -17,7 +16,6 @@ struct io_pool {
 	size_t count;
 	pthread_mutex_t lock; /* for all below */
 	pthread_cond_t some;
-	bool closed;
 	size_t idle;
 	uint8_t *stack[]; /* the buffers that are here; last in, first out,
 			   * because its pages are warm */
@@ -70,27 +68,16 @@ void io_pool_free(struct io_pool *p)
 	free(p);
 }
 
-static uint8_t *get(struct io_pool *p, bool wait)
-{
-	uint8_t *buf = NULL;
-
-	pthread_mutex_lock(&p->lock);
-	while (wait && p->idle == 0 && !p->closed)
-		pthread_cond_wait(&p->some, &p->lock);
-	if (p->idle > 0 && !p->closed)
-		buf = p->stack[--p->idle];
-	pthread_mutex_unlock(&p->lock);
-	return buf;
-}
-
 uint8_t *io_pool_get(struct io_pool *p)
 {
-	return get(p, true);
-}
+	uint8_t *buf;
 
-uint8_t *io_pool_try_get(struct io_pool *p)
-{
-	return get(p, false);
+	pthread_mutex_lock(&p->lock);
+	while (p->idle == 0)
+		pthread_cond_wait(&p->some, &p->lock);
+	buf = p->stack[--p->idle];
+	pthread_mutex_unlock(&p->lock);
+	return buf;
 }
 
 void io_pool_put(struct io_pool *p, uint8_t *buf)
@@ -103,14 +90,6 @@ void io_pool_put(struct io_pool *p, uint8_t *buf)
 	pthread_mutex_unlock(&p->lock);
 }
 
-void io_pool_close(struct io_pool *p)
-{
-	pthread_mutex_lock(&p->lock);
-	p->closed = true;
-	pthread_cond_broadcast(&p->some);
-	pthread_mutex_unlock(&p->lock);
-}
-
 size_t io_pool_bytes(const struct io_pool *p)
 {
 	return p->bytes;
@@ -119,14 +98,4 @@ size_t io_pool_bytes(const struct io_pool *p)
 size_t io_pool_count(const struct io_pool *p)
 {
 	return p->count;
-}
-
-size_t io_pool_idle(struct io_pool *p)
-{
-	size_t n;
-
-	pthread_mutex_lock(&p->lock);
-	n = p->idle;
-	pthread_mutex_unlock(&p->lock);
-	return n;
 }

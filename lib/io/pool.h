@@ -31,25 +31,15 @@ BC_MUST_CHECK enum bc_err io_pool_new(size_t count, size_t bytes,
 /* io_pool_free - every buffer must be back, no thread waiting. NULL is fine. */
 void io_pool_free(struct io_pool *p);
 
-/* io_pool_get - lend a buffer; waits for one. NULL only after
- * io_pool_close(). Content is undefined. */
+/* io_pool_get - lend a buffer; waits for one. Content is undefined. */
 uint8_t *io_pool_get(struct io_pool *p);
-
-/* io_pool_try_get - lend a buffer, or NULL at once. */
-uint8_t *io_pool_try_get(struct io_pool *p);
 
 /* io_pool_put - give a buffer back. NULL is fine. */
 void io_pool_put(struct io_pool *p, uint8_t *buf);
 
-/* io_pool_close - from now on io_pool_get() returns NULL, and whoever waits
- * in it too. Buffers may still be given back. */
-void io_pool_close(struct io_pool *p);
-
 /* io_pool_bytes - size of one buffer after rounding. */
 size_t io_pool_bytes(const struct io_pool *p);
 
-/* io_pool_count, io_pool_idle - buffers in all, and not lent just now. */
+/* io_pool_count - buffers in all. */
 size_t io_pool_count(const struct io_pool *p);
-size_t io_pool_idle(struct io_pool *p);
-
 #endif

@@ -22,7 +22,6 @@ struct pack_writer {
 	size_t buf_n;
 	uint64_t buf_at;
 
-	uint64_t stored;
 	struct pack_made *made, **made_end;
 };
 
@@ -329,13 +328,7 @@ enum bc_err pack_writer_append(struct pack_writer *w,
 	rc = dir_builder_add(&w->dir, &d, b->lengths, b->ids);
 	if (rc != BC_OK)
 		return err_set(e, rc, "no memory for a pack directory");
-	w->stored += size;
 	return put_block(w, &at, e);
-}
-
-uint64_t pack_writer_stored(const struct pack_writer *w)
-{
-	return w->stored;
 }
 
 struct pack_pending pack_writer_take(const struct pack_writer *w)

@@ -75,9 +75,6 @@ BC_MUST_CHECK enum bc_err pack_writer_append(struct pack_writer *w,
 					     const struct sealed_block *b,
 					     struct err *e);
 
-/* pack_writer_stored - bytes of blocks accepted so far, headers included. */
-uint64_t pack_writer_stored(const struct pack_writer *w);
-
 /* pack_writer_take - what is pending in memory alone; n is 0 if nothing is, if
  * the pack has become a file, or if packs before it are to be finished. */
 struct pack_pending pack_writer_take(const struct pack_writer *w);

@@ -184,10 +184,8 @@ struct load {
 	struct io_file *file;
 };
 
-static enum bc_err damaged(const struct load *l, struct err *e,
-			   const char *what)
+static enum bc_err damaged(struct err *e, const char *what)
 {
-	(void)l;
 	return err_set(e, BC_EDAMAGE, "%s", what);
 }
 
@@ -213,9 +211,8 @@ static enum bc_err add_pack(struct load *l, const struct log_pack_added *p,
 	l->n_sources++;
 	s->dir = s->own;
 	if (rc == BC_OK && !digest_eq(&digest, &p->directory))
-		rc = damaged(l, e,
-			     "a pack's directory is not the one that "
-			     "was committed");
+		rc = damaged(e, "a pack's directory is not the one that "
+				"was committed");
 	return rc;
 }
 
@@ -248,7 +245,7 @@ static enum bc_err open_group(struct load *l, struct err *e)
 		}
 	}
 	if (rc == BC_OK && !named)
-		rc = damaged(l, e, "no such checkpoint is there");
+		rc = damaged(e, "no such checkpoint is there");
 	return rc;
 }
 
@@ -276,15 +273,13 @@ static enum bc_err open_block(struct load *l, const struct source *s,
 		if (rc == BC_OK)
 			rc = block_head_decode(buf_bytes(&l->stored), &h, e);
 		if (rc == BC_OK && h.stored != b->stored)
-			rc = damaged(l, e,
-				     "a block and its directory "
-				     "disagree");
+			rc = damaged(e, "a block and its directory "
+					"disagree");
 		stored = bytes_of(raw + BLOCK_HEAD_BYTES, b->stored);
 	}
 	if (rc == BC_OK && h.kind != BLOCK_CHECKPOINT)
-		rc = damaged(l, e,
-			     "a part of it is in a block of another "
-			     "kind");
+		rc = damaged(e, "a part of it is in a block of another "
+				"kind");
 	if (rc == BC_OK)
 		rc = block_open(&h, stored, l->r->dec, &l->plain, e);
 	if (rc == BC_OK) {
@@ -316,15 +311,15 @@ static enum bc_err fetch(struct load *l, const struct digest *id,
 			return rc;
 		if (s->dir->starts[c] + (uint64_t)s->dir->lengths[c] >
 		    l->plain.n)
-			return damaged(l, e, "a block is too short");
+			return damaged(e, "a block is too short");
 		*out = bytes_of(l->plain.p + s->dir->starts[c],
 				s->dir->lengths[c]);
 		sha256_one(*out, &check);
 		if (!digest_eq(&check, id))
-			return damaged(l, e, "a part of it is not what it was");
+			return damaged(e, "a part of it is not what it was");
 		return BC_OK;
 	}
-	return damaged(l, e, "a part of it is missing");
+	return damaged(e, "a part of it is missing");
 }
 
 static enum bc_err read_root(struct load *l, struct err *e)
@@ -354,7 +349,7 @@ static enum bc_err read_root(struct load *l, struct err *e)
 	l->n_nodes = (uint32_t)cursor_varint(&c, NODES_MAX);
 	l->nodes = cursor_span(&c, (uint64_t)l->n_nodes * DIGEST_BYTES);
 	if (!cursor_ok(&c) || !cursor_done(&c) || l->next_pack == 0)
-		return damaged(l, e, "its root is malformed");
+		return damaged(e, "its root is malformed");
 	return BC_OK;
 }
 
@@ -383,7 +378,7 @@ static enum bc_err walk_log(struct load *l, const struct log_present *p,
 				 .end = LOG_HEAD_BYTES };
 	if (h->number != p->number ||
 	    h->first_generation != p->first_generation)
-		rc = damaged(l, e, "a log is not what it says");
+		rc = damaged(e, "a log is not what it says");
 	while (rc == BC_OK && pos->generation < to) {
 		struct group *g = NULL;
 
@@ -392,9 +387,8 @@ static enum bc_err walk_log(struct load *l, const struct log_present *p,
 				    !digest_eq(&g->record.prev, &pos->digest) ||
 				    (g->head.chunks > 0 &&
 				     g->head.first_slot != pos->next_slot)))
-			rc = damaged(l, e,
-				     "a group does not follow the one "
-				     "before");
+			rc = damaged(e, "a group does not follow the one "
+					"before");
 		if (rc == BC_OK && g->head.chunks > 0)
 			rc = catalog_add_group(l->r->catalog, p->number,
 					       g->head.first_slot, g->offset,
@@ -421,7 +415,7 @@ static enum bc_err walk_logs(struct load *l, struct err *e)
 
 	l->logs_walked = true;
 	if (n == 0)
-		return damaged(l, e, "it names no log");
+		return damaged(e, "it names no log");
 	for (size_t i = 0; i < n && rc == BC_OK; i++) {
 		bool last = i + 1 == n;
 
@@ -433,18 +427,18 @@ static enum bc_err walk_logs(struct load *l, struct err *e)
 		    p.first_generation > c + 1 ||
 		    (!last && (after.seq <= p.seq ||
 			       after.first_generation < p.first_generation)))
-			return damaged(l, e, "its logs are out of order");
+			return damaged(e, "its logs are out of order");
 		if (p.length == 0)
 			rc = walk_log(l, &p,
 				      last ? c : after.first_generation - 1,
 				      &pos, e);
 		else if (last)
-			rc = damaged(l, e, "its last log does not grow");
+			rc = damaged(e, "its last log does not grow");
 	}
 	if (rc != BC_OK)
 		return rc;
 	if (pos.generation != c || !digest_eq(&pos.digest, &l->record))
-		return damaged(l, e, "it is of another history than the log");
+		return damaged(e, "it is of another history than the log");
 	pos.next_pack = l->pos.next_pack;
 	l->pos = pos;
 	return BC_OK;
@@ -481,19 +475,19 @@ static enum bc_err read_record(struct load *l, const struct dir_ref *d,
 	if (rc == BC_OK)
 		rc = block_head_decode(buf_bytes(&l->stored), &h, e);
 	if (rc == BC_OK && h.stored != b->stored)
-		rc = damaged(l, e, "a block and its directory disagree");
+		rc = damaged(e, "a block and its directory disagree");
 	if (rc == BC_OK)
 		rc = block_open(&h, bytes_of(raw + BLOCK_HEAD_BYTES, h.stored),
 				l->r->dec, &l->plain, e);
 	if (rc != BC_OK)
 		return rc;
 	if (d->dir->starts[i] + (uint64_t)d->dir->lengths[i] > l->plain.n)
-		return damaged(l, e, "a block is too short");
+		return damaged(e, "a block is too short");
 	*out = bytes_of(l->plain.p + d->dir->starts[i], d->dir->lengths[i]);
 	sha256_one(*out, &check);
 	return digest_eq(&check, &p->id)
 		       ? BC_OK
-		       : damaged(l, e, "a snapshot's record is damaged");
+		       : damaged(e, "a snapshot's record is damaged");
 }
 
 static enum bc_err add_snapshot(struct load *l,
@@ -506,7 +500,7 @@ static enum bc_err add_snapshot(struct load *l,
 
 	if (rc == BC_OK &&
 	    (p->generation == 0 || p->generation > l->place->generation))
-		rc = damaged(l, e, "it holds a snapshot that was not there");
+		rc = damaged(e, "it holds a snapshot that was not there");
 	if (rc == BC_OK)
 		rc = read_record(l, &d, p, &raw, e);
 	repo_dir_put(l->r, &d);
@@ -537,7 +531,7 @@ static enum bc_err apply(struct load *l, const struct log_op *op, struct err *e)
 	uint8_t stage = stage_of(op->code);
 
 	if (stage == 0 || stage < l->stage)
-		return damaged(l, e, "its operations are out of order");
+		return damaged(e, "its operations are out of order");
 	l->stage = stage;
 	if (op->code == LOG_OP_LOG_PRESENT &&
 	    buf_add(&l->logs, &op->u.log, sizeof(op->u.log)) != BC_OK)
@@ -561,7 +555,7 @@ static enum bc_err apply_node(struct load *l, struct bytes raw, struct err *e)
 	struct buf node = BUF_INIT(BLOCK_PLAIN_MAX_BYTES);
 	enum bc_err rc = cursor_ok(&c) && raw.n <= CHECKPOINT_NODE_BYTES
 				 ? buf_add(&node, c.p, c.left)
-				 : damaged(l, e, "a node is malformed");
+				 : damaged(e, "a node is malformed");
 
 	c = cursor_of(buf_bytes(&node));
 	for (uint64_t i = 0; i < n && rc == BC_OK; i++) {
@@ -572,7 +566,7 @@ static enum bc_err apply_node(struct load *l, struct bytes raw, struct err *e)
 			rc = apply(l, &op, e);
 	}
 	if (rc == BC_OK && !cursor_done(&c))
-		rc = damaged(l, e, "a node has bytes left over");
+		rc = damaged(e, "a node has bytes left over");
 	buf_fini(&node);
 	return rc;
 }
@@ -596,7 +590,7 @@ static enum bc_err apply_all(struct load *l, struct err *e)
 	if (rc == BC_OK && !l->logs_walked)
 		rc = walk_logs(l, e);
 	if (rc == BC_OK && l->next_pack < l->pos.next_pack)
-		rc = damaged(l, e, "its pack numbers contradict each other");
+		rc = damaged(e, "its pack numbers contradict each other");
 	if (rc != BC_OK)
 		return rc;
 	l->pos.next_pack = l->next_pack;

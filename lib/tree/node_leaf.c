@@ -585,9 +585,3 @@ void leaf_seek(struct leaf *l, struct bytes name)
 				  ids_of(&en, &refs) * DIGEST_BYTES);
 	}
 }
-
-bool leaf_find(struct leaf *l, struct bytes name, struct tree_entry *out)
-{
-	leaf_seek(l, name);
-	return leaf_next(l, out) && bytes_eq(out->name, name);
-}

@@ -119,7 +119,4 @@ void leaf_rewind(struct leaf *l);
  * A scan. */
 void leaf_seek(struct leaf *l, struct bytes name);
 
-/* leaf_find - the entry of that name; false if there is none. A scan. */
-bool leaf_find(struct leaf *l, struct bytes name, struct tree_entry *out);
-
 #endif

@@ -232,32 +232,3 @@ enum bc_err tree_reader_lookup(struct tree_reader *r, const struct digest *dir,
 	*out = &r->entry;
 	return BC_OK;
 }
-
-enum bc_err tree_walk_path(struct tree_reader *r, const struct digest *dir,
-			   const struct bytes *path, size_t n,
-			   const struct tree_entry **out, size_t *at,
-			   struct err *e)
-{
-	const struct tree_entry *en = NULL;
-	enum bc_err rc = BC_OK;
-	size_t i;
-
-	for (i = 0; i < n && rc == BC_OK; i++) {
-		if (en != NULL && en->type != TREE_DIR) {
-			rc = BC_ENOTFOUND;
-			break;
-		}
-		rc = tree_reader_lookup(r, en == NULL ? dir : &en->dir.id,
-					path[i], &en, e);
-		if (rc != BC_OK)
-			break;
-	}
-	if (at != NULL)
-		*at = i;
-	if (rc != BC_OK)
-		return rc;
-	if (en == NULL)
-		return err_set(e, BC_EINVAL, "a path without components");
-	*out = en;
-	return BC_OK;
-}

@@ -68,22 +68,6 @@ BC_MUST_CHECK enum bc_err tree_reader_lookup(struct tree_reader *r,
 					     const struct tree_entry **out,
 					     struct err *e);
 
-/*
- * tree_walk_path - follow names down from directory `dir`.
- *
- *   path, n  components, n >= 1; "." and ".." are names like others and are
- *            never there
- *   at       [out] how many components were found; may be NULL
- *
- *   BC_ENOTFOUND  a component is not there, or the one before is no
- *                 directory (links are not followed); `e` is not set
- */
-BC_MUST_CHECK enum bc_err tree_walk_path(struct tree_reader *r,
-					 const struct digest *dir,
-					 const struct bytes *path, size_t n,
-					 const struct tree_entry **out,
-					 size_t *at, struct err *e);
-
 /* ---- steps, for those who skip nodes that they know ---- */
 
 enum tree_step {

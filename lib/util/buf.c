@@ -103,11 +103,6 @@ enum bc_err buf_varint(struct buf *b, uint64_t v)
 	return buf_add(b, raw, n);
 }
 
-enum bc_err buf_svarint(struct buf *b, int64_t v)
-{
-	return buf_varint(b, ((uint64_t)v << 1) ^ (v < 0 ? UINT64_MAX : 0));
-}
-
 enum bc_err buf_str(struct buf *b, struct bytes s)
 {
 	size_t before = b->n;

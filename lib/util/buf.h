@@ -57,8 +57,6 @@ BC_MUST_CHECK enum bc_err buf_u16(struct buf *b, uint16_t v);
 BC_MUST_CHECK enum bc_err buf_u32(struct buf *b, uint32_t v);
 BC_MUST_CHECK enum bc_err buf_u64(struct buf *b, uint64_t v);
 BC_MUST_CHECK enum bc_err buf_varint(struct buf *b, uint64_t v);
-BC_MUST_CHECK enum bc_err buf_svarint(struct buf *b, int64_t v);
-
 /* buf_str - varint length, then the bytes. */
 BC_MUST_CHECK enum bc_err buf_str(struct buf *b, struct bytes s);
 

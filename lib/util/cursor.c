@@ -21,13 +21,6 @@ uint64_t cursor_varint(struct cursor *c, uint64_t max)
 	return c->bad ? 0 : v;
 }
 
-int64_t cursor_svarint(struct cursor *c)
-{
-	uint64_t v = cursor_varint(c, UINT64_MAX);
-
-	return (int64_t)((v >> 1) ^ (~(v & 1) + 1));
-}
-
 struct bytes cursor_str(struct cursor *c, size_t max)
 {
 	return cursor_span(c, cursor_varint(c, max));

@@ -92,9 +92,6 @@ static inline uint64_t cursor_u64(struct cursor *c)
  */
 uint64_t cursor_varint(struct cursor *c, uint64_t max);
 
-/* cursor_svarint - zig-zag LEB128. */
-int64_t cursor_svarint(struct cursor *c);
-
 /* cursor_str - a varint length of at most `max`, then that many bytes. */
 struct bytes cursor_str(struct cursor *c, size_t max);
 

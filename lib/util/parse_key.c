@@ -14,11 +14,6 @@ static bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-static bool is_special(char c)
-{
-	return c == ':' || c == '@' || c == '~' || c == '\\';
-}
-
 /* The text after a `~`: digits up to the end or a `:`. */
 static bool nth_at(const char *p, uint64_t *out, const char **end)
 {
@@ -217,26 +212,6 @@ enum bc_err parse_key(const char *s, int64_t now, struct snap_key *out,
 	if (*sc.p == ':')
 		k.path = sc.p + 1;
 	*out = k;
-	return BC_OK;
-}
-
-enum bc_err parse_key_quote(const char *name, char *out, size_t cap)
-{
-	size_t n = 0, extra = 0;
-	bool word = strcmp(name, "latest") == 0;
-
-	for (const char *p = name; *p != '\0'; p++, n++)
-		extra += is_special(*p);
-	if (n + extra + word + 1 > cap)
-		return BC_ELIMIT;
-	if (word)
-		*out++ = '\\';
-	for (; *name != '\0'; name++) {
-		if (is_special(*name))
-			*out++ = '\\';
-		*out++ = *name;
-	}
-	*out = '\0';
 	return BC_OK;
 }
 

@@ -59,14 +59,6 @@ BC_MUST_CHECK enum bc_err parse_key(const char *s, int64_t now,
 				    struct snap_key *out, struct err *e);
 
 /*
- * parse_key_quote - write `name` so that parse_key() reads it as a plain name.
- *   out  2 * strlen(name) + 1 bytes always suffice
- *   BC_ELIMIT when `cap` is too small; out is then untouched
- */
-BC_MUST_CHECK enum bc_err parse_key_quote(const char *name, char *out,
-					  size_t cap);
-
-/*
  * parse_key_name - may `name` be given to a snapshot? It is 1 to 255 bytes
  * without control characters, is not `latest`, and does not begin with `-`.
  */

@@ -139,9 +139,8 @@ static void values(const char *s)
 
 static void keys(const char *s)
 {
-	char quoted[2 * KEY_NAME_BYTES];
 	struct err e = ERR_INIT;
-	struct snap_key k, again;
+	struct snap_key k;
 
 	if (parse_key(s, INT64_C(1777593600000000000), &k, &e) != BC_OK) {
 		MUST(e.text[0] != '\0');
@@ -149,11 +148,6 @@ static void keys(const char *s)
 	}
 	MUST(k.latest == (k.name[0] == '\0'));
 	MUST(k.path == NULL || (k.path > s && k.path <= s + strlen(s)));
-	if (k.latest)
-		return;
-	MUST(parse_key_quote(k.name, quoted, sizeof(quoted)) == BC_OK);
-	MUST(parse_key(quoted, 0, &again, &e) == BC_OK);
-	MUST(strcmp(again.name, k.name) == 0 && again.path == NULL);
 }
 
 /* What is accepted can be added to, and then holds what was added. */

@@ -616,10 +616,7 @@ static void test_packs(void)
 	struct catalog_pack p, got;
 	struct catalog_sums sums;
 	struct err e = ERR_INIT;
-	uint32_t last = 9;
 
-	CHECK_OK(catalog_last_pack(c, &last, &e), &e);
-	CHECK_EQ(last, 0);
 	begin(c);
 	for (uint32_t i = 1; i <= 4; i++) {
 		p = pack(i, i == 2 ? CATALOG_METADATA : CATALOG_DATA);
@@ -632,8 +629,6 @@ static void test_packs(void)
 				   &e),
 		 &e);
 	commit(c);
-	CHECK_OK(catalog_last_pack(c, &last, &e), &e);
-	CHECK_EQ(last, 4);
 	CHECK_EQ(catalog_get_pack(c, 5, &got, &e), BC_ENOTFOUND);
 	p = pack(2, CATALOG_METADATA);
 	CHECK_OK(catalog_get_pack_id(c, p.id, &got, &e), &e);
@@ -845,10 +840,7 @@ static void test_logs(void)
 		    BC_EDAMAGE);
 	p.length = 0;
 	CHECK_FAILS(c, catalog_seal_log(c, &p, &e), BC_EINVAL);
-	CHECK_OK(catalog_drop_groups(c, 6, &e), &e);
 	commit(c);
-	CHECK_EQ(catalog_find_group(c, 6, 10, &first, &offset, &e),
-		 BC_ENOTFOUND);
 	catalog_close(c);
 }
 
@@ -993,7 +985,6 @@ static void test_plans(void)
 	static const enum catalog_statement whole[] = {
 		CATALOG_Q_LIVE_IDS,  CATALOG_Q_STRAY_TAG, CATALOG_Q_PACKS,
 		CATALOG_Q_SUM,	     CATALOG_Q_LOGS,	  CATALOG_Q_EMPTY,
-		CATALOG_Q_LAST_PACK, /* "scans", backwards, for one row */
 	};
 	sqlite3 *db = NULL;
 	char plan[1024];

@@ -445,58 +445,6 @@ static void test_only_zeros(void)
 	free(b);
 }
 
-/* A hole that is skipped gives the segments that reading it gives. */
-static void test_skip(void)
-{
-	enum { BYTES = 160 << 10 };
-	uint8_t *b = malloc(BYTES);
-	uint64_t s = 10;
-
-	CHECK(b != NULL);
-	for (int r = 0; r < 60; r++) {
-		struct chunk_params p = small_cdc[r % 4];
-		struct chunk_cursor cur = { 0 };
-		struct chunker c;
-		size_t at = 0;
-
-		if (r % 5 == 4) {
-			p = (struct chunk_params){ CHUNK_FIXED, 4096, 4096,
-						   4096 };
-		}
-		chunker_init(&c, &p, CHUNK_KERNEL_AUTO);
-		fill_zeros(&s, b, BYTES, p.min);
-		memset(b + t_rng(&s) % BYTES / 2, 0, BYTES / 3);
-		cut(&c, b, BYTES, NULL, &want_cuts);
-		have_cuts.n = 0;
-		while (at < BYTES) {
-			size_t hole = run_at(b, at, BYTES), used;
-			uint64_t skip;
-			struct chunk_seg seg;
-
-			/* a file system knows of a part of the zeros only */
-			if (hole > 0 && t_rng(&s) % 2 != 0)
-				hole -= t_rng(&s) % hole;
-			skip = chunker_skip(&c, &cur, hole);
-			CHECK(skip <= hole);
-			if (skip > 0) {
-				add(&have_cuts,
-				    (struct chunk_seg){ (uint32_t)skip,
-							CHUNK_SEG_ZERO, 0 });
-				at += skip;
-				continue;
-			}
-			CHECK_EQ(chunker_next(&c, &cur,
-					      bytes_of(b + at, BYTES - at),
-					      true, &seg, 1, &used),
-				 1);
-			add(&have_cuts, seg);
-			at += used;
-		}
-		compare(&have_cuts, &want_cuts);
-	}
-	free(b);
-}
-
 /*
  * What `natural` promises: the bytes of such a chunk, put at the start of a
  * file and followed by anything, are cut in the same place.
@@ -658,7 +606,6 @@ int main(void)
 	RUN(test_hit_at_bounds);
 	RUN(test_zeros_at_bounds);
 	RUN(test_only_zeros);
-	RUN(test_skip);
 	RUN(test_natural);
 	RUN(test_mean);
 	RUN(test_resync);

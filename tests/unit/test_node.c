@@ -76,13 +76,6 @@ static void test_leaf_round_trip(void)
 			CHECK_EQ(tree_entry_diff(&t.en, &en), 0);
 		}
 		CHECK(!leaf_next(&l, &en));
-		for (uint64_t i = 0; i < count; i += 7) {
-			n = snprintf(name, sizeof(name), "%03d-%" PRIx64,
-				     (int)i, seed);
-			CHECK(leaf_find(&l, bytes_of(name, (size_t)n), &en));
-			CHECK(!leaf_find(&l, bytes_of(name, (size_t)n - 1),
-					 &en));
-		}
 	}
 	leaf_writer_fini(&w);
 	buf_fini(&out);

@@ -168,6 +168,16 @@ static void long_names(void)
 	CHECK_EQ(parse_key_name(text, NULL), BC_EINVAL);
 }
 
+/* A backslash takes its meaning from whatever follows. */
+static void quote(const char *name, char *out)
+{
+	for (; *name != '\0'; name++) {
+		*out++ = '\\';
+		*out++ = *name;
+	}
+	*out = '\0';
+}
+
 /* Whatever a name is made of, its quoted form reads back as that name. */
 static void quoting(void)
 {
@@ -183,7 +193,7 @@ static void quoting(void)
 		for (size_t i = 0; i < n; i++)
 			name[i] = LETTERS[t_rng(&seed) % (sizeof(LETTERS) - 1)];
 		name[n] = '\0';
-		CHECK_EQ(parse_key_quote(name, quoted, sizeof(quoted)), BC_OK);
+		quote(name, quoted);
 		CHECK_OK(parse_key(quoted, MAY, &k, &e), &e);
 		CHECK_STR(k.name, name);
 		CHECK(!k.latest && k.path == NULL && k.nth == 0 && !k.has_when);
@@ -192,15 +202,11 @@ static void quoting(void)
 
 static void quoting_of_words(void)
 {
-	char out[16] = "untouched";
+	char quoted[16];
 	struct snap_key k;
 
-	CHECK_EQ(parse_key_quote("a:b", out, 4), BC_ELIMIT);
-	CHECK_STR(out, "untouched");
-	CHECK_EQ(parse_key_quote("a:b", out, 5), BC_OK);
-	CHECK_STR(out, "a\\:b");
-	CHECK_EQ(parse_key_quote("latest", out, sizeof(out)), BC_OK);
-	CHECK_EQ(parse_key(out, MAY, &k, NULL), BC_OK);
+	quote("latest", quoted);
+	CHECK_EQ(parse_key(quoted, MAY, &k, NULL), BC_OK);
 	CHECK(!k.latest);
 	CHECK_STR(k.name, "latest");
 }

@@ -195,6 +195,7 @@ static inline void bed_find(struct bed *b, struct chunk_reader *c,
 			    const struct tree_entry **out)
 {
 	struct node_source source = chunk_node_source(c);
+	struct digest dir = b->snap.root.dir.id;
 	struct bytes part[16];
 	size_t n = 0;
 
@@ -206,9 +207,11 @@ static inline void bed_find(struct bed *b, struct chunk_reader *c,
 		p = end == NULL ? NULL : end + 1;
 	}
 	tree_reader_init(t, &source);
-	CHECK_OK(tree_walk_path(t, &b->snap.root.dir.id, part, n, out, NULL,
-				&b->e),
-		 &b->e);
+	for (size_t i = 0; i < n; i++) {
+		CHECK_OK(tree_reader_lookup(t, &dir, part[i], out, &b->e),
+			 &b->e);
+		dir = (*out)->dir.id;
+	}
 }
 
 /* ---- files ----------------------------------------------------------------

@@ -322,61 +322,6 @@ static void test_million(void)
 	store_fini(&s);
 }
 
-/* ---- paths ---- */
-
-static void test_path(void)
-{
-	struct plan p = make_plan(11, 3000);
-	struct node_store s;
-	struct node_sink sink;
-	struct node_source src;
-	struct tree_builder b;
-	struct tree_reader r;
-	struct tree_dir dir;
-	struct t_entry t;
-	const struct tree_entry *en;
-	struct bytes path[5];
-	size_t at;
-
-	store_init(&s);
-	sink = store_sink(&s);
-	src = store_source(&s);
-	tree_builder_init(&b, &sink);
-	tree_reader_init(&r, &src);
-	build(&b, &p, false, &dir);
-	for (int i = 0; i < 3; i++) {
-		t_make_file(&t, bytes_str("a"), 1);
-		CHECK_OK(tree_builder_add(&b, &t.en, &e), &e);
-		t.en.name = bytes_str("sub");
-		t.en.type = TREE_DIR;
-		t.en.dir = dir;
-		CHECK_OK(tree_builder_add(&b, &t.en, &e), &e);
-		CHECK_OK(tree_builder_finish(&b, &dir, &e), &e);
-	}
-	CHECK_EQ(dir.entries, p.n + 6);
-	path[0] = path[1] = path[2] = bytes_str("sub");
-	path[3] = bytes_str(p.v[1234].name);
-	path[4] = bytes_str("x");
-	CHECK_OK(tree_walk_path(&r, &dir.id, path, 4, &en, &at, &e), &e);
-	CHECK_EQ(at, 4);
-	CHECK(bytes_eq(en->name, path[3]) && en->type == TREE_FILE);
-	CHECK_EQ(tree_walk_path(&r, &dir.id, path, 5, &en, &at, &e),
-		 BC_ENOTFOUND);
-	CHECK_EQ(at, 4);
-	path[1] = bytes_str("..");
-	CHECK_EQ(tree_walk_path(&r, &dir.id, path, 4, &en, &at, &e),
-		 BC_ENOTFOUND);
-	CHECK_EQ(at, 1);
-	CHECK_OK(tree_walk_path(&r, &dir.id, path, 1, &en, NULL, &e), &e);
-	CHECK_EQ(en->type, TREE_DIR);
-	CHECK_EQ(tree_walk_path(&r, &dir.id, path, 0, &en, NULL, &e),
-		 BC_EINVAL);
-	tree_reader_fini(&r);
-	tree_builder_fini(&b);
-	store_fini(&s);
-	free(p.v);
-}
-
 /* ---- comparing ---- */
 
 struct expect {
@@ -742,7 +687,6 @@ int main(void)
 	RUN(test_sink_fails);
 	RUN(test_local_change);
 	RUN(test_million);
-	RUN(test_path);
 	RUN(test_compare);
 	RUN(test_compare_levels);
 	RUN(test_compare_stops);
