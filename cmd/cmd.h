@@ -109,8 +109,6 @@ const char *cmd_owner(const char *option);
 
 /* help_overview - 15 to 25 lines: what there is and how to begin. */
 void help_overview(FILE *to);
-void help_command(FILE *to, const struct cmd *c);
-
 /* ---- ctx.c ----------------------------------------------------------------
  */
 

@@ -57,7 +57,7 @@ static void print_opts(FILE *to, const struct opt *table)
 		print_opt(to, o);
 }
 
-void help_command(FILE *to, const struct cmd *c)
+static void help_on(FILE *to, const struct cmd *c)
 {
 	fprintf(to, "Usage: blobctl %s%s%s%s\n\n%c%s.\n", c->name,
 		c->opts != NULL ? " [OPTIONS]" : "",
@@ -117,7 +117,7 @@ static enum bc_err print_topic(struct ctx *c, void (*page)(FILE *to),
 	if (to == NULL)
 		return err_set(e, BC_ENOMEM, "no memory");
 	if (of != NULL)
-		help_command(to, of);
+		help_on(to, of);
 	else
 		page(to);
 	if (fclose(to) != 0 || text == NULL) {

@@ -133,7 +133,8 @@ const char *pick_type(enum tree_type t)
 	return "unknown";
 }
 
-uint32_t pick_mode(const struct tree_entry *en)
+/* st_mode of an entry. */
+static uint32_t mode_of(const struct tree_entry *en)
 {
 	static const uint32_t FORMATS[] = {
 		[TREE_FILE] = S_IFREG,	  [TREE_DIR] = S_IFDIR,
@@ -154,7 +155,7 @@ void pick_show(struct show_entry *out, const struct pick *k,
 		.key = key,
 		.target = en->target,
 		.type = pick_type(en->type),
-		.mode = pick_mode(en),
+		.mode = mode_of(en),
 		.uid = en->uid,
 		.gid = en->gid,
 		.user = en->user,

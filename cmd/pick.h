@@ -77,7 +77,4 @@ void pick_show(struct show_entry *out, const struct pick *k,
 /* pick_type - a word for a type, as in JSON lines. */
 const char *pick_type(enum tree_type t);
 
-/* pick_mode - st_mode of an entry. */
-uint32_t pick_mode(const struct tree_entry *en);
-
 #endif

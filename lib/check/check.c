@@ -279,7 +279,7 @@ static enum bc_err check_tree(struct check *c, struct tree_check *t,
 	return rc;
 }
 
-enum bc_err check_trees(struct check *c, struct err *e)
+static enum bc_err check_trees(struct check *c, struct err *e)
 {
 	struct catalog_select q = { .oldest_first = true };
 	struct buf ids = BUF_INIT(1 << 30);

@@ -68,6 +68,5 @@ BC_MUST_CHECK enum bc_err check_packs(struct check *c, struct err *e);
 BC_MUST_CHECK enum bc_err check_views(struct check *c, struct err *e);
 BC_MUST_CHECK enum bc_err check_data(struct check *c, struct rng rng,
 				     struct err *e);
-BC_MUST_CHECK enum bc_err check_trees(struct check *c, struct err *e);
 
 #endif

@@ -23,7 +23,8 @@ size_t zero_end(const uint8_t *p, size_t from, size_t to)
 	return i;
 }
 
-size_t zero_begin(const uint8_t *p, size_t from, size_t to)
+/* The least i in [from, to) with p[i..to) all zero. */
+static size_t run_begin(const uint8_t *p, size_t from, size_t to)
 {
 	size_t i = to;
 
@@ -48,7 +49,7 @@ bool zero_find(const uint8_t *p, size_t from, size_t to, size_t min, size_t *at)
 			pos += half;
 			continue;
 		}
-		a = zero_begin(p, from, pos);
+		a = run_begin(p, from, pos);
 		b = zero_end(p, pos, to - a > min ? a + min : to);
 		if (b - a >= min) {
 			*at = a;
@@ -60,6 +61,6 @@ bool zero_find(const uint8_t *p, size_t from, size_t to, size_t min, size_t *at)
 		}
 		pos = b + 1;
 	}
-	*at = zero_begin(p, from, to);
+	*at = run_begin(p, from, to);
 	return false;
 }

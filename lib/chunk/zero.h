@@ -10,9 +10,6 @@
 /* zero_end - the first byte in [from, to) that is not zero, or `to`. */
 size_t zero_end(const uint8_t *p, size_t from, size_t to);
 
-/* zero_begin - the least i in [from, to] with p[i..to) all zero. */
-size_t zero_begin(const uint8_t *p, size_t from, size_t to);
-
 /*
  * zero_find - the first run of at least `min` zeros that lies in [from, to).
  *

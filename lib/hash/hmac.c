@@ -3,6 +3,11 @@
 
 #include <string.h>
 
+static void wipe(struct hmac_ctx *c)
+{
+	explicit_bzero(c, sizeof(*c));
+}
+
 void hmac_init(struct hmac_ctx *c, struct bytes key)
 {
 	uint8_t pad[SHA256_BLOCK_BYTES] = { 0 };
@@ -40,12 +45,7 @@ void hmac_final(struct hmac_ctx *c, struct digest *out)
 	sha256_update(&c->outer, bytes_of(d.b, DIGEST_BYTES));
 	sha256_final(&c->outer, out);
 	explicit_bzero(&d, sizeof(d));
-	hmac_wipe(c);
-}
-
-void hmac_wipe(struct hmac_ctx *c)
-{
-	explicit_bzero(c, sizeof(*c));
+	wipe(c);
 }
 
 void hmac_one(struct bytes key, struct bytes msg, struct digest *out)
@@ -93,7 +93,7 @@ enum bc_err hkdf_expand(const struct digest *prk, struct bytes info,
 		hmac_final(&c, &t);
 		memcpy(out + at, t.b, part);
 	}
-	hmac_wipe(&keyed);
+	wipe(&keyed);
 	explicit_bzero(&t, sizeof(t));
 	return BC_OK;
 }

@@ -3,7 +3,7 @@
  * hash/hmac - HMAC-SHA-256 (RFC 2104, RFC 4231) and HKDF-SHA-256 (RFC 5869).
  *
  * Any thread, no allocation. A struct hmac_ctx holds what lets anyone compute
- * under the key: hmac_final() wipes it; hmac_wipe() where there is no final.
+ * under the key: hmac_final() wipes it.
  */
 #ifndef BC_HASH_HMAC_H
 #define BC_HASH_HMAC_H
@@ -24,9 +24,6 @@ void hmac_update(struct hmac_ctx *c, struct bytes piece);
 
 /* hmac_final - end the message and wipe c. */
 void hmac_final(struct hmac_ctx *c, struct digest *out);
-
-/* hmac_wipe - forget the key. */
-void hmac_wipe(struct hmac_ctx *c);
 
 /* hmac_one - one key, one message. */
 void hmac_one(struct bytes key, struct bytes msg, struct digest *out);

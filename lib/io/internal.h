@@ -91,9 +91,6 @@ int io_req_rw_flags(const struct io_req *r);
  */
 bool io_req_settle(struct io_req *r, int64_t result, bool refused);
 
-/* io_file_undirect - the device wants no direct I/O after all. */
-void io_file_undirect(struct io_file *f);
-
 /* ---- backends of the queue ---------------------------------------------- */
 
 struct io_backend;

@@ -98,7 +98,8 @@ int64_t io_req_perform(const struct io_req *r)
 	return n < 0 ? -errno : n;
 }
 
-void io_file_undirect(struct io_file *f)
+/* The device wants no direct I/O after all. */
+static void undirect(struct io_file *f)
 {
 	int flags = fcntl(f->fd, F_GETFL);
 
@@ -113,7 +114,7 @@ static bool try_otherwise(struct io_req *r, int sys)
 	if (sys == EINTR)
 		return true;
 	if (sys == EINVAL && (r->state & ATTEMPT_DIRECT) != 0) {
-		io_file_undirect(r->file);
+		undirect(r->file);
 		return true;
 	}
 	if (sys == EOPNOTSUPP && (r->state & ATTEMPT_DONTCACHE) != 0) {

@@ -7,7 +7,9 @@
 
 enum { SHOWN_BYTES = 200 };
 
-uint8_t *tree_entry_copy(const struct tree_entry *en, struct tree_entry *out)
+/* All that an entry borrows, into one allocation, which the caller frees; the
+ * copy points there. NULL without memory. */
+static uint8_t *copy_entry(const struct tree_entry *en, struct tree_entry *out)
 {
 	struct tree_entry r = *en;
 	struct bytes *span[] = { &r.name,	&r.user,   &r.group,
@@ -198,7 +200,7 @@ static enum bc_err follow(struct chunk_reader *c, const struct snapshot *s,
 	struct node_source source = chunk_node_source(c);
 	struct tree_reader t;
 	struct tree_entry now = s->rec.root;
-	uint8_t *held = tree_entry_copy(&s->rec.root, &now);
+	uint8_t *held = copy_entry(&s->rec.root, &now);
 	enum bc_err rc = BC_OK;
 
 	if (held == NULL)
@@ -218,7 +220,7 @@ static enum bc_err follow(struct chunk_reader *c, const struct snapshot *s,
 		}
 		if (rc != BC_OK)
 			break;
-		copy = tree_entry_copy(en, &now);
+		copy = copy_entry(en, &now);
 		free(held);
 		held = copy;
 		if (held == NULL)

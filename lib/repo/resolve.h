@@ -42,8 +42,4 @@ BC_MUST_CHECK enum bc_err resolve_path(struct chunk_reader *c,
 
 void resolved_fini(struct resolved *r);
 
-/* tree_entry_copy - all that an entry borrows, into one allocation, which the
- * caller frees; the copy points there. NULL without memory. */
-uint8_t *tree_entry_copy(const struct tree_entry *en, struct tree_entry *out);
-
 #endif

@@ -388,7 +388,9 @@ static enum bc_err view_ahead(struct repo *r, uint64_t covered, struct err *e)
 	return BC_EDAMAGE;
 }
 
-enum bc_err repo_open_index(struct repo *r, struct err *e)
+/* The index, and the overlay of what it lacks up to r->head. A damaged or
+ * foreign one is made again. */
+static enum bc_err open_index(struct repo *r, struct err *e)
 {
 	bool same = false;
 	uint64_t covered;
@@ -479,7 +481,7 @@ enum bc_err repo_need_index(struct repo *r, struct err *e)
 		return BC_OK;
 	pthread_mutex_lock(&r->mutex);
 	if (!r->index_ready) {
-		rc = repo_open_index(r, e);
+		rc = open_index(r, e);
 		r->index_ready = rc == BC_OK;
 	}
 	pthread_mutex_unlock(&r->mutex);

@@ -10,12 +10,9 @@
 
 #include "repo/state.h"
 
-/* repo_open_index - open the index, and the overlay of what it lacks up to
- * r->head. A damaged or foreign index is made again. */
-BC_MUST_CHECK enum bc_err repo_open_index(struct repo *r, struct err *e);
 void repo_close_index(struct repo *r);
 
-/* repo_need_index - repo_open_index() at the first call only: commands that
+/* repo_need_index - open the index at the first call only: commands that
  * ask the catalog alone do without. Any thread, not under the mutex: the
  * others wait for the first. */
 BC_MUST_CHECK enum bc_err repo_need_index(struct repo *r, struct err *e);
