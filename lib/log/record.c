@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "log/record.h"
 
+#include "util/append.h"
+
 enum { RECORD_VERSION = 1, OP_MAX_BYTES = 1 << 20, STATE_MAX = 2 };
 
 void log_ops_init(struct log_ops *o)
@@ -15,151 +17,111 @@ void log_ops_fini(struct log_ops *o)
 	o->n = 0;
 }
 
-static enum bc_err put_pack(struct buf *b, const struct log_pack_added *p)
+static void put_pack(struct append *b, const struct log_pack_added *p)
 {
-	enum bc_err rc = buf_u32(b, p->number);
-
-	if (rc == BC_OK)
-		rc = buf_add(b, p->id.b, PACK_ID_BYTES);
-	if (rc == BC_OK)
-		rc = buf_u8(b, (uint8_t)p->kind);
-	if (rc == BC_OK)
-		rc = buf_u16(b, p->placement);
-	if (rc == BC_OK)
-		rc = buf_u64(b, p->length);
-	if (rc == BC_OK)
-		rc = buf_u32(b, p->chunks);
-	if (rc == BC_OK)
-		rc = buf_u32(b, p->blocks);
-	if (rc == BC_OK)
-		rc = buf_u64(b, p->plain);
-	if (rc == BC_OK)
-		rc = buf_add(b, p->directory.b, DIGEST_BYTES);
-	return rc;
+	append_u32(b, p->number);
+	append_add(b, p->id.b, PACK_ID_BYTES);
+	append_u8(b, (uint8_t)p->kind);
+	append_u16(b, p->placement);
+	append_u64(b, p->length);
+	append_u32(b, p->chunks);
+	append_u32(b, p->blocks);
+	append_u64(b, p->plain);
+	append_add(b, p->directory.b, DIGEST_BYTES);
 }
 
-static enum bc_err put_list(struct buf *b, uint32_t n, struct bytes list)
+static void put_list(struct append *b, uint32_t n, struct bytes list)
 {
-	enum bc_err rc = buf_varint(b, n);
-
-	return rc == BC_OK ? buf_add(b, list.p, list.n) : rc;
+	append_varint(b, n);
+	append_add(b, list.p, list.n);
 }
 
-static enum bc_err put_present(struct buf *b, const struct log_present *p)
+static void put_present(struct append *b, const struct log_present *p)
 {
-	enum bc_err rc = buf_u32(b, p->number);
-
-	if (rc == BC_OK)
-		rc = buf_add(b, p->id.b, PACK_ID_BYTES);
-	if (rc == BC_OK)
-		rc = buf_u64(b, p->seq);
-	if (rc == BC_OK)
-		rc = buf_u64(b, p->length);
-	if (rc == BC_OK)
-		rc = buf_u32(b, p->chunks);
-	if (rc == BC_OK)
-		rc = buf_u32(b, p->blocks);
-	if (rc == BC_OK)
-		rc = buf_u64(b, p->plain);
-	if (rc == BC_OK)
-		rc = buf_add(b, p->directory.b, DIGEST_BYTES);
-	if (rc == BC_OK)
-		rc = buf_u64(b, p->first_generation);
-	return rc;
+	append_u32(b, p->number);
+	append_add(b, p->id.b, PACK_ID_BYTES);
+	append_u64(b, p->seq);
+	append_u64(b, p->length);
+	append_u32(b, p->chunks);
+	append_u32(b, p->blocks);
+	append_u64(b, p->plain);
+	append_add(b, p->directory.b, DIGEST_BYTES);
+	append_u64(b, p->first_generation);
 }
 
-static enum bc_err put_snapshot(struct buf *b,
-				const struct log_snapshot_present *p)
+static void put_snapshot(struct append *b, const struct log_snapshot_present *p)
 {
-	enum bc_err rc = buf_add(b, p->id.b, DIGEST_BYTES);
-
-	if (rc == BC_OK)
-		rc = buf_u64(b, p->generation);
-	if (rc == BC_OK)
-		rc = buf_u32(b, p->pack);
-	if (rc == BC_OK)
-		rc = buf_u16(b, p->slot);
-	if (rc == BC_OK)
-		rc = put_list(b, p->n_tags, p->tags);
-	return rc;
+	append_add(b, p->id.b, DIGEST_BYTES);
+	append_u64(b, p->generation);
+	append_u32(b, p->pack);
+	append_u16(b, p->slot);
+	put_list(b, p->n_tags, p->tags);
 }
 
-static enum bc_err put_body(struct buf *b, const struct log_op *op)
+static void put_body(struct append *b, const struct log_op *op)
 {
-	enum bc_err rc = BC_OK;
-
 	switch ((enum log_op_code)op->code) {
 	case LOG_OP_BEGIN:
-		return buf_add(b, op->u.begin.b, PACK_ID_BYTES);
+		append_add(b, op->u.begin.b, PACK_ID_BYTES);
+		break;
 	case LOG_OP_SNAPSHOT_MADE:
 	case LOG_OP_SNAPSHOT_REMOVED:
-		return buf_add(b, op->u.snapshot.b, DIGEST_BYTES);
+		append_add(b, op->u.snapshot.b, DIGEST_BYTES);
+		break;
 	case LOG_OP_SNAPSHOT_TAGGED:
-		rc = buf_add(b, op->u.tagging.snapshot.b, DIGEST_BYTES);
-		if (rc == BC_OK)
-			rc = put_list(b, op->u.tagging.n_set,
-				      op->u.tagging.set);
-		if (rc == BC_OK)
-			rc = put_list(b, op->u.tagging.n_remove,
-				      op->u.tagging.remove);
-		return rc;
+		append_add(b, op->u.tagging.snapshot.b, DIGEST_BYTES);
+		put_list(b, op->u.tagging.n_set, op->u.tagging.set);
+		put_list(b, op->u.tagging.n_remove, op->u.tagging.remove);
+		break;
 	case LOG_OP_PACK_ADDED:
-		return put_pack(b, &op->u.pack);
+		put_pack(b, &op->u.pack);
+		break;
 	case LOG_OP_CONDEMNED:
 	case LOG_OP_RESURRECTED:
 	case LOG_OP_FREED:
-		rc = buf_u32(b, op->u.blocks.number);
-		if (rc == BC_OK)
-			rc = put_list(b, op->u.blocks.n, op->u.blocks.ordinals);
-		return rc;
+		append_u32(b, op->u.blocks.number);
+		put_list(b, op->u.blocks.n, op->u.blocks.ordinals);
+		break;
 	case LOG_OP_MOVED:
-		rc = buf_u32(b, op->u.moved.number);
-		if (rc == BC_OK)
-			rc = buf_u8(b, op->u.moved.tier);
-		if (rc == BC_OK)
-			rc = buf_str(b, op->u.moved.remote);
-		if (rc == BC_OK)
-			rc = buf_str(b, op->u.moved.key);
-		return rc;
+		append_u32(b, op->u.moved.number);
+		append_u8(b, op->u.moved.tier);
+		append_str(b, op->u.moved.remote);
+		append_str(b, op->u.moved.key);
+		break;
 	case LOG_OP_CHECKPOINT:
-		rc = buf_u64(b, op->u.checkpoint.generation);
-		if (rc == BC_OK)
-			rc = buf_add(b, op->u.checkpoint.root.b, DIGEST_BYTES);
-		return rc;
+		append_u64(b, op->u.checkpoint.generation);
+		append_add(b, op->u.checkpoint.root.b, DIGEST_BYTES);
+		break;
 	case LOG_OP_LOG_PRESENT:
-		return put_present(b, &op->u.log);
+		put_present(b, &op->u.log);
+		break;
 	case LOG_OP_SNAPSHOT_PRESENT:
-		return put_snapshot(b, &op->u.present);
+		put_snapshot(b, &op->u.present);
+		break;
 	case LOG_OP_PACK_STATE:
-		rc = buf_u32(b, op->u.state.number);
-		if (rc == BC_OK)
-			rc = buf_u8(b, op->u.state.state);
-		if (rc == BC_OK)
-			rc = buf_u64(b, op->u.state.generation);
-		return rc;
+		append_u32(b, op->u.state.number);
+		append_u8(b, op->u.state.state);
+		append_u64(b, op->u.state.generation);
+		break;
 	case LOG_OP_OPTIONAL:
+	default:
+		b->rc = BC_EINVAL;
 		break;
 	}
-	return BC_EINVAL;
 }
 
 enum bc_err log_record_encode(const struct log_record *r, struct buf *out)
 {
-	enum bc_err rc = buf_u8(out, RECORD_VERSION);
+	struct append a = append_begin(out);
 
-	if (rc == BC_OK)
-		rc = buf_u64(out, r->generation);
-	if (rc == BC_OK)
-		rc = buf_add(out, r->prev.b, DIGEST_BYTES);
-	if (rc == BC_OK)
-		rc = buf_add(out, r->directory.b, DIGEST_BYTES);
-	if (rc == BC_OK)
-		rc = buf_add(out, r->session.b, PACK_ID_BYTES);
-	if (rc == BC_OK)
-		rc = buf_u64(out, (uint64_t)r->time);
-	if (rc == BC_OK)
-		rc = put_list(out, r->n_ops, r->ops);
-	return rc;
+	append_u8(&a, RECORD_VERSION);
+	append_u64(&a, r->generation);
+	append_add(&a, r->prev.b, DIGEST_BYTES);
+	append_add(&a, r->directory.b, DIGEST_BYTES);
+	append_add(&a, r->session.b, PACK_ID_BYTES);
+	append_u64(&a, (uint64_t)r->time);
+	put_list(&a, r->n_ops, r->ops);
+	return append_end(&a);
 }
 
 static struct digest take_digest(struct cursor *c)
@@ -379,13 +341,16 @@ enum bc_err log_ops_add(struct log_ops *o, const struct log_op *op)
 	size_t before = o->raw.n;
 	struct log_op got;
 	struct cursor c;
+	struct append a = append_begin(&body);
 	enum bc_err rc;
 
-	rc = put_body(&body, op);
+	put_body(&a, op);
+	rc = append_end(&a);
+	a = append_begin(&o->raw);
+	append_u8(&a, op->code);
+	append_str(&a, buf_bytes(&body));
 	if (rc == BC_OK)
-		rc = buf_u8(&o->raw, op->code);
-	if (rc == BC_OK)
-		rc = buf_str(&o->raw, buf_bytes(&body));
+		rc = append_end(&a);
 	/* A group with one that nobody can read ends the log for good. */
 	if (rc == BC_OK) {
 		c = cursor_of(bytes_of(o->raw.p + before, o->raw.n - before));

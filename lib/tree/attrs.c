@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "tree/node_code.h"
+#include "util/append.h"
 
 static int by_name(const void *a, const void *b)
 {
@@ -27,7 +28,7 @@ static bool name_valid(struct bytes name)
 enum bc_err attrs_encode(const struct attr *v, size_t n, struct buf *out,
 			 struct err *e)
 {
-	size_t before = out->n;
+	struct append a = append_begin(out);
 	enum bc_err rc;
 
 	if (n == 0)
@@ -40,16 +41,14 @@ enum bc_err attrs_encode(const struct attr *v, size_t n, struct buf *out,
 				       "extended attribute %zu of %zu is not "
 				       "valid or out of order",
 				       i + 1, n);
-	rc = buf_varint(out, n);
-	for (size_t i = 0; i < n && rc == BC_OK; i++) {
-		rc = buf_str(out, v[i].name);
-		if (rc == BC_OK)
-			rc = buf_str(out, v[i].value);
+	append_varint(&a, n);
+	for (size_t i = 0; i < n; i++) {
+		append_str(&a, v[i].name);
+		append_str(&a, v[i].value);
 	}
-	if (rc != BC_OK) {
-		out->n = before;
+	rc = append_end(&a);
+	if (rc != BC_OK)
 		return err_set(e, rc, "no room for %zu extended attributes", n);
-	}
 	return BC_OK;
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "tree/node_leaf.h"
+#include "util/append.h"
 #include "util/parse.h"
 
 static int by_key(const void *a, const void *b)
@@ -54,66 +55,36 @@ static bool record_fits(const struct snapshot_record *s)
 	return true;
 }
 
-/* Appends to a buffer; after a first failure nothing more is done. */
-struct put {
-	struct buf *out;
-	enum bc_err rc;
-};
-
-static void put_str(struct put *p, struct bytes b)
-{
-	if (p->rc == BC_OK)
-		p->rc = buf_str(p->out, b);
-}
-
-static void put_varint(struct put *p, uint64_t v)
-{
-	if (p->rc == BC_OK)
-		p->rc = buf_varint(p->out, v);
-}
-
-static void put_u8(struct put *p, uint8_t v)
-{
-	if (p->rc == BC_OK)
-		p->rc = buf_u8(p->out, v);
-}
-
-static void put_i64(struct put *p, int64_t v)
-{
-	if (p->rc == BC_OK)
-		p->rc = buf_u64(p->out, (uint64_t)v);
-}
-
-static void put_record(struct put *p, const struct snapshot_record *s,
+static void put_record(struct append *a, const struct snapshot_record *s,
 		       struct bytes root)
 {
-	put_u8(p, SNAPSHOT_VERSION);
-	put_str(p, s->name);
-	put_str(p, s->host);
-	put_str(p, s->user);
-	put_str(p, s->program);
-	put_i64(p, s->time);
-	put_i64(p, s->end_time);
-	put_varint(p, s->tag_count);
+	append_u8(a, SNAPSHOT_VERSION);
+	append_str(a, s->name);
+	append_str(a, s->host);
+	append_str(a, s->user);
+	append_str(a, s->program);
+	append_u64(a, (uint64_t)s->time);
+	append_u64(a, (uint64_t)s->end_time);
+	append_varint(a, s->tag_count);
 	for (size_t i = 0; i < s->tag_count; i++) {
-		put_str(p, s->tags[i].key);
-		put_str(p, s->tags[i].value);
+		append_str(a, s->tags[i].key);
+		append_str(a, s->tags[i].value);
 	}
-	put_varint(p, s->root_count);
+	append_varint(a, s->root_count);
 	for (size_t i = 0; i < s->root_count; i++) {
-		put_u8(p, (uint8_t)s->roots[i].how);
-		put_str(p, s->roots[i].name);
-		put_str(p, s->roots[i].path);
+		append_u8(a, (uint8_t)s->roots[i].how);
+		append_str(a, s->roots[i].name);
+		append_str(a, s->roots[i].path);
 	}
-	put_varint(p, s->flags);
-	put_str(p, root);
-	put_varint(p, s->files);
-	put_varint(p, s->dirs);
-	put_varint(p, s->others);
-	put_varint(p, s->bytes);
-	put_varint(p, s->new_chunks);
-	put_varint(p, s->new_bytes);
-	put_varint(p, s->new_stored);
+	append_varint(a, s->flags);
+	append_str(a, root);
+	append_varint(a, s->files);
+	append_varint(a, s->dirs);
+	append_varint(a, s->others);
+	append_varint(a, s->bytes);
+	append_varint(a, s->new_chunks);
+	append_varint(a, s->new_bytes);
+	append_varint(a, s->new_stored);
 }
 
 static enum bc_err encode_root(const struct tree_entry *en, struct buf *out,
@@ -134,26 +105,25 @@ enum bc_err snapshot_record_encode(const struct snapshot_record *s,
 				   struct buf *out, struct err *e)
 {
 	struct buf root = BUF_INIT(NODE_MAX_BYTES);
-	struct put p = { out, BC_OK };
-	size_t before = out->n;
+	struct append a = append_begin(out);
+	enum bc_err rc;
 
 	if (!record_fits(s))
 		return err_set(e, BC_EINVAL,
 			       "a snapshot's name, tag or path is too long, or "
 			       "a tag is given twice");
-	p.rc = encode_root(&s->root, &root, e);
-	if (p.rc != BC_OK)
+	rc = encode_root(&s->root, &root, e);
+	if (rc != BC_OK)
 		goto out;
-	put_record(&p, s, buf_bytes(&root));
-	if (p.rc == BC_OK && out->n - before > SNAPSHOT_MAX_BYTES)
-		p.rc = BC_ELIMIT;
-	if (p.rc != BC_OK) {
-		out->n = before;
-		err_set(e, p.rc, "no room for a snapshot's record");
-	}
+	put_record(&a, s, buf_bytes(&root));
+	if (out->n - a.before > SNAPSHOT_MAX_BYTES)
+		a.rc = BC_ELIMIT;
+	rc = append_end(&a);
+	if (rc != BC_OK)
+		err_set(e, rc, "no room for a snapshot's record");
 out:
 	buf_fini(&root);
-	return p.rc;
+	return rc;
 }
 
 /* Zero-sized arrays are not allocated. */
