@@ -983,8 +983,8 @@ static void test_plans(void)
 {
 	/* These read a table from end to end, and say so in the header. */
 	static const enum catalog_statement whole[] = {
-		CATALOG_Q_LIVE_IDS,  CATALOG_Q_STRAY_TAG, CATALOG_Q_PACKS,
-		CATALOG_Q_SUM,	     CATALOG_Q_LOGS,	  CATALOG_Q_EMPTY,
+		CATALOG_Q_LIVE_IDS, CATALOG_Q_STRAY_TAG, CATALOG_Q_PACKS,
+		CATALOG_Q_SUM,	    CATALOG_Q_LOGS,	 CATALOG_Q_EMPTY,
 	};
 	sqlite3 *db = NULL;
 	char plan[1024];
