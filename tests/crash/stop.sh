@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Runs beside one another: a put that was stopped (SIGSTOP) is in nobody's way,
-# eight puts of trees that overlap all end well, one of two inits wins.
+# but in the middle of a commit others wait for it and name it; eight puts of trees that overlap all end well, one of two inits wins.
 #
 # usage: stop.sh       ROUNDS=N, LONG=1 for more
 # shellcheck disable=SC2317 # wake() is called at the end
@@ -112,6 +112,128 @@ PY
 	quickly "$TESTING" -R "$R" put -q --print-id "$T/two/" && promised full "$T/two"
 	verify "after a commit that had to wait"
 	[ "$failed" != "$before" ] || ok "on $BLOBCTL_IO: a held commit lock ends with status 11"
+}
+
+# names_it: what was said names the process that is stopped.
+names_it() {
+	grep -q "(pid $stopped)" "$T/said" && grep -q 'stopped' "$T/said"
+}
+
+# A put that is stopped in the middle of its append, at RULE. Who writes waits
+# for --lock-wait and names it, who reads goes on; then it goes on itself.
+stopped_append() {
+	local before=$failed rule status
+
+	for rule in write@/repo/log/:1 sync@/repo/log/:1; do
+		new_repo --reserve=1MiB
+		b put -q --print-id "$T/two/" && promised full "$T/two"
+		mkdir -p "$T/kept"
+		cp "$M" "$T/kept/manifest"
+		BLOBCTL_FAULT=$rule:stop "$TESTING" -R "$R" put -q --print-id "$T/one/" \
+			>"$T/slow" 2>"$T/slow.said" </dev/null &
+		stopped=$!
+		for _ in {1..100}; do
+			[[ $(ps -o stat= -p $stopped) != T* ]] || break
+			sleep 0.1
+		done
+		if [[ $(ps -o stat= -p $stopped) != T* ]]; then
+			fail "$rule: a put does not stop"
+		fi
+		quickly "$TESTING" -R "$R" --lock-wait=1s put -q "$T/two/"
+		status=$?
+		[ $status = 11 ] || fail "$rule: a put beside it: status $status, not 11"
+		names_it || fail "$rule: a put beside it does not say who is stopped"
+		quickly "$TESTING" -R "$R" --lock-wait=1s -y rm -q "$(cut -c2-65 "$T/kept/manifest")"
+		status=$?
+		[ $status = 11 ] || fail "$rule: rm beside it: status $status, not 11"
+		for command in ls "ls latest" check stats doctor; do
+			# shellcheck disable=SC2086
+			quickly "$TESTING" -R "$R" $command
+			status=$?
+			[ $status = 0 ] || fail "$rule: $command beside it: status $status"
+		done
+		rm -rf "$T/got"
+		quickly "$TESTING" -R "$R" get -q "$(cut -c2-65 "$T/kept/manifest")" "$T/got" ||
+			fail "$rule: get beside it: status $?"
+		verify "$rule: beside a put that is stopped in its append"
+		kill -CONT $stopped
+		wait $stopped
+		status=$?
+		stopped=
+		if [ $status = 0 ]; then
+			cp "$T/slow" "$T/out"
+			promised full "$T/one"
+		else
+			cp "$T/slow.said" "$T/said"
+			fail "$rule: it fails after it goes on: status $status"
+		fi
+		verify "$rule: after it went on" && sound "$rule: after it went on"
+		verify_rebuilt "$rule: after it went on"
+	done
+	[ "$failed" != "$before" ] || ok "on $BLOBCTL_IO: readers go on beside a commit that is stopped"
+}
+
+# hold_catalog SECONDS: somebody writes the catalog for so long.
+hold_catalog() {
+	: >"$T/held"
+	python3 - "$R/catalog.db" "$1" >"$T/held" 9>&- <<'PY' &
+import sqlite3, sys, time
+c = sqlite3.connect(sys.argv[1], isolation_level=None)
+c.execute("BEGIN IMMEDIATE")
+print("held", flush=True)
+time.sleep(float(sys.argv[2]))
+c.execute("ROLLBACK")
+PY
+	stopped=$!
+	for _ in {1..100}; do
+		grep -q held "$T/held" && return
+		sleep 0.1
+	done
+	fail "the catalog cannot be held"
+}
+
+# A put whose catalog somebody else writes when it commits, for longer than
+# --lock-wait or not. The catalog is then behind: another has committed.
+busy_catalog() {
+	local before=$failed put status wait
+
+	for wait in 1s 30s; do
+		new_repo --reserve=1MiB
+		b put -q --print-id "$T/two/" && promised full "$T/two"
+		mkfifo "$T/pipe"
+		"$TESTING" -R "$R" --lock-wait=$wait put -q --print-id - <"$T/pipe" >"$T/slow" 2>"$T/slow.said" &
+		put=$!
+		exec 9>"$T/pipe"
+		head -c 100000 "$T/one/d00/f0000" >&9
+		for _ in {1..100}; do
+			[ -n "$(find "$R/leases" -type f)" ] && break
+			sleep 0.1
+		done
+		hold_catalog "$([ $wait = 1s ] && echo 60 || echo 5)"
+		# Its commit does not need the catalog: it is behind afterwards.
+		if quickly "$TESTING" -R "$R" put -q --print-id "$T/one/" 9>&-; then
+			promised full "$T/one"
+		else
+			fail "a put beside a busy catalog: status $?"
+		fi
+		exec 9>&-
+		wait $put
+		status=$?
+		if [ $wait = 1s ]; then
+			cp "$T/slow.said" "$T/said"
+			[ $status = 11 ] || fail "the catalog stays busy: status $status, not 11"
+			grep -q "(pid $stopped)" "$T/said" || fail "it does not say who writes the catalog"
+			kill -KILL $stopped
+		elif [ $status != 0 ]; then
+			cp "$T/slow.said" "$T/said"
+			fail "the catalog was busy for 5 s of $wait: status $status"
+		fi
+		wait $stopped 2>/dev/null
+		stopped=
+		verify "after the catalog was busy" && sound "after the catalog was busy"
+		rm -f "$T/pipe"
+	done
+	[ "$failed" != "$before" ] || ok "on $BLOBCTL_IO: a busy catalog is waited for"
 }
 
 # Eight at once, again and again: overlapping trees, each its own snapshot.
@@ -228,6 +350,8 @@ for engine in $(engines); do
 	export BLOBCTL_IO=$engine
 	stopped_put
 	stopped_commit
+	stopped_append
+	busy_catalog
 	parallel
 	many_small
 	check_beside

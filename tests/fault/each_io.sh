@@ -127,6 +127,11 @@ sweep() {
 	for n in change:1 change:3 change:6 sync:1 write:3 write:4; do
 		one_fault "$command" "$n+:EIO" EIO && done=$((done + 1))
 	done
+	# The append's sync fails, and no new log can be begun: the group stays
+	# at the end, and nobody knows whether it is on the device.
+	for n in write@/repo/log/:2 sync@/repo/log/:2; do
+		one_fault "$command" "sync@/repo/log/:1:EIO;$n+:EIO" EIO && done=$((done + 1))
+	done
 	[ "$failed" != "$before" ] ||
 		ok "$command on $BLOBCTL_IO: $done failures"
 }
