@@ -595,6 +595,126 @@ static void damaged(struct kit *k)
 	check_whole(k);
 }
 
+/* A group, and what was there when it was whole. */
+struct site {
+	char file[LOG_NAME_BYTES];
+	uint64_t from, blocks, end, next; /* of the group, in the file */
+	uint64_t older, later;
+	struct view whole;
+	uint64_t count; /* snapshots before it */
+	bool last;
+};
+
+static void make_site(struct kit *k, struct site *s, bool last)
+{
+	struct checkpoint_list list;
+	struct log_file *l = NULL;
+	struct group *g = NULL;
+	struct repo *r;
+
+	kit_rm(k->path);
+	kit_create(k, 0);
+	for (uint64_t i = 0; i < 3; i++)
+		put(k, i);
+	s->older = write_one(k);
+	put(k, 4);
+	s->later = write_one(k);
+	s->last = last;
+	s->count = 4;
+	if (!last)
+		put(k, 5);
+	CHECK_EQ(rebuild(k, BY_LOG, &s->whole), 0);
+	r = kit_repo(k, false);
+	CHECK_OK(checkpoint_find(r, &list, &k->e), &k->e);
+	CHECK_EQ(list.at[0].generation, s->later);
+	log_name(list.at[0].seq, &list.at[0].log, s->file);
+	CHECK_OK(log_file_open(r->log_dir, s->file, false, &l, &k->e), &k->e);
+	CHECK_OK(log_file_group(l, list.at[0].offset, GROUP_LEAD, r->dec, &g,
+				&k->e),
+		 &k->e);
+	s->from = g->offset;
+	s->blocks = g->offset + GROUP_HEAD_BYTES + g->head.record_length +
+		    g->head.dir_length;
+	s->end = g->offset + g->head.length;
+	s->next = g->next;
+	group_free(g);
+	log_file_close(l);
+	repo_close(r);
+}
+
+/* With no view left, the group damaged at `at`: what each command meets. */
+static void meet(struct kit *k, const struct site *s, uint64_t at)
+{
+	bool lead = at < s->blocks, padding = at >= s->end;
+	struct repo *r = NULL;
+	struct view v;
+	struct told t;
+	uint64_t c;
+
+	kit_sh("rm -rf %s/catalog.db* %s/index/*", k->path, k->path);
+	CHECK_EQ(check(k, &t), padding ? BC_OK : BC_EDAMAGE);
+	c = rebuild(k, BY_CHECKPOINT, &v);
+	CHECK_EQ(c, padding ? s->later : s->older);
+	if (padding || (!s->last && !lead)) {
+		same_view(&s->whole, &v);
+	} else {
+		CHECK_EQ(v.count, s->count);
+		CHECK_EQ(v.head.generation, s->later);
+	}
+	kit_sh("rm -f %s/catalog.db*", k->path);
+	r = kit_repo(k, false);
+	CHECK_EQ(kit_count(r), v.count);
+	if (!padding && !s->last && lead)
+		CHECK(strstr(k->notes, "damaged") != NULL);
+	else if (!padding && !lead)
+		CHECK(strstr(k->notes, "cannot be used") != NULL);
+	else
+		CHECK_STR(k->notes, "");
+	repo_close(r);
+	if (!padding && !s->last && lead) {
+		/* Later groups follow: nobody writes on. */
+		CHECK_EQ(kit_try(k, true, &r), BC_EDAMAGE);
+		CHECK(k->e.hint[0] != '\0');
+	} else {
+		repo_close(kit_repo(k, true));
+	}
+}
+
+/* Each part of a checkpoint's group, in the middle of the log and at its end:
+ * header, record, directory, nodes, root, padding. */
+static void each_place(struct kit *k)
+{
+	char path[3 * KIT_PATH_BYTES];
+	struct site s;
+
+	for (int last = 0; last < 2; last++) {
+		make_site(k, &s, last != 0);
+		for (uint64_t at = s.from; at < s.next;
+		     at += at < s.end ? 11 : 1009) {
+			flip(k, s.file, at);
+			meet(k, &s, at);
+			flip(k, s.file, at);
+		}
+		kit_sh("rm -f %s/catalog.db*", k->path);
+		same_by_both(k, s.later);
+	}
+	/* Cut short: a torn append, no damage. */
+	snprintf(path, sizeof(path), "%s/log/%s", k->path, s.file);
+	kit_sh("cp %s %s/whole", path, k->dir);
+	for (uint64_t to = s.from; to < s.end; to += 512) {
+		struct view v;
+		struct told t;
+
+		kit_sh("cp %s/whole %s && rm -rf %s/catalog.db*", k->dir, path,
+		       k->path);
+		CHECK(truncate(path, (off_t)to) == 0);
+		CHECK_EQ(check(k, &t), BC_OK);
+		CHECK_EQ(rebuild(k, BY_CHECKPOINT, &v), s.older);
+		CHECK_EQ(v.count, s.count);
+		repo_close(kit_repo(k, true));
+	}
+}
+
 /* ---- checkpoints that are whole and wrong ---------------------------------
  */
 
@@ -1015,6 +1135,7 @@ int main(void)
 	CASE(both_engines, in_packs);
 	CASE(both_engines, rolls);
 	CASE(both_engines, damaged);
+	CASE(in_memory, each_place);
 	CASE(both_engines, lies);
 	CASE(both_engines, omission);
 	CASE(both_engines, lost);
