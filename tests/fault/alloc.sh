@@ -19,9 +19,13 @@ S=$T/src S2=$T/src2
 tree "$S" 12 30000 source
 ln "$S/d00/f0000" "$S/d00/again"
 cp -a "$S" "$S2"
-echo more >"$S2/more"
 new_repo --reserve=64KiB
-b put -q --print-id "$S/" && promised full "$S"
+# A sync that fails begins a new log, and that one begins with a checkpoint.
+FAILED_SYNC=sync@/repo/log/:1:EIO
+b put -q "$S2/" || fail "the first put"
+cp "$S/d00/f0000" "$S2/more"
+BLOBCTL_FAULT=$FAILED_SYNC b put -q --print-id "$S/" && promised full "$S"
+[ "$(find "$R/log" -type f | wc -l)" = 2 ] || fail "no new log was begun"
 verify "before" && ok "before"
 mv "$R" "$T/base"
 cp "$M" "$T/base.manifest"
@@ -31,12 +35,16 @@ get() { b get -q --threads=1 latest "$T/got"; }
 check() { b check --read-data; }
 list() { b ls; }
 remove() { b -y rm -q latest; }
+# A catalog from the checkpoint; a new log, and another checkpoint.
+rebuild() { b ls; }
+roll() { BLOBCTL_FAULT=$FAILED_SYNC b put -q --print-id --threads=1 "$S2/"; }
 
 # run COMMAND: under the shim, which the caller has set up.
 run() {
 	rm -rf "$R" "$T/got"
 	cp -a --sparse=always "$T/base" "$R"
 	cp "$T/base.manifest" "$M"
+	[ "$1" != rebuild ] || rm -rf "$R"/{catalog.db*,index}
 	LD_PRELOAD=$T/fail.so $1
 }
 
@@ -55,14 +63,14 @@ sane() {
 	esac
 	# What was promised stays, and one new snapshot of success.
 	case $command:$status in
-	put:0) promised full "$S2" || return 1 ;;
+	put:0 | roll:0) promised full "$S2" || return 1 ;;
 	get:0) diff -r --no-dereference "$S" "$T/got" >>"$T/said" || return 1 ;;
 	remove:*) return 0 ;;
 	esac
 	"$TOOLS/verify_repo" "$R" "$M" >>"$T/said" 2>&1
 }
 
-for command in put get check list remove; do
+for command in put get check list remove rebuild roll; do
 	export FAIL_MALLOC_TO=$T/count
 	run $command
 	unset FAIL_MALLOC_TO
