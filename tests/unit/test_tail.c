@@ -396,7 +396,7 @@ static unsigned logs_of(const struct kit *k)
 	f = popen(path, "r");
 	CHECK(f != NULL && fgets(line, sizeof(line), f) != NULL);
 	pclose(f);
-	return (unsigned)atoi(line);
+	return (unsigned)strtoul(line, NULL, 10);
 }
 
 struct told {
