@@ -5,16 +5,13 @@
 #include <stdlib.h>
 
 #include "hash/sha256.h"
+#include "log/checkpoint.h"
 #include "log/list.h"
 #include "pack/open.h"
 #include "repo/apply.h"
 #include "repo/dirs.h"
 
-enum {
-	ROOT_VERSION = 1,
-	NODES_MAX = 1 << 18,
-	SOURCES_MAX = 1024, /* the group, and metadata packs */
-};
+enum { SOURCES_MAX = 1024 /* the group, and metadata packs */ };
 
 /* ---- where they are -------------------------------------------------------
  */
@@ -168,14 +165,9 @@ struct load {
 	uint32_t held_block;
 	struct buf plain, stored;
 
-	/* Of the root. */
 	struct buf root_raw;
-	struct digest record; /* of C */
-	uint32_t next_pack;
-	uint32_t n_nodes;
-	struct bytes nodes;
-
-	uint8_t stage;	 /* the order of operations */
+	struct checkpoint_root top;
+	struct checkpoint_ops ops;
 	struct buf logs; /* struct log_present, by SEQ */
 	bool logs_walked;
 	struct log_pos pos;
@@ -325,32 +317,16 @@ static enum bc_err fetch(struct load *l, const struct digest *id,
 static enum bc_err read_root(struct load *l, struct err *e)
 {
 	struct bytes raw;
-	struct cursor c;
-	uint8_t version;
 	enum bc_err rc = fetch(l, &l->root, &raw, e);
 
 	if (rc == BC_OK && buf_add(&l->root_raw, raw.p, raw.n) != BC_OK)
 		rc = err_set(e, BC_ENOMEM, "no memory for a checkpoint");
-	if (rc != BC_OK)
-		return rc;
-	c = cursor_of(buf_bytes(&l->root_raw));
-	version = cursor_u8(&c);
-	if (cursor_ok(&c) && version != ROOT_VERSION)
-		return err_set(e, BC_EVERSION,
-			       "a checkpoint of version %u is unknown to this "
-			       "version",
-			       version);
-	if (cursor_u64(&c) != l->place->generation)
-		cursor_fail(&c);
-	raw = cursor_span(&c, DIGEST_BYTES);
-	if (cursor_ok(&c))
-		memcpy(l->record.b, raw.p, DIGEST_BYTES);
-	l->next_pack = cursor_u32(&c);
-	l->n_nodes = (uint32_t)cursor_varint(&c, NODES_MAX);
-	l->nodes = cursor_span(&c, (uint64_t)l->n_nodes * DIGEST_BYTES);
-	if (!cursor_ok(&c) || !cursor_done(&c) || l->next_pack == 0)
-		return damaged(e, "its root is malformed");
-	return BC_OK;
+	if (rc == BC_OK)
+		rc = checkpoint_root_decode(buf_bytes(&l->root_raw), &l->top,
+					    e);
+	if (rc == BC_OK && l->top.generation != l->place->generation)
+		rc = damaged(e, "its root is of another generation");
+	return rc;
 }
 
 /* ---- its logs -------------------------------------------------------------
@@ -423,7 +399,7 @@ static enum bc_err walk_logs(struct load *l, struct err *e)
 		if (!last)
 			memcpy(&after, l->logs.p + (i + 1) * sizeof(p),
 			       sizeof(p));
-		if (p.number >= l->next_pack || p.first_generation == 0 ||
+		if (p.number >= l->top.next_pack || p.first_generation == 0 ||
 		    p.first_generation > c + 1 ||
 		    (!last && (after.seq <= p.seq ||
 			       after.first_generation < p.first_generation)))
@@ -437,7 +413,7 @@ static enum bc_err walk_logs(struct load *l, struct err *e)
 	}
 	if (rc != BC_OK)
 		return rc;
-	if (pos.generation != c || !digest_eq(&pos.digest, &l->record))
+	if (pos.generation != c || !digest_eq(&pos.digest, &l->top.record))
 		return damaged(e, "it is of another history than the log");
 	pos.next_pack = l->pos.next_pack;
 	l->pos = pos;
@@ -509,30 +485,8 @@ static enum bc_err add_snapshot(struct load *l,
 	return rc;
 }
 
-/* 11, 5, 9, 6, 8, 13, 12 with further tags (4). */
-static uint8_t stage_of(uint8_t code)
-{
-	static const uint8_t order[] = {
-		[LOG_OP_LOG_PRESENT] = 1,
-		[LOG_OP_PACK_ADDED] = 2,
-		[LOG_OP_MOVED] = 3,
-		[LOG_OP_CONDEMNED] = 4,
-		[LOG_OP_FREED] = 5,
-		[LOG_OP_PACK_STATE] = 6,
-		[LOG_OP_SNAPSHOT_PRESENT] = 7,
-		[LOG_OP_SNAPSHOT_TAGGED] = 7,
-	};
-
-	return code < sizeof(order) ? order[code] : 0;
-}
-
 static enum bc_err apply(struct load *l, const struct log_op *op, struct err *e)
 {
-	uint8_t stage = stage_of(op->code);
-
-	if (stage == 0 || stage < l->stage)
-		return damaged(e, "its operations are out of order");
-	l->stage = stage;
 	if (op->code == LOG_OP_LOG_PRESENT &&
 	    buf_add(&l->logs, &op->u.log, sizeof(op->u.log)) != BC_OK)
 		return err_set(e, BC_ENOMEM, "no memory for the list of logs");
@@ -549,24 +503,22 @@ static enum bc_err apply(struct load *l, const struct log_op *op, struct err *e)
 
 static enum bc_err apply_node(struct load *l, struct bytes raw, struct err *e)
 {
-	struct cursor c = cursor_of(raw);
-	uint64_t n = cursor_varint(&c, raw.n);
 	/* A record is read from l->plain: the node moves out of its way. */
 	struct buf node = BUF_INIT(BLOCK_PLAIN_MAX_BYTES);
-	enum bc_err rc = cursor_ok(&c) && raw.n <= CHECKPOINT_NODE_BYTES
-				 ? buf_add(&node, c.p, c.left)
-				 : damaged(e, "a node is malformed");
+	bool more = true;
+	enum bc_err rc = BC_OK;
 
-	c = cursor_of(buf_bytes(&node));
-	for (uint64_t i = 0; i < n && rc == BC_OK; i++) {
+	if (buf_add(&node, raw.p, raw.n) != BC_OK)
+		rc = err_set(e, BC_ENOMEM, "no memory for a checkpoint");
+	if (rc == BC_OK)
+		rc = checkpoint_ops_node(&l->ops, buf_bytes(&node), e);
+	while (rc == BC_OK && more) {
 		struct log_op op;
 
-		rc = log_op_next(&c, &op, e);
-		if (rc == BC_OK)
+		rc = checkpoint_ops_next(&l->ops, &op, &more, e);
+		if (rc == BC_OK && more)
 			rc = apply(l, &op, e);
 	}
-	if (rc == BC_OK && !cursor_done(&c))
-		rc = damaged(e, "a node has bytes left over");
 	buf_fini(&node);
 	return rc;
 }
@@ -577,11 +529,11 @@ static enum bc_err apply_all(struct load *l, struct err *e)
 	enum bc_err rc = BC_OK;
 
 	l->pos = (struct log_pos){ .next_pack = 1 };
-	for (uint32_t i = 0; i < l->n_nodes && rc == BC_OK; i++) {
+	for (uint32_t i = 0; i < l->top.n_nodes && rc == BC_OK; i++) {
 		struct digest id;
 		struct bytes raw;
 
-		memcpy(id.b, l->nodes.p + (size_t)i * DIGEST_BYTES,
+		memcpy(id.b, l->top.nodes.p + (size_t)i * DIGEST_BYTES,
 		       DIGEST_BYTES);
 		rc = fetch(l, &id, &raw, e);
 		if (rc == BC_OK)
@@ -589,11 +541,11 @@ static enum bc_err apply_all(struct load *l, struct err *e)
 	}
 	if (rc == BC_OK && !l->logs_walked)
 		rc = walk_logs(l, e);
-	if (rc == BC_OK && l->next_pack < l->pos.next_pack)
+	if (rc == BC_OK && l->top.next_pack < l->pos.next_pack)
 		rc = damaged(e, "its pack numbers contradict each other");
 	if (rc != BC_OK)
 		return rc;
-	l->pos.next_pack = l->next_pack;
+	l->pos.next_pack = l->top.next_pack;
 	to = (struct catalog_position){ .generation = l->pos.generation,
 					.digest = l->pos.digest,
 					.log_seq = l->pos.seq,

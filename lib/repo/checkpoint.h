@@ -22,7 +22,6 @@ enum {
 	/* or in a new log; but no more than one entry in so many is written
 	 * again for each generation. */
 	CHECKPOINT_SHARE = 16,
-	CHECKPOINT_NODE_BYTES = 64 << 10,
 	/* So many are looked at before the whole log is read. */
 	CHECKPOINT_TRIES = 2,
 };

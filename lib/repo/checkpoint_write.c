@@ -5,11 +5,11 @@
 #include <stdlib.h>
 
 #include "hash/sha256.h"
+#include "log/checkpoint.h"
 #include "repo/cargo.h"
 #include "util/arith.h"
 
 enum {
-	ROOT_VERSION = 1,
 	ROOT_MAX_BYTES = 8 << 20,
 	BLOCK_TARGET_BYTES = 1 << 20,
 	BUFFERS = 2,
@@ -347,18 +347,13 @@ static enum bc_err walk_catalog(struct writer *w, struct err *e)
 static enum bc_err add_root(struct writer *w, struct err *e)
 {
 	struct buf raw = BUF_INIT(ROOT_MAX_BYTES);
-	enum bc_err rc = buf_u8(&raw, ROOT_VERSION);
+	struct checkpoint_root root = { .generation = w->at.generation,
+					.record = w->at.digest,
+					.next_pack = w->at.next_pack,
+					.n_nodes = w->n_nodes,
+					.nodes = buf_bytes(&w->ids) };
+	enum bc_err rc = checkpoint_root_encode(&root, &raw);
 
-	if (rc == BC_OK)
-		rc = buf_u64(&raw, w->at.generation);
-	if (rc == BC_OK)
-		rc = buf_add(&raw, w->at.digest.b, DIGEST_BYTES);
-	if (rc == BC_OK)
-		rc = buf_u32(&raw, w->at.next_pack);
-	if (rc == BC_OK)
-		rc = buf_varint(&raw, w->n_nodes);
-	if (rc == BC_OK)
-		rc = buf_add(&raw, w->ids.p, w->ids.n);
 	if (rc == BC_OK)
 		rc = cargo_add_record(&w->cargo, BLOCK_CHECKPOINT,
 				      buf_bytes(&raw), &w->root, e);
