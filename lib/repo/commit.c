@@ -357,7 +357,7 @@ static enum bc_err commit_patiently(struct repo *r, const struct commit *c,
 	(void)catalog_set_wait(r->catalog, was);
 	if (rc == BC_ELOCKED)
 		return find_busy(r, REPO_CATALOG_FILE "-shm", SHM_WRITER,
-				 "bringing up to date the catalog of", e);
+				 "writing the catalog of", e);
 	return rc;
 }
 
