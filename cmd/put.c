@@ -379,11 +379,38 @@ static enum bc_err judge(const struct put_opts *o, const struct put_result *r,
 			      "what was read last",
 			      moved);
 	err_hint(e,
-		 "put again once that is mended, or accept it with "
+		 "mend that and put again, or accept it with "
 		 "--ok-if=%s%s%s",
 		 unreadable ? "unreadable" : "",
 		 unreadable && changed ? "," : "", changed ? "changed" : "");
 	return BC_EPARTIAL;
+}
+
+/* Who has the repository below what is put should know what becomes of it. */
+static void note_own(struct ctx *c, const struct roots *roots)
+{
+	char *own = realpath(c->repo_path, NULL);
+
+	for (size_t i = 0; own != NULL && i < roots->n; i++) {
+		const char *at = roots->at[i].source;
+		size_t n = at == NULL ? 0 : strlen(at);
+
+		while (n > 0 && at[n - 1] == '/')
+			n--;
+		if (at != NULL && strncmp(own, at, n) == 0 &&
+		    (own[n] == '/' || own[n] == '\0')) {
+			static const char WORDS[] =
+				"%s is the repository itself and stored empty";
+
+			if (own[n] == '\0')
+				msg_warn(&c->msg, "repository_itself", WORDS,
+					 c->repo_path);
+			else
+				msg_detail(&c->msg, WORDS, c->repo_path);
+			break;
+		}
+	}
+	free(own);
 }
 
 static enum bc_err store_roots(struct ctx *c, const struct roots *roots,
@@ -402,6 +429,7 @@ static enum bc_err store_roots(struct ctx *c, const struct roots *roots,
 		.no_cache = o->no_cache,
 		.cache = open_cache(c),
 		.one_file_system = o->one_file_system,
+		.own = c->repo_path,
 		.name = bytes_str(name),
 		.user = bytes_str(pw == NULL ? "" : pw->pw_name),
 		.program = bytes_str("blobctl " BLOBCTL_VERSION),
@@ -422,6 +450,7 @@ static enum bc_err store_roots(struct ctx *c, const struct roots *roots,
 
 	gethostname(host, sizeof(host) - 1);
 	p.host = bytes_str(host);
+	note_own(c, roots);
 	bar = progress_start(&c->out, &c->msg, c->g.progress, &src);
 	rc = ingest_put(c->repo, &p, &r, e);
 	progress_stop(bar);
@@ -434,6 +463,18 @@ static enum bc_err store_roots(struct ctx *c, const struct roots *roots,
 	return judge(o, &r, e);
 }
 
+/* A way out for what has none yet. */
+static void advise(const struct roots *roots, enum bc_err rc, struct err *e)
+{
+	if (rc == BC_OK || e->hint[0] != '\0')
+		return;
+	if (roots->n == 1 && roots->at[0].how == PUT_STDIN && rc == BC_ESYS)
+		err_hint(e,
+			 "give it a pipe or a file: COMMAND | blobctl put -");
+	else if (rc == BC_EUSAGE)
+		err_hint(e, "put them one after the other, each with a --name");
+}
+
 static enum bc_err store(struct ctx *c, struct err *e)
 {
 	struct snapshot_tag *tags = NULL;
@@ -444,6 +485,7 @@ static enum bc_err store(struct ctx *c, struct err *e)
 		rc = make_tags(c->opts, &tags, e);
 	if (rc == BC_OK)
 		rc = store_roots(c, &roots, tags, e);
+	advise(&roots, rc, e);
 	free(tags);
 	roots_free(&roots);
 	return rc;

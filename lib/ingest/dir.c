@@ -133,6 +133,8 @@ int dir_stat(const struct put *p, const struct dir_job *d, int fd, uint32_t i,
 bool dir_enters(const struct put *p, const struct dir_job *d, uint32_t i,
 		const struct item *it)
 {
+	if (p->own_ino != 0 && it->ino == p->own_ino && it->dev == p->own_dev)
+		return false;
 	return !p->o->one_file_system ||
 	       it->dev == p->roots[d->names.ref[i].root].dev;
 }

@@ -95,7 +95,8 @@ int dir_stat(const struct put *p, const struct dir_job *d, int fd, uint32_t i,
 	     struct item *out);
 
 /* dir_enters - is what is in the directory that name i is stored too? Not of
- * a mount point, if the root's file system is not to be left. */
+ * a mount point, if the root's file system is not to be left; not of the
+ * repository itself, which would grow by itself each time. */
 bool dir_enters(const struct put *p, const struct dir_job *d, uint32_t i,
 		const struct item *it);
 

@@ -2,6 +2,7 @@
 #include "ingest/put.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "ingest/dir.h"
@@ -197,12 +198,17 @@ enum bc_err ingest_put(struct repo *r, const struct put_options *o,
 	struct clock clk = clock_system();
 	int64_t begun = clk.real(clk.ctx);
 	struct put_result res = { .unchanged = false };
+	struct stat own;
 	enum bc_err rc;
 
 	if (p == NULL)
 		return err_set(e, BC_ENOMEM, "no memory");
 	p->repo = r;
 	p->o = o;
+	if (o->own != NULL && stat(o->own, &own) == 0) {
+		p->own_dev = own.st_dev;
+		p->own_ino = own.st_ino;
+	}
 	rc = begin(p, e);
 	if (rc == BC_OK)
 		rc = store(p, e);

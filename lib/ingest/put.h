@@ -68,6 +68,8 @@ struct put_options {
 	int64_t time; /* INT64_MIN: now */
 	const struct snapshot_tag *tags;
 	size_t n_tags;
+	const char *own; /* the repository's folder: where it is met below a
+			    root it is stored empty; NULL: not known */
 	bool if_changed; /* no new snapshot if the newest of this name has the
 			    same root; the result is that one */
 	bool dry_run;	 /* read and cut, store nothing */

@@ -36,7 +36,8 @@ enum { THREADS_MAX = 64 };
 struct put {
 	struct repo *repo;
 	const struct put_options *o;
-	struct session *session; /* NULL: nothing is to be stored */
+	uint64_t own_dev, own_ino; /* of the repository; 0: not known */
+	struct session *session;   /* NULL: nothing is to be stored */
 	struct chunker chunker;
 	struct owners *owners;
 	struct known known;

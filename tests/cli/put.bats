@@ -63,6 +63,28 @@ setup() {
 	[ "$(blobctl cat 'with blank\:and colon:src/a.txt')" = one ]
 }
 
+@test "the repository is not put into itself" {
+	mkdir all
+	echo x >all/f
+	blobctl -q init --no-remember all/repo
+	for i in 1 2 3; do
+		run --separate-stderr blobctl -R all/repo put -v all
+		status_is 0
+		err_has "all/repo is the repository itself and stored empty"
+	done
+	err_has "new 0 B"
+	[ "$(blobctl -R all/repo ls -r latest)" = "all
+all/f
+all/repo" ]
+	# Nobody means to store nothing.
+	run --separate-stderr blobctl -R all/repo put all/repo
+	status_is 0
+	err_has "all/repo is the repository itself and stored empty"
+	# Another repository is a tree like any other.
+	blobctl -q put all
+	blobctl ls -r latest | grep -q all/repo/superblock
+}
+
 @test "two roots of one name are refused, and nothing is stored" {
 	mkdir x y
 	echo 1 >x/same
