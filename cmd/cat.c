@@ -45,14 +45,20 @@ static enum bc_err write_file(struct ctx *c, const struct pick *k,
 	enum bc_err rc;
 
 	if (k->entry->type != TREE_FILE) {
+		bool dir = k->entry->type == TREE_DIR;
+
 		rc = err_set(e, BC_EINVAL, "'%.512s' is a %s, not a file",
-			     c->args[0], pick_type(k->entry->type));
-		if (k->entry->type == TREE_DIR)
-			err_hint(e, "blobctl get brings a directory back");
+			     c->args[0],
+			     dir ? "directory" : pick_type(k->entry->type));
+		if (dir)
+			err_hint(e, "blobctl get %.512s   brings it back",
+				 c->args[0]);
 		return rc;
 	}
 	bounds(&o->range, k->entry->content.size, &from, &to);
 	rc = restore_cat(c->repo, k->entry, from, to, &sink, c->stop, e);
+	if (rc == BC_ENOTFOUND) /* the file is there, what it needs is not */
+		rc = BC_EDAMAGE;
 	if (rc == BC_OK)
 		out_count_u64(&c->out, "written_bytes", to - from);
 	return rc;

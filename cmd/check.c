@@ -200,8 +200,8 @@ static enum bc_err run_check(struct ctx *c, struct run *run, struct err *e)
 	progress_stop(bar);
 	if (rc == BC_OK || rc == BC_EDAMAGE)
 		show_total(c, o, &r);
-	if (rc == BC_ENOREPO && e->hint[0] == '\0')
-		err_hint(e, "blobctl init %s", c->repo_path);
+	if (rc == BC_ENOREPO)
+		rc = ctx_no_repo(c, rc, e);
 	return rc;
 }
 

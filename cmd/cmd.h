@@ -70,6 +70,7 @@ struct ctx {
 	char *repo_path;
 	struct io *io; /* also without CMD_REPO */
 	struct repo *repo;
+	char last_note[256]; /* of the repository, not to be said twice */
 };
 
 struct cmd {
@@ -128,6 +129,10 @@ BC_MUST_CHECK enum bc_err ctx_find_repo(struct ctx *c, struct err *e);
 
 /* ctx_open_repo - open what ctx_find_repo() found as c->repo. */
 BC_MUST_CHECK enum bc_err ctx_open_repo(struct ctx *c, struct err *e);
+
+/* ctx_no_repo - explain a BC_ENOREPO about c->repo_path: what there is, and
+ * what to do. Returns BC_EDAMAGE instead if it was a repository. */
+enum bc_err ctx_no_repo(struct ctx *c, enum bc_err rc, struct err *e);
 
 /* ctx_threads - how many to compute with: -j, else as many as cores. */
 unsigned ctx_threads(const struct ctx *c);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,6 +12,8 @@
 
 #include "cmd/cmd.h"
 #include "io/io.h"
+#include "log/format.h"
+#include "repo/layout.h"
 #include "repo/repo.h"
 #include "util/arith.h"
 #include "util/rng.h"
@@ -62,6 +66,51 @@ enum bc_err ctx_find_repo(struct ctx *c, struct err *e)
 	return rc;
 }
 
+/* More in one of its folders than an interrupted init leaves there? */
+static bool holds(const char *repo, const char *folder, off_t more_than)
+{
+	char path[PATH_MAX];
+	const struct dirent *at;
+	struct stat st;
+	bool found = false;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "%s/%s", repo, folder);
+	d = opendir(path);
+	while (d != NULL && !found && (at = readdir(d)) != NULL)
+		found = fstatat(dirfd(d), at->d_name, &st, 0) == 0 &&
+			S_ISREG(st.st_mode) && st.st_size > more_than;
+	if (d != NULL)
+		closedir(d);
+	return found;
+}
+
+enum bc_err ctx_no_repo(struct ctx *c, enum bc_err rc, struct err *e)
+{
+	const char *path = c->repo_path;
+	struct stat st;
+
+	if (e->hint[0] != '\0')
+		return rc;
+	if (stat(path, &st) == 0 && !S_ISDIR(st.st_mode)) {
+		(void)err_set(e, rc, "%s is a file; a repository is a folder",
+			      path);
+		err_hint(e, "name the folder, or make a repository: blobctl "
+			    "init DIR");
+	} else if (holds(path, REPO_PACKS_DIR, 0) ||
+		   holds(path, REPO_LOG_DIR, LOG_HEAD_BYTES + LOG_ALIGN)) {
+		rc = err_set(e, BC_EDAMAGE,
+			     "%s holds a repository's data, but both of its "
+			     "superblocks are gone",
+			     path);
+		err_hint(e, "put `superblock` back from a copy of this "
+			    "repository, however old");
+	} else {
+		err_hint(e, "blobctl init %s", path);
+	}
+	return rc;
+}
+
 static enum bc_err check_folder(struct ctx *c, struct err *e)
 {
 	struct stat st;
@@ -74,8 +123,7 @@ static enum bc_err check_folder(struct ctx *c, struct err *e)
 			       c->repo_path);
 	rc = err_set(e, BC_ENOREPO, "there is no repository at %s",
 		     c->repo_path);
-	err_hint(e, "blobctl init %s", c->repo_path);
-	return rc;
+	return ctx_no_repo(c, rc, e);
 }
 
 #if defined(BLOBCTL_TESTING) && defined(__x86_64__)
@@ -128,6 +176,10 @@ static void say_note(void *ctx, const char *text)
 {
 	struct ctx *c = ctx;
 
+	/* Whoever comes by the same damage again says so again. */
+	if (strncmp(c->last_note, text, sizeof(c->last_note) - 1) == 0)
+		return;
+	snprintf(c->last_note, sizeof(c->last_note), "%s", text);
 	msg_warn(&c->msg, "repository", "%s", text);
 }
 
@@ -144,13 +196,7 @@ enum bc_err ctx_open_repo(struct ctx *c, struct err *e)
 	enum bc_err rc = repo_open(c->repo_path, &o, &c->repo, e);
 
 	if (rc == BC_ENOREPO)
-		err_hint(e, "blobctl init %s", c->repo_path);
-	if (rc == BC_EDAMAGE && e->hint[0] == '\0')
-		err_hint(e, "blobctl check   says what is damaged, and what "
-			    "that hurts");
-	if (rc == BC_EVERSION && e->hint[0] == '\0')
-		err_hint(e,
-			 "install a newer blobctl; this is " BLOBCTL_VERSION);
+		rc = ctx_no_repo(c, rc, e);
 	return rc;
 }
 

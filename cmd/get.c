@@ -228,9 +228,11 @@ static void explain(const struct run *run, enum bc_err rc, const char *dest,
 			      "about them");
 		err_hint(e, "the lines above say what this user or this file "
 			    "system cannot have");
-	} else if (rc == BC_EDAMAGE && e->hint[0] == '\0') {
-		err_hint(e, "blobctl check   says what is damaged, and what "
-			    "that hurts");
+	} else if (rc == BC_EDAMAGE && run->damaged > 0) {
+		(void)err_set(e, rc,
+			      "%s damaged in the repository and not restored; "
+			      "all else was",
+			      fmt_things(run->damaged, "item", some));
 	} else if (rc == BC_ENOTFOUND && e->hint[0] == '\0') {
 		err_hint(e, "make the folder that %s is to be in first", dest);
 	}

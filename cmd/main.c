@@ -199,6 +199,49 @@ static enum bc_err run(struct ctx *c, struct err *e)
 	return rc;
 }
 
+/* A way out for what has none of its own yet: each failure names one. */
+static void advise(const struct ctx *c, struct err *e)
+{
+	static const struct {
+		enum bc_err code;
+		const char *hint;
+	} WAYS[] = {
+		{ BC_EDAMAGE, "blobctl check   says what is damaged, and what "
+			      "that hurts" },
+		{ BC_EACCES, "look who may do that: ls -ld on it and on the "
+			     "folders above it" },
+		{ BC_ELOCKED, "wait for it: --lock-wait=10min; `blobctl "
+			      "doctor` says who is at work" },
+		{ BC_ENOSPC, "make room on that file system, then run it "
+			     "again" },
+		{ BC_ENOMEM, "allow more memory (ulimit -v), or use fewer "
+			     "threads: -j1" },
+		{ BC_EIO, "the kernel's log (dmesg) says whether the disk "
+			  "fails; then blobctl check" },
+		{ BC_EVERSION,
+		  "install a newer blobctl; this is " BLOBCTL_VERSION },
+		{ BC_ENOTFOUND, "look at the spelling of the path, and where "
+				"it begins" },
+	};
+	const char *hint = NULL;
+
+	if (e->hint[0] != '\0' || e->code == BC_ECANCEL)
+		return;
+	for (size_t i = 0; i < sizeof(WAYS) / sizeof(WAYS[0]); i++)
+		if (WAYS[i].code == e->code)
+			hint = WAYS[i].hint;
+	if (e->sys_errno == EROFS)
+		hint = "mount that file system writable, or use another";
+	else if (e->sys_errno == EMFILE || e->sys_errno == ENFILE)
+		hint = "raise the limit of open files (ulimit -n)";
+	else if (hint == NULL && exit_status_of(e->code) == STATUS_FAILED)
+		hint = "blobctl doctor   says what does not work here";
+	/* No command sends to itself. */
+	if (hint != NULL && !(c->cmd == &cmd_check && e->code == BC_EDAMAGE) &&
+	    !(c->cmd == &cmd_doctor && hint[0] == 'b'))
+		err_hint(e, "%s", hint);
+}
+
 /*
  * The exit status, decided here and nowhere else. A signal has the last word
  * even if the work was done: whoever pressed ^C in a loop wants the loop to
@@ -215,6 +258,7 @@ static int decide_status(struct ctx *c, enum bc_err rc, const struct err *e)
 			err_hint(&said, "blobctl help%s%s",
 				 c->cmd == NULL ? "" : " ",
 				 c->cmd == NULL ? "" : c->cmd->name);
+		advise(c, &said);
 		if (rc != BC_EPARTIAL || said.text[0] != '\0')
 			msg_error(&c->msg, &said);
 	}

@@ -278,9 +278,6 @@ void show_get(struct out *o, struct msg *m, const struct show_get *r)
 		 fmt_things(r->files, "file", files),
 		 out_size(o, r->bytes, size), (int)r->dest.n,
 		 (const char *)r->dest.p, fmt_seconds(ns, took));
-	if (r->damaged > 0)
-		msg_note(m, "%s damaged and not restored",
-			 fmt_things(r->damaged, "item", files));
 }
 
 void show_removed(struct out *o, const struct show_removed *r, bool dry_run)
@@ -452,7 +449,9 @@ void show_check_total(struct out *o, struct msg *m,
 		 fmt_things(r->packs, "pack", c), fmt_things(r->logs, "log", d),
 		 r->damages == 0 ? "no damage" : "DAMAGE FOUND",
 		 fmt_seconds(ns, took));
-	if (r->read_data == 100)
+	if (r->read_data > 0 && r->skipped != NULL && r->bytes_read == 0)
+		; /* said below */
+	else if (r->read_data == 100)
 		msg_note(m, "all stored bytes read: %s",
 			 out_size(o, r->bytes_read, a));
 	else if (r->read_data > 0)

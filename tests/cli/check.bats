@@ -217,6 +217,41 @@ patch_superblock() {
 	PY
 }
 
+@test "both superblocks are gone: damage, not another folder" {
+	echo x >f
+	random_bytes 300000 1 >g
+	blobctl -q put f g
+	rm repo/superblock repo/superblock.copy
+	for args in ls check "get latest" "put f"; do
+		# shellcheck disable=SC2086
+		run --separate-stderr blobctl $args
+		status_is 13
+		err_has "both of its superblocks are gone"
+		err_has "put \`superblock\` back"
+	done
+	# What an interrupted init leaves is nothing to mourn.
+	mkdir -p half/log half/packs
+	run --separate-stderr blobctl -R half ls
+	status_is 10
+	err_has "try: blobctl init half"
+	run --separate-stderr blobctl -R f check
+	status_is 10
+	err_has "f is a file; a repository is a folder"
+}
+
+@test "what a missing pack hurts is damage for cat too, and said once" {
+	random_bytes 9000000 1 >f
+	blobctl -q put f
+	blobctl -q cat latest:f >/dev/null
+	rm repo/packs/*.pack
+	rm -rf repo/index/*
+	run --separate-stderr bash -c '"$0" cat latest:f >/dev/null' "$BLOBCTL"
+	status_is 13
+	err_has "try: blobctl check"
+	run --separate-stderr blobctl stats
+	[ "$(grep -c "cannot be indexed" <<<"$stderr")" -le "$(sort -u <<<"$stderr" | grep -c "cannot be indexed")" ]
+}
+
 @test "a newer format is status 15, and told apart from damage" {
 	two_snapshots
 	patch_superblock 8 2

@@ -449,7 +449,45 @@ conf() {
 }
 
 @test "without HOME and XDG the password database says where home is" {
-	run env -i "$BLOBCTL" ls
-	[ "$status" -ne 139 ]
-	[ "$status" -ne 0 ] || skip "this user has a repository"
+	# Somebody whom it does not know, or to whom it gives no folder.
+	root_only "becomes another user"
+	let_in
+	run setpriv --reuid=12345 --regid=12345 --clear-groups \
+		env -i "$BLOBCTL" ls
+	status_is 10
+	has "no repository set"
+	# Its folder for this user, with one of ours in its place.
+	mounts_or_skip
+	mkdir -p home2/.config/blobctl
+	printf '[core]\nrepo = ~/there\n' >home2/.config/blobctl/blobctl.conf
+	there=$(getent passwd "$(id -u)" | cut -d: -f6)
+	run unshare -m sh -c 'mount --bind "$1" "$2" && exec env -i "$3" ls' \
+		_ "$T/home2" "$there" "$BLOBCTL"
+	status_is 10
+	has "there is no repository at $there/there"
+}
+
+@test "each failure has a next step" {
+	blobctl -q init --no-remember repo
+	echo x >f
+	blobctl -q -R repo put f
+	mkdir out
+	echo mine >out/f
+	for args in "-R nowhere ls" "-R f ls" "-R repo get nope" \
+		"-R repo get latest:nope" "-R repo cat latest:nope" \
+		"-R repo put nope" "-R repo rm latest" "-R repo get latest out" \
+		"-R repo get latest:f no/where" "init repo" "init f" \
+		"-R repo tag latest" "-R repo cat latest:" \
+		"-R repo ls latest@2020-01-01" "-R repo put --log-file=no/log f" \
+		"-R repo --status-fd=9 ls" "bench nope" "-R repo find" \
+		"-R repo diff latest nope"; do
+		# shellcheck disable=SC2086
+		run --separate-stderr blobctl -q --no-input $args </dev/null
+		[ "$status" -ne 0 ]
+		[ -z "$output" ]
+		[[ $stderr == "blobctl: "*$'\n  '* ]] || {
+			echo "$args: $stderr"
+			return 1
+		}
+	done
 }
