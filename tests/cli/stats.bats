@@ -92,6 +92,6 @@ golden() {
 	# All that was there when the maker removed one of its snapshots.
 	golden
 	[ "$(value reclaimable_bytes)" -eq 417 ]
-	blobctl -q rm -y $(blobctl ls --format='{id}\n')
+	blobctl ls --format='{id}' | xargs -n 1 "$BLOBCTL" -q rm -y
 	[ "$(value reclaimable_bytes)" -lt "$(value stored_bytes)" ]
 }
