@@ -259,6 +259,7 @@ static enum bc_err find_run(struct ctx *c, struct err *e)
 	const struct find_opts *o = c->opts;
 	const struct show_style style = { .zero = o->zero };
 	struct search s = { .c = c, .o = o };
+	char many[FMT_BYTES];
 	enum bc_err rc;
 
 	if (*c->args[0] == '\0')
@@ -274,6 +275,10 @@ static enum bc_err find_run(struct ctx *c, struct err *e)
 		rc = search_all(&s, e);
 		out_count_u64(&c->out, "searched_snapshots", s.snapshots);
 		out_count_u64(&c->out, "matches", show_end(&c->out));
+		/* A person wants to know that it has looked. */
+		if (rc == BC_OK && s.matches == 0 && c->out.tty)
+			msg_note(&c->msg, "nothing found in %s",
+				 fmt_things(s.snapshots, "snapshot", many));
 	}
 	free(s.barren.at);
 	free(s.levels);

@@ -251,6 +251,8 @@ static enum bc_err list_snapshots(struct list *l, const struct show_style *st,
 	struct catalog_select q = { .tags = tags, .tag_count = want->n };
 	enum bc_err rc;
 
+	uint64_t n;
+
 	if (tags == NULL)
 		return err_set(e, BC_ENOMEM, "no memory");
 	for (size_t i = 0; i < want->n; i++) {
@@ -263,7 +265,14 @@ static enum bc_err list_snapshots(struct list *l, const struct show_style *st,
 	if (rc == BC_OK) {
 		rc = snapshots_each(l->c->repo, &q, list_snapshot, l, e);
 		show_held(l);
-		out_count_u64(&l->c->out, "snapshots", show_end(&l->c->out));
+		n = show_end(&l->c->out);
+		out_count_u64(&l->c->out, "snapshots", n);
+		/* A person should not wonder whether it has looked. */
+		if (rc == BC_OK && n == 0 && l->c->out.tty)
+			msg_note(&l->c->msg, "%s",
+				 want->n > 0 ? "no snapshot has these tags"
+					     : "no snapshots yet: blobctl put "
+					       "PATH makes one");
 	}
 	free(tags);
 	return rc;

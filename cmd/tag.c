@@ -75,23 +75,49 @@ static enum bc_err commit(struct ctx *c, const struct pick *k,
 	return rc;
 }
 
+/* How many of the tags to be taken away are there; each other one is said. */
+static size_t count_dropped(struct ctx *c, const struct pick *k,
+			    const struct changes *g)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < g->n_drop; i++) {
+		bool there = false;
+
+		for (size_t j = 0; j < k->snapshot->tag_count; j++)
+			there = there ||
+				bytes_eq(k->snapshot->tags[j].key, g->drop[i]);
+		n += there;
+		if (!there)
+			msg_warn(&c->msg, "no_such_tag",
+				 "snapshot %.8s has no tag %.*s to remove",
+				 k->hex, (int)g->drop[i].n,
+				 (const char *)g->drop[i].p);
+	}
+	return n;
+}
+
 static enum bc_err change(struct ctx *c, struct err *e)
 {
 	struct pick k = PICK_INIT;
 	struct changes g = { .n_set = 0 };
+	size_t dropped = 0;
 	enum bc_err rc;
 
 	rc = pick_snapshot(&k, c->repo, c->args[0], c->out.began_real, e);
 	if (rc == BC_OK)
 		rc = read_changes(c, &g, e);
-	if (rc == BC_OK && !c->g.dry_run)
+	if (rc == BC_OK)
+		dropped = count_dropped(c, &k, &g);
+	if (rc == BC_OK && !c->g.dry_run && g.n_set + dropped > 0)
 		rc = commit(c, &k, &g, e);
 	if (rc == BC_OK) {
 		out_count_text(&c->out, "snapshot_id", k.hex);
 		out_count_u64(&c->out, "set_tags", g.n_set);
-		out_count_u64(&c->out, "removed_tags", g.n_drop);
-		msg_note(&c->msg, "%s snapshot %.8s",
-			 c->g.dry_run ? "would tag" : "tagged", k.hex);
+		out_count_u64(&c->out, "removed_tags", dropped);
+		if (g.n_set + dropped > 0)
+			msg_note(&c->msg, "%s snapshot %.8s",
+				 c->g.dry_run ? "would tag" : "tagged", k.hex);
 	}
 	free(g.set);
 	free(g.drop);

@@ -282,6 +282,7 @@ static enum bc_err not_found(struct repo *r, const struct snap_key *key,
 	struct similar m = { .typed = bytes_str(key->name),
 			     .best = TYPOS_MAX + 1 };
 	struct catalog_select q = { .limit = NAMES_MAX };
+	const struct catalog_snapshot latest = { .name = bytes_str("latest") };
 	uint64_t count = 0;
 
 	if (catalog_count(r->catalog, &count, NULL) == BC_OK && count == 0) {
@@ -302,7 +303,8 @@ static enum bc_err not_found(struct repo *r, const struct snap_key *key,
 		err_hint(e, "`blobctl ls` lists them");
 		return BC_ENOTFOUND;
 	}
-	if (catalog_walk(r->catalog, &q, look_at_name, &m, NULL) != BC_OK)
+	if (catalog_walk(r->catalog, &q, look_at_name, &m, NULL) != BC_OK ||
+	    look_at_name(&m, &latest, NULL) != BC_OK)
 		m.best = TYPOS_MAX + 1;
 	if (m.same > 0) {
 		err_set(e, BC_ENOTFOUND, "%.*s has %llu snapshot%s, none %s",

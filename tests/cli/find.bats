@@ -62,6 +62,11 @@ $one:src/b.c" ]
 	has ":src/blank name'"
 }
 
+@test "a person is told that nothing was found" {
+	on_terminal "'$BLOBCTL' --no-pager find nonesuch"
+	has "nothing found in "
+}
+
 @test "nothing found is no failure; json has matches" {
 	run --separate-stderr blobctl find nonesuch
 	status_is 0

@@ -28,6 +28,18 @@ three() {
 	run --separate-stderr blobctl ls
 	status_is 0
 	[ -z "$output$stderr" ]
+	on_terminal "'$BLOBCTL' --no-pager ls"
+	has "no snapshots yet: blobctl put PATH makes one"
+}
+
+@test "a mistyped key gets the right suggestion" {
+	three
+	blobctl -q put f --name=pictures
+	for pair in latst:latest pictrues:pictures lastest:latest; do
+		run --separate-stderr blobctl cat "${pair%%:*}:f"
+		status_is 4
+		err_has "did you mean ${pair##*:}?"
+	done
 }
 
 @test "on a pipe: tab-separated, no header, newest first" {

@@ -26,6 +26,11 @@ tags() { blobctl ls --format='{tags}'; }
 	[ "$(tags)" = "b=2 d=4" ]
 	blobctl -q tag latest --remove=nonesuch
 	[ "$(tags)" = "b=2 d=4" ]
+	run --separate-stderr blobctl --json tag latest --remove=nonesuch --remove=b
+	status_is 0
+	err_has "has no tag nonesuch to remove"
+	has '"removed_tags":1'
+	blobctl -q tag latest b=2
 	[ "$(blobctl ls --format='{id}')" = "$id" ]
 	[ "$(blobctl cat latest:tag=b=2:f)" = x ]
 	run blobctl cat latest:tag=a=1:f
