@@ -152,6 +152,6 @@ enum bc_err ctx_usage(const struct ctx *c, struct err *e, const char *fmt, ...)
 /* The entries; one per file. */
 extern const struct cmd cmd_init, cmd_put, cmd_get, cmd_cat, cmd_ls, cmd_find,
 	cmd_diff, cmd_tag, cmd_rm, cmd_stats, cmd_check, cmd_doctor, cmd_bench,
-	cmd_version, cmd_help;
+	cmd_version, cmd_help, cmd_complete;
 
 #endif

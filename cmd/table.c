@@ -7,10 +7,10 @@
 
 /* In the order of the overview. */
 const struct cmd *const cmd_table[] = {
-	&cmd_init,  &cmd_put,	&cmd_get,     &cmd_cat,
-	&cmd_ls,    &cmd_find,	&cmd_diff,    &cmd_tag,
-	&cmd_rm,    &cmd_stats, &cmd_check,   &cmd_doctor,
-	&cmd_bench, &cmd_help,	&cmd_version, NULL,
+	&cmd_init,     &cmd_put,    &cmd_get,	&cmd_cat,  &cmd_ls,
+	&cmd_find,     &cmd_diff,   &cmd_tag,	&cmd_rm,   &cmd_stats,
+	&cmd_check,    &cmd_doctor, &cmd_bench, &cmd_help, &cmd_version,
+	&cmd_complete, NULL,
 };
 
 const struct globals global_defaults = {
@@ -162,6 +162,8 @@ enum bc_err cmd_unknown(const char *word, struct err *e)
 		return BC_EUSAGE;
 	}
 	for (const struct cmd *const *c = cmd_table; *c != NULL; c++) {
+		if ((*c)->needs & CMD_HIDDEN)
+			continue;
 		suggest_offer(&s, (*c)->name);
 		for (const char *const *a = (*c)->aliases;
 		     a != NULL && *a != NULL; a++)
