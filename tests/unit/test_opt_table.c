@@ -102,10 +102,11 @@ static void cut_to_the_width(void)
 
 	begin_sink(&k, true, 44);
 	put_snapshots(&k.o, NULL);
-	end_sink(&k, "ID        TIME                           NA\xe2\x80\xa6\n"
-		     "01234567  1970-01-01 09:00:00  3 h ago   h\xc3\xa4"
+	/* How long ago, seconds and files are given up for the names. */
+	end_sink(&k, "ID        TIME              NAME          S\xe2\x80\xa6\n"
+		     "01234567  1970-01-01 09:00  h\xc3\xa4user    1.50 "
 		     "\xe2\x80\xa6\n"
-		     "01234567  1970-01-01 00:00:00  12 h ago  a\\"
+		     "01234567  1970-01-01 00:00  a\\\xe2\x80\xa6n\\xff       "
 		     "\xe2\x80\xa6\n");
 }
 
