@@ -7,7 +7,7 @@
 #include "repo/repo.h"
 
 struct repo_health {
-	int superblocks; /* whole copies of two */
+	int superblocks;			 /* whole copies of two */
 	bool catalog_in_memory, index_in_memory; /* it cannot be written */
 	uint64_t index_generation;
 	uint64_t index_chunks;
