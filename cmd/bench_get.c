@@ -390,23 +390,17 @@ static enum bc_err open_piece(struct reader *t, struct shot *s, unsigned i,
 {
 	struct piece *p = &s->piece[i];
 	const uint8_t *raw = s->buf + p->at + p->lead;
-	struct block_head h;
+	struct buf *plain = &s->plain[i];
 	enum bc_err rc;
 
 	if (!p->whole) {
 		p->plain = bytes_of(raw, p->length);
 		return BC_OK;
 	}
-	rc = block_head_decode(bytes_of(raw, BLOCK_HEAD_BYTES), &h, e);
-	if (rc == BC_OK && h.stored != p->block.stored)
-		rc = err_set(e, BC_EDAMAGE,
-			     "a block and its directory "
-			     "disagree");
+	rc = block_open_to(&p->block, bytes_of(raw, p->req.len - p->lead),
+			   t->dec, plain, e);
 	if (rc == BC_OK)
-		rc = block_open(&h, bytes_of(raw + BLOCK_HEAD_BYTES, h.stored),
-				t->dec, &s->plain[i], e);
-	if (rc == BC_OK)
-		p->plain = bytes_of(s->plain[i].p + p->start, p->length);
+		p->plain = bytes_of(plain->p + p->start, p->length);
 	return rc;
 }
 

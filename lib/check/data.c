@@ -279,27 +279,12 @@ static enum bc_err flush(struct reader *r, struct err *e)
 static enum bc_err decode(struct reader *r, const struct dir_block *b,
 			  struct bytes raw, uint8_t *to, struct err *e)
 {
-	struct bytes stored = bytes_of(raw.p + BLOCK_HEAD_BYTES, b->stored);
-	struct block_head h;
-	enum bc_err rc = block_head_decode(raw, &h, e);
+	struct bytes plain;
+	enum bc_err rc = block_open_in(b, raw, r->dec, to, &plain, e);
 
-	if (rc == BC_OK &&
-	    (h.stored != b->stored || h.plain != b->plain ||
-	     h.chunks != b->chunks || h.first_slot != b->first_slot ||
-	     h.kind != (enum block_kind)b->kind ||
-	     h.codec != (enum block_codec)b->codec))
-		rc = err_set(e, BC_EDAMAGE,
-			     "the block and the directory disagree");
-	if (rc == BC_OK)
-		rc = block_check(&h, stored, e);
-	if (rc != BC_OK)
-		return rc;
-	if (h.codec == BLOCK_ZSTD) {
-		rc = codec_decompress(r->dec, stored, to, h.plain, e);
-		return rc == BC_EINVAL ? BC_EDAMAGE : rc;
-	}
-	memcpy(to, stored.p, h.plain);
-	return BC_OK;
+	if (rc == BC_OK && plain.p != to)
+		memcpy(to, plain.p, plain.n);
+	return rc;
 }
 
 static enum bc_err lose_block(struct reader *r, const struct pack_dir *d,

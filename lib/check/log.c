@@ -287,13 +287,12 @@ static enum bc_err check_blocks(struct check *c, const struct group *g,
 		uint64_t offset = b->offset;
 		struct check_at at = { .file = file, .offset = &offset };
 		struct err why = ERR_INIT;
-		struct block_head h;
-		struct bytes stored;
+		struct bytes raw;
 
 		c->res.chunks += b->chunks;
-		rc = group_block(g, i, &h, &stored, &why);
+		rc = group_block(g, i, &raw, &why);
 		if (rc == BC_OK)
-			rc = block_check(&h, stored, &why);
+			rc = block_check_in(b, raw, &why);
 		if (rc != BC_OK) {
 			check_tell(c, CHECK_DAMAGE, &at, COPY_NEXT, "%s",
 				   why.text);

@@ -323,47 +323,40 @@ enum bc_err group_decode(struct bytes raw, uint64_t offset,
 	return BC_OK;
 }
 
+/* Where block i lies in the bytes of its group. */
+static enum bc_err block_in(const struct group *g, uint32_t i,
+			    struct bytes group, struct bytes *out,
+			    struct err *e)
+{
+	const struct dir_block *b = &g->dir->blocks[i];
+	uint64_t at = b->offset - g->offset;
+	uint64_t n = BLOCK_HEAD_BYTES + (uint64_t)b->stored;
+
+	if (b->offset < g->offset || at + n > g->head.length)
+		return err_set(e, BC_EDAMAGE, "a block outside its group");
+	*out = bytes_of(group.p + at, (size_t)n);
+	return BC_OK;
+}
+
 enum bc_err group_check_blocks(const struct group *g, struct bytes raw,
 			       struct err *e)
 {
 	if (raw.n < g->head.length)
 		return not_here(e, "end");
 	for (uint32_t i = 0; g->dir != NULL && i < g->dir->n_blocks; i++) {
-		const struct dir_block *b = &g->dir->blocks[i];
-		uint64_t at = b->offset - g->offset;
-		struct block_head h;
+		struct bytes block;
 
-		if (b->offset < g->offset ||
-		    at + BLOCK_HEAD_BYTES + b->stored > g->head.length ||
-		    block_head_decode(bytes_of(raw.p + at, BLOCK_HEAD_BYTES),
-				      &h, NULL) != BC_OK ||
-		    h.stored != b->stored ||
-		    block_check(
-			    &h,
-			    bytes_of(raw.p + at + BLOCK_HEAD_BYTES, h.stored),
-			    NULL) != BC_OK)
+		if (block_in(g, i, raw, &block, NULL) != BC_OK ||
+		    block_check_in(&g->dir->blocks[i], block, NULL) != BC_OK)
 			return not_here(e, "block");
 	}
 	return BC_OK;
 }
 
-enum bc_err group_block(const struct group *g, uint32_t i, struct block_head *h,
-			struct bytes *stored, struct err *e)
+enum bc_err group_block(const struct group *g, uint32_t i, struct bytes *raw,
+			struct err *e)
 {
-	const struct dir_block *b = &g->dir->blocks[i];
-	uint64_t at = b->offset - g->offset;
-	enum bc_err rc;
-
-	if (b->offset < g->offset ||
-	    at + BLOCK_HEAD_BYTES + b->stored > g->head.length)
-		return err_set(e, BC_EDAMAGE, "a block outside its group");
-	rc = block_head_decode(bytes_of(g->raw + at, BLOCK_HEAD_BYTES), h, e);
-	if (rc == BC_OK && h->stored != b->stored)
-		rc = err_set(e, BC_EDAMAGE,
-			     "a block and its directory disagree");
-	if (rc == BC_OK)
-		*stored = bytes_of(g->raw + at + BLOCK_HEAD_BYTES, h->stored);
-	return rc;
+	return block_in(g, i, bytes_of(g->raw, (size_t)g->head.length), raw, e);
 }
 
 void group_free(struct group *g)

@@ -91,12 +91,12 @@ BC_MUST_CHECK enum bc_err group_check_blocks(const struct group *g,
 					     struct bytes raw, struct err *e);
 
 /*
- * group_block - the stored bytes and header of block i of the group's
- * directory; raw bytes must have been asked for. BC_EDAMAGE.
+ * group_block - header and stored bytes of block i of the group's directory,
+ * as they are: for block_open_in(). Raw bytes must have been asked for.
+ * BC_EDAMAGE.
  */
 BC_MUST_CHECK enum bc_err group_block(const struct group *g, uint32_t i,
-				      struct block_head *h,
-				      struct bytes *stored, struct err *e);
+				      struct bytes *raw, struct err *e);
 
 void group_free(struct group *g);
 

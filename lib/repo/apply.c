@@ -4,7 +4,6 @@
 
 #include <stdlib.h>
 
-#include "hash/sha256.h"
 #include "pack/open.h"
 #include "repo/state.h"
 #include "repo/views.h"
@@ -17,9 +16,7 @@ static enum bc_err group_chunk(struct repo *r, const struct group *g,
 			       struct bytes *out, uint16_t *slot, struct err *e)
 {
 	const struct pack_dir *d = g->dir;
-	struct block_head h;
-	struct bytes stored;
-	struct digest check;
+	struct bytes raw;
 	enum bc_err rc;
 	uint32_t i = 0;
 
@@ -28,17 +25,14 @@ static enum bc_err group_chunk(struct repo *r, const struct group *g,
 	if (d == NULL || i == d->n_chunks)
 		return err_set(e, BC_EDAMAGE,
 			       "a snapshot's record is not in its group");
-	rc = group_block(g, d->block_of[i], &h, &stored, e);
+	rc = group_block(g, d->block_of[i], &raw, e);
 	if (rc == BC_OK)
-		rc = block_open(&h, stored, r->dec, block, e);
+		rc = block_open_to(&d->blocks[d->block_of[i]], raw, r->dec,
+				   block, e);
+	if (rc == BC_OK)
+		rc = pack_dir_chunk(d, i, buf_bytes(block), out, e);
 	if (rc != BC_OK)
 		return rc;
-	if (d->starts[i] + (size_t)d->lengths[i] > block->n)
-		return err_set(e, BC_EDAMAGE, "a block is too short");
-	*out = bytes_of(block->p + d->starts[i], d->lengths[i]);
-	sha256_one(*out, &check);
-	if (!digest_eq(&check, id))
-		return err_set(e, BC_EDAMAGE, "a snapshot's record is damaged");
 	*slot = (uint16_t)(d->base_slot + i);
 	return BC_OK;
 }

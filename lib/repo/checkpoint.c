@@ -4,7 +4,6 @@
 
 #include <stdlib.h>
 
-#include "hash/sha256.h"
 #include "log/checkpoint.h"
 #include "log/list.h"
 #include "pack/open.h"
@@ -246,34 +245,22 @@ static enum bc_err open_block(struct load *l, const struct source *s,
 			      uint32_t i, struct err *e)
 {
 	const struct dir_block *b = &s->dir->blocks[i];
-	struct block_head h;
-	struct bytes stored;
-	uint8_t *raw;
+	struct bytes raw;
 	enum bc_err rc;
 
 	if (l->held == s && l->held_block == i)
 		return BC_OK;
 	l->held = NULL;
+	if (b->kind != BLOCK_CHECKPOINT)
+		return damaged(e, "a part of it is in a block of another kind");
 	if (s->file == NULL) {
-		rc = group_block(l->group, i, &h, &stored, e);
-	} else {
-		buf_clear(&l->stored);
-		if (buf_extend(&l->stored, BLOCK_HEAD_BYTES + b->stored,
-			       &raw) != BC_OK)
-			return err_set(e, BC_ENOMEM, "no memory for a block");
-		rc = io_file_pread(s->file, raw, l->stored.n, b->offset, e);
+		rc = group_block(l->group, i, &raw, e);
 		if (rc == BC_OK)
-			rc = block_head_decode(buf_bytes(&l->stored), &h, e);
-		if (rc == BC_OK && h.stored != b->stored)
-			rc = damaged(e, "a block and its directory "
-					"disagree");
-		stored = bytes_of(raw + BLOCK_HEAD_BYTES, b->stored);
+			rc = block_open_to(b, raw, l->r->dec, &l->plain, e);
+	} else {
+		rc = block_read(s->file, b, l->r->dec, &l->stored, &l->plain,
+				e);
 	}
-	if (rc == BC_OK && h.kind != BLOCK_CHECKPOINT)
-		rc = damaged(e, "a part of it is in a block of another "
-				"kind");
-	if (rc == BC_OK)
-		rc = block_open(&h, stored, l->r->dec, &l->plain, e);
 	if (rc == BC_OK) {
 		l->held = s;
 		l->held_block = i;
@@ -285,7 +272,6 @@ static enum bc_err open_block(struct load *l, const struct source *s,
 static enum bc_err fetch(struct load *l, const struct digest *id,
 			 struct bytes *out, struct err *e)
 {
-	struct digest check;
 	enum bc_err rc;
 
 	for (size_t i = 0; i < l->n_sources; i++) {
@@ -299,17 +285,10 @@ static enum bc_err fetch(struct load *l, const struct digest *id,
 		c = (s->next + k) % n;
 		s->next = c + 1;
 		rc = open_block(l, s, s->dir->block_of[c], e);
-		if (rc != BC_OK)
-			return rc;
-		if (s->dir->starts[c] + (uint64_t)s->dir->lengths[c] >
-		    l->plain.n)
-			return damaged(e, "a block is too short");
-		*out = bytes_of(l->plain.p + s->dir->starts[c],
-				s->dir->lengths[c]);
-		sha256_one(*out, &check);
-		if (!digest_eq(&check, id))
-			return damaged(e, "a part of it is not what it was");
-		return BC_OK;
+		return rc == BC_OK
+			       ? pack_dir_chunk(s->dir, c, buf_bytes(&l->plain),
+						out, e)
+			       : rc;
 	}
 	return damaged(e, "a part of it is missing");
 }
@@ -430,9 +409,6 @@ static enum bc_err read_record(struct load *l, const struct dir_ref *d,
 {
 	uint32_t i = (uint32_t)p->slot - d->dir->base_slot;
 	const struct dir_block *b = &d->dir->blocks[d->dir->block_of[i]];
-	struct block_head h;
-	struct digest check;
-	uint8_t *raw;
 	enum bc_err rc = BC_OK;
 
 	l->held = NULL;
@@ -442,28 +418,15 @@ static enum bc_err read_record(struct load *l, const struct dir_ref *d,
 		l->file_pack = p->pack;
 		rc = repo_open_pack(l->r, &d->pack, false, &l->file, e);
 	}
-	buf_clear(&l->stored);
-	if (rc == BC_OK &&
-	    buf_extend(&l->stored, BLOCK_HEAD_BYTES + b->stored, &raw) != BC_OK)
-		rc = err_set(e, BC_ENOMEM, "no memory for a block");
 	if (rc == BC_OK)
-		rc = io_file_pread(l->file, raw, l->stored.n, b->offset, e);
+		rc = block_read(l->file, b, l->r->dec, &l->stored, &l->plain,
+				e);
 	if (rc == BC_OK)
-		rc = block_head_decode(buf_bytes(&l->stored), &h, e);
-	if (rc == BC_OK && h.stored != b->stored)
-		rc = damaged(e, "a block and its directory disagree");
-	if (rc == BC_OK)
-		rc = block_open(&h, bytes_of(raw + BLOCK_HEAD_BYTES, h.stored),
-				l->r->dec, &l->plain, e);
-	if (rc != BC_OK)
-		return rc;
-	if (d->dir->starts[i] + (uint64_t)d->dir->lengths[i] > l->plain.n)
-		return damaged(e, "a block is too short");
-	*out = bytes_of(l->plain.p + d->dir->starts[i], d->dir->lengths[i]);
-	sha256_one(*out, &check);
-	return digest_eq(&check, &p->id)
-		       ? BC_OK
-		       : damaged(e, "a snapshot's record is damaged");
+		rc = pack_dir_chunk(d->dir, i, buf_bytes(&l->plain), out, e);
+	/* The directory may name another chunk in this place. */
+	if (rc == BC_OK && !digest_eq(&d->dir->ids[i], &p->id))
+		rc = damaged(e, "a snapshot's record is damaged");
+	return rc;
 }
 
 static enum bc_err add_snapshot(struct load *l,

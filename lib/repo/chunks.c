@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "codec/zstd.h"
-#include "hash/sha256.h"
 #include "pack/open.h"
 #include "repo/dirs.h"
 #include "repo/state.h"
@@ -185,27 +184,11 @@ static enum bc_err load_block(struct chunk_reader *c,
 			      struct err *e)
 {
 	struct io_file *f = NULL;
-	struct block_head h;
-	uint8_t *raw;
 	enum bc_err rc = pack_file(c, pack, &f, e);
 
-	if (rc != BC_OK)
-		return rc;
-	buf_clear(&c->stored);
-	if (buf_extend(&c->stored, BLOCK_HEAD_BYTES + b->stored, &raw) != BC_OK)
-		return err_set(e, BC_ENOMEM, "no memory for a block");
-	rc = io_file_pread(f, raw, c->stored.n, b->offset, e);
 	if (rc == BC_OK)
-		rc = block_head_decode(buf_bytes(&c->stored), &h, e);
-	if (rc == BC_OK &&
-	    (h.stored != b->stored || h.plain != b->plain ||
-	     h.chunks != b->chunks || h.first_slot != b->first_slot))
-		rc = err_set(e, BC_EDAMAGE,
-			     "a block and its directory disagree");
-	if (rc == BC_OK)
-		rc = block_open(&h, bytes_of(raw + BLOCK_HEAD_BYTES, h.stored),
-				c->dec, plain, e);
-	if (rc == BC_EDAMAGE)
+		rc = block_read(f, b, c->dec, &c->stored, plain, e);
+	if (rc == BC_EDAMAGE && f != NULL)
 		err_wrap(e, "%s at byte %u", io_file_path(f), b->offset);
 	return rc;
 }
@@ -243,25 +226,19 @@ static enum bc_err get_block(struct chunk_reader *c,
 	return BC_OK;
 }
 
-static enum bc_err read_place(struct chunk_reader *c, const struct digest *id,
+static enum bc_err read_place(struct chunk_reader *c,
 			      const struct chunk_place *p, struct bytes *out,
 			      struct err *e)
 {
 	struct bytes plain;
-	struct digest check;
 	enum bc_err rc = get_block(c, p, &plain, e);
 
 	if (rc != BC_OK)
 		return rc;
-	/* pack_dir_decode() has made sure that chunks lie in their block. */
-	*out = bytes_of(plain.p + p->dir->starts[p->chunk],
-			p->dir->lengths[p->chunk]);
-	sha256_one(*out, &check);
-	if (!digest_eq(&check, id))
-		return err_set(e, BC_EDAMAGE,
-			       "a chunk of pack %u is not what it was",
-			       p->pack);
-	return BC_OK;
+	rc = pack_dir_chunk(p->dir, p->chunk, plain, out, e);
+	if (rc == BC_EDAMAGE)
+		err_wrap(e, "pack %u", p->pack);
+	return rc;
 }
 
 enum bc_err chunk_read(struct chunk_reader *c, const struct digest *id,
@@ -280,7 +257,7 @@ enum bc_err chunk_read(struct chunk_reader *c, const struct digest *id,
 		if (rc != BC_OK && skip > 0)
 			break;
 		if (rc == BC_OK) {
-			rc = read_place(c, id, &p, out, &one);
+			rc = read_place(c, &p, out, &one);
 			chunk_place_put(c->r, &p);
 			if (rc == BC_OK)
 				return BC_OK;

@@ -67,7 +67,7 @@ static int cmp_order(const void *pa, const void *pb)
 
 static uint64_t block_end(const struct ref *r)
 {
-	return (uint64_t)r->block + BLOCK_HEAD_BYTES + r->stored;
+	return (uint64_t)r->block.offset + BLOCK_HEAD_BYTES + r->block.stored;
 }
 
 /* May `r` join the job that ends at `end`? */
@@ -77,11 +77,11 @@ static bool joins(const struct job *j, uint64_t end, const struct ref *r,
 	if (r->pack != j->pack)
 		return false;
 	/* A block is decoded once, unless half the tree is one chunk. */
-	if (r->pack != 0 && r->block == last->block)
+	if (r->pack != 0 && r->block.offset == last->block.offset)
 		return j->n < JOB_REFS_MAX;
 	if (j->n >= JOB_REFS)
 		return false;
-	return r->pack == 0 || (r->block <= end + JOB_GAP_BYTES &&
+	return r->pack == 0 || (r->block.offset <= end + JOB_GAP_BYTES &&
 				block_end(r) - j->from <= JOB_BYTES);
 }
 
@@ -92,7 +92,7 @@ void batch_plan(struct batch *b)
 
 	for (uint32_t i = 0; i < b->n; i++)
 		b->order[i] = (struct order){ (uint64_t)b->refs[i].pack << 32 |
-						      b->refs[i].block,
+						      b->refs[i].block.offset,
 					      b->refs[i].start, i };
 	qsort(b->order, b->n, sizeof(*b->order), cmp_order);
 	for (uint32_t i = 0; i < b->n; i++) {
@@ -102,7 +102,7 @@ void batch_plan(struct batch *b)
 		if (j == NULL || !joins(j, end, r, b->sorted[i - 1])) {
 			j = &b->jobs[b->n_jobs++];
 			*j = (struct job){ .pack = r->pack, .first = i };
-			j->from = round_down(r->block, IO_ALIGN);
+			j->from = round_down(r->block.offset, IO_ALIGN);
 			end = 0;
 		}
 		j->n++;
@@ -143,8 +143,6 @@ static bool follows(struct locator *l, const struct digest *id)
 
 enum bc_err locator_find(struct locator *l, struct ref *ref, struct err *e)
 {
-	const struct dir_block *b;
-
 	if (!follows(l, &ref->id)) {
 		struct chunk_place p = { .dir = NULL };
 		enum bc_err rc = repo_locate(l->r, &ref->id, 0, &p, e);
@@ -157,16 +155,11 @@ enum bc_err locator_find(struct locator *l, struct ref *ref, struct err *e)
 		chunk_place_put(l->r, &l->last);
 		l->last = p;
 	}
-	b = &l->last.dir->blocks[l->last.block];
 	if (l->last.dir->lengths[l->last.chunk] != ref->length)
 		return err_set(e, BC_EDAMAGE,
 			       "a chunk is not as long as its file says");
 	ref->pack = l->last.pack;
-	ref->block = b->offset;
-	ref->stored = b->stored;
-	ref->plain = b->plain;
-	ref->first_slot = b->first_slot;
-	ref->chunks = b->chunks;
+	ref->block = l->last.dir->blocks[l->last.block];
 	ref->start = l->last.dir->starts[l->last.chunk];
 	return BC_OK;
 }

@@ -25,15 +25,11 @@ enum {
 /* A place in a file, and the chunk that belongs there. */
 struct ref {
 	struct digest id;
-	uint32_t pack;	 /* local number; 0: no chunk, but zeros, or nothing */
-	uint32_t block;	 /* offset of the block's header in the pack */
-	uint32_t stored; /* as the pack's directory says */
-	uint32_t plain;
-	uint16_t first_slot;
-	uint16_t chunks;
-	uint32_t start;	 /* in the block's plain bytes */
-	uint64_t length; /* of the chunk or the zeros */
-	uint64_t offset; /* in the file */
+	uint32_t pack; /* local number; 0: no chunk, but zeros, or nothing */
+	struct dir_block block; /* as the pack's directory says */
+	uint32_t start;		/* in the block's plain bytes */
+	uint64_t length;	/* of the chunk or the zeros */
+	uint64_t offset;	/* in the file */
 	void *owner;
 };
 

@@ -201,30 +201,21 @@ static void await(struct loader *l, struct loader_slot *s)
 static const uint8_t *open_block(struct loader *l, const struct loader_slot *s,
 				 const struct ref *r, uint8_t *to)
 {
-	uint64_t at = r->block - s->job->from;
-	struct block_head h;
-	struct bytes stored;
+	uint64_t at = r->block.offset - s->job->from;
+	struct bytes plain;
 
-	if (at + BLOCK_HEAD_BYTES + r->stored > s->req.done ||
-	    block_head_decode(bytes_of(s->buf + at, BLOCK_HEAD_BYTES), &h,
-			      NULL) != BC_OK)
+	if (at > s->req.done ||
+	    block_open_in(&r->block,
+			  bytes_of(s->buf + at, s->req.done - (size_t)at),
+			  l->dec, to, &plain, NULL) != BC_OK)
 		return NULL;
-	if (h.stored != r->stored || h.plain != r->plain ||
-	    h.chunks != r->chunks || h.first_slot != r->first_slot)
-		return NULL;
-	stored = bytes_of(s->buf + at + BLOCK_HEAD_BYTES, h.stored);
-	if (block_check(&h, stored, NULL) != BC_OK)
-		return NULL;
-	if (h.codec == BLOCK_RAW)
-		return h.stored == h.plain ? stored.p : NULL;
-	if (codec_decompress(l->dec, stored, to, h.plain, NULL) != BC_OK)
-		return NULL;
-	return to;
+	return plain.p;
 }
 
 static bool same_block(const struct ref *a, const struct ref *b)
 {
-	return a->block == b->block; /* of one job, hence of one pack */
+	return a->block.offset ==
+	       b->block.offset; /* of one job, hence of one pack */
 }
 
 /* Room for n references. */
@@ -256,17 +247,18 @@ static size_t load_group(struct loader *l, const struct loader_slot *s,
 		const struct ref *b = v[i];
 		const uint8_t *p = NULL;
 
-		if (used > 0 && used + b->plain > LOADER_GROUP_BYTES)
+		if (used > 0 && used + b->block.plain > LOADER_GROUP_BYTES)
 			break;
 		if (grow(&l->plain, &l->plain_cap,
-			 max_size(used + b->plain, LOADER_GROUP_BYTES)))
+			 max_size(used + b->block.plain, LOADER_GROUP_BYTES)))
 			p = open_block(l, s, b, l->plain + used);
-		used += b->plain;
+		used += b->block.plain;
 		for (; i < n && same_block(b, v[i]); i++) {
 			struct loader_got *g = &l->got[i];
 
 			g->p = NULL;
-			if (p == NULL || v[i]->length > b->plain - v[i]->start)
+			if (p == NULL ||
+			    v[i]->length > b->block.plain - v[i]->start)
 				continue;
 			g->p = p + v[i]->start;
 			if (i > 0 && g[-1].p == g->p &&

@@ -39,14 +39,13 @@ static void use_blocks(struct group *g, struct bytes raw, struct codec_dec *dec)
 	memcpy(g->raw, raw.p, raw.n);
 	for (uint32_t i = 0; whole && g->dir != NULL && i < g->dir->n_blocks;
 	     i++) {
-		struct block_head h;
-		struct bytes stored;
+		const struct dir_block *b = &g->dir->blocks[i];
+		struct bytes block;
 
-		MUST(group_block(g, i, &h, &stored, NULL) == BC_OK);
-		MUST(stored.p >= g->raw &&
-		     stored.p + stored.n <= g->raw + raw.n);
-		if (h.plain <= PLAIN_MAX)
-			(void)!block_open(&h, stored, dec, &plain, NULL);
+		MUST(group_block(g, i, &block, NULL) == BC_OK);
+		MUST(block.p >= g->raw && block.p + block.n <= g->raw + raw.n);
+		if (b->plain <= PLAIN_MAX)
+			(void)!block_open_to(b, block, dec, &plain, NULL);
 	}
 	buf_fini(&plain);
 }

@@ -181,8 +181,8 @@ static struct ref *add(struct batch *b, uint32_t pack, uint32_t block,
 
 	CHECK(r != NULL);
 	r->pack = pack;
-	r->block = block;
-	r->stored = stored;
+	r->block.offset = block;
+	r->block.stored = stored;
 	r->start = start;
 	return r;
 }
@@ -257,8 +257,10 @@ static void planned_at_random(void)
 
 				CHECK_EQ(r->pack, job->pack);
 				CHECK(r->pack == 0 ||
-				      (r->block >= job->from &&
-				       r->block + 64 + (uint64_t)r->stored <=
+				      (r->block.offset >= job->from &&
+				       r->block.offset + 64 +
+						       (uint64_t)r->block
+							       .stored <=
 					       job->from + job->bytes));
 			}
 			at += job->n;
