@@ -173,6 +173,7 @@ class Repo:
         self.chunks = {}       # digest: (number of its block, place, length)
         self.cache = {}        # number of a block: its plain bytes
         self.cached = 0        # plain bytes of these
+        self.parts = {}        # (path, offset) of a raw block: CRCs of its parts
         self.snapshots = {}    # digest: what its record says, in order of making
         self.retagged = []     # (digest, {to set}, [to remove])
         self.id = self.superblock()
@@ -344,7 +345,14 @@ class Repo:
             need(at == plain, 'a directory contradicts itself')
             out.append((Block(path, offset, stored, plain, n, kind, codec), chunks))
             k += n
-        need(k == n_chunks and c.at == len(listing), 'a directory contradicts itself')
+        need(k == n_chunks, 'a directory contradicts itself')
+        if c.at < len(listing):
+            for block, _ in out:
+                if block.codec == 0 and block.stored > 4096:
+                    first, last = block.offset + 64, block.offset + 63 + block.stored
+                    self.parts[path, block.offset] = [
+                        c.u(4) for _ in range(first // 4096, last // 4096 + 1)]
+            need(c.at == len(listing), 'a directory contradicts itself')
         return out
 
     def add_blocks(self, listed):
@@ -701,7 +709,19 @@ def extract(repo, text, dest):
         finish(full, e)
 
 
+def verify_parts(repo):
+    for block in repo.blocks:
+        sums = repo.parts.get((block.path, block.offset), ())
+        at = block.offset + 64
+        stored = repo.read(block.path, at, block.stored) if sums else b''
+        for i, crc in enumerate(sums):
+            lo, hi = (max((at // 4096 + k) * 4096 - at, 0) for k in (i, i + 1))
+            if crc32c(stored[lo:hi]) != crc:
+                report('part %d of the block at %d of %s' % (i, block.offset, block.path))
+
+
 def verify(repo):
+    verify_parts(repo)
     count = sum(1 for _ in repo.each((id, None) for id in sorted(
         repo.chunks, key=lambda id: repo.chunks[id])))
     for s, r in repo.snapshots.items():

@@ -12,6 +12,7 @@
 #include "hash/sha256.h"
 #include "io/queue.h"
 #include "pack/open.h"
+#include "pack/sums.h"
 #include "repo/dirs.h"
 #include "util/arith.h"
 
@@ -313,6 +314,7 @@ static enum bc_err check_block(struct reader *r, const struct pack_dir *d,
 	struct err why = ERR_INIT;
 	struct bytes raw;
 	uint8_t *to = NULL;
+	uint32_t ordinal = (uint32_t)(b - d->blocks);
 	enum bc_err rc = BC_OK;
 
 	if (r->n > 0 && (r->plain.n + b->plain > BATCH_BYTES ||
@@ -335,6 +337,11 @@ static enum bc_err check_block(struct reader *r, const struct pack_dir *d,
 		r->plain.n -= b->plain;
 		return lose_block(r, d, first, b, &why, e);
 	}
+	/* Its chunks may be right all the same: their ids will tell. */
+	if (sums_have(d, ordinal) && !sums_match(d, ordinal, b->offset, raw))
+		tell(r, b->offset,
+		     "the block is whole, but not what the directory says of "
+		     "its parts");
 	for (uint32_t i = first; i < first + b->chunks; i++) {
 		struct pending *p = &r->pending[r->n];
 

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "pack/sums.h"
 #include "util/arith.h"
 #include "util/crc32c.h"
 #include "util/cursor.h"
@@ -12,6 +13,8 @@ enum {
 	FOOT_CRC_AT = 60,
 	PACK_VERSION = 1,
 	DIR_HEAD_BYTES = 8,
+	/* As many as parts that can lie below 2^32, and one more a block. */
+	SUMS_MAX = (1 << 20) + PACK_CHUNKS_MAX,
 };
 
 static const char head_magic[8] = { 'B', 'L', 'O', 'B', 'P', 'A', 'C', 'K' };
@@ -96,6 +99,7 @@ void dir_builder_init(struct dir_builder *d)
 	buf_init(&d->blocks, (size_t)PACK_CHUNKS_MAX * PACK_DIR_BLOCK_BYTES);
 	buf_init(&d->lengths, (size_t)PACK_CHUNKS_MAX * 4);
 	buf_init(&d->ids, (size_t)PACK_CHUNKS_MAX * DIGEST_BYTES);
+	buf_init(&d->sums, (size_t)SUMS_MAX * 4);
 	d->n_blocks = d->n_chunks = 0;
 	d->plain = 0;
 }
@@ -105,12 +109,13 @@ void dir_builder_fini(struct dir_builder *d)
 	buf_fini(&d->blocks);
 	buf_fini(&d->lengths);
 	buf_fini(&d->ids);
+	buf_fini(&d->sums);
 	dir_builder_clear(d);
 }
 
 void dir_builder_clear(struct dir_builder *d)
 {
-	d->blocks.n = d->lengths.n = d->ids.n = 0;
+	d->blocks.n = d->lengths.n = d->ids.n = d->sums.n = 0;
 	d->n_blocks = d->n_chunks = 0;
 	d->plain = 0;
 }
@@ -178,6 +183,12 @@ enum bc_err dir_builder_add(struct dir_builder *d, const struct dir_block *b,
 	return BC_OK;
 }
 
+enum bc_err dir_builder_sum(struct dir_builder *d, const struct dir_block *b,
+			    struct bytes stored)
+{
+	return sums_make(b, stored, &d->sums);
+}
+
 enum bc_err dir_builder_merge(struct dir_builder *d,
 			      const struct dir_builder *src,
 			      uint32_t shift_offset, uint16_t shift_slot)
@@ -190,6 +201,7 @@ enum bc_err dir_builder_merge(struct dir_builder *d,
 	    buf_add(&d->lengths, src->lengths.p, src->lengths.n) != BC_OK ||
 	    buf_add(&d->ids, src->ids.p, src->ids.n) != BC_OK)
 		return BC_ENOMEM;
+	buf_clear(&d->sums);
 	d->n_blocks += src->n_blocks;
 	d->n_chunks += src->n_chunks;
 	d->plain += src->plain;
@@ -223,16 +235,21 @@ enum bc_err dir_builder_encode(const struct dir_builder *d,
 		rc = buf_add(out, d->lengths.p, d->lengths.n);
 	if (rc == BC_OK)
 		rc = buf_add(out, d->ids.p, d->ids.n);
+	/* A shifted block's parts are others. */
+	if (rc == BC_OK && shift_offset == 0)
+		rc = buf_add(out, d->sums.p, d->sums.n);
 	if (rc != BC_OK)
 		out->n = before;
 	return rc;
 }
 
-static struct pack_dir *dir_alloc(uint32_t n_blocks, uint32_t n_chunks)
+static struct pack_dir *dir_alloc(uint32_t n_blocks, uint32_t n_chunks,
+				  size_t n_sums)
 {
 	size_t blocks = (size_t)n_blocks * sizeof(struct dir_block);
 	size_t chunks = (size_t)n_chunks * (DIGEST_BYTES + 4 + 4 + 2);
-	size_t bytes = sizeof(struct pack_dir) + blocks + chunks;
+	size_t sums = n_sums == 0 ? 0 : (n_blocks + n_sums) * 4;
+	size_t bytes = sizeof(struct pack_dir) + blocks + chunks + sums;
 	struct pack_dir *d = malloc(bytes);
 	uint8_t *at;
 
@@ -246,6 +263,12 @@ static struct pack_dir *dir_alloc(uint32_t n_blocks, uint32_t n_chunks)
 	at += (size_t)n_chunks * 4;
 	d->starts = (uint32_t *)(void *)at;
 	at += (size_t)n_chunks * 4;
+	d->sums = d->sum_of = NULL;
+	if (n_sums > 0) {
+		d->sum_of = (uint32_t *)(void *)at;
+		d->sums = d->sum_of + n_blocks;
+		at += sums;
+	}
 	d->block_of = (uint16_t *)(void *)at;
 	at += (size_t)n_chunks * 2;
 	d->ids = (struct digest *)(void *)at;
@@ -277,6 +300,7 @@ static bool place_chunks(struct pack_dir *d, uint32_t block, uint32_t first)
 static bool block_sound(const struct dir_block *b)
 {
 	return b->plain <= BLOCK_PLAIN_MAX_BYTES && b->stored <= b->plain &&
+	       (b->codec != BLOCK_RAW || b->stored == b->plain) &&
 	       b->codec <= BLOCK_ZSTD && b->cipher <= BLOCK_AES_256_GCM;
 }
 
@@ -302,13 +326,40 @@ static bool place_blocks(struct pack_dir *d, const uint8_t *raw)
 	return next == d->n_chunks && end <= UINT32_MAX;
 }
 
+/* How many checksums of parts there are in a directory that has any. */
+static uint64_t count_sums(struct bytes blocks)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < blocks.n; i += PACK_DIR_BLOCK_BYTES) {
+		struct dir_block b = dir_block_read(blocks.p + i);
+
+		n += sums_count(&b);
+	}
+	return n;
+}
+
+static void place_sums(struct pack_dir *d, struct bytes raw)
+{
+	uint64_t at = 0;
+
+	if (d->sums == NULL)
+		return;
+	for (uint32_t i = 0; i < d->n_blocks; i++) {
+		d->sum_of[i] = (uint32_t)at;
+		at += sums_count(&d->blocks[i]);
+	}
+	for (size_t i = 0; i < raw.n / 4; i++)
+		d->sums[i] = le_get32(raw.p + 4 * i);
+}
+
 enum bc_err pack_dir_decode(struct bytes raw, struct pack_dir **out,
 			    struct err *e)
 {
 	struct cursor c = cursor_of(raw);
 	uint32_t n_blocks = cursor_u32(&c);
 	uint32_t n_chunks = cursor_u32(&c);
-	struct bytes blocks, lengths, ids;
+	struct bytes blocks, lengths, ids, sums;
 	struct pack_dir *d;
 
 	if (n_chunks > PACK_CHUNKS_MAX || n_blocks > n_chunks)
@@ -316,10 +367,11 @@ enum bc_err pack_dir_decode(struct bytes raw, struct pack_dir **out,
 	blocks = cursor_span(&c, (uint64_t)n_blocks * PACK_DIR_BLOCK_BYTES);
 	lengths = cursor_span(&c, (uint64_t)n_chunks * 4);
 	ids = cursor_span(&c, (uint64_t)n_chunks * DIGEST_BYTES);
-	if (!cursor_done(&c))
+	sums = cursor_span(&c, c.left);
+	if (!cursor_ok(&c) || (sums.n > 0 && sums.n != 4 * count_sums(blocks)))
 		return err_set(e, BC_EDAMAGE,
 			       "a pack directory has impossible lengths");
-	d = dir_alloc(n_blocks, n_chunks);
+	d = dir_alloc(n_blocks, n_chunks, sums.n / 4);
 	if (d == NULL)
 		return err_set(e, BC_ENOMEM, "no memory for a pack directory");
 	for (uint32_t i = 0; i < n_chunks; i++)
@@ -331,6 +383,7 @@ enum bc_err pack_dir_decode(struct bytes raw, struct pack_dir **out,
 		return err_set(e, BC_EDAMAGE,
 			       "a pack directory contradicts itself");
 	}
+	place_sums(d, sums);
 	*out = d;
 	return BC_OK;
 }
@@ -365,7 +418,7 @@ enum bc_err pack_dir_piece(const struct dir_block *b, struct bytes lengths,
 	    ids.n != (size_t)b->chunks * DIGEST_BYTES)
 		return err_set(e, BC_EDAMAGE,
 			       "a pack directory contradicts itself");
-	d = dir_alloc(1, b->chunks);
+	d = dir_alloc(1, b->chunks, 0);
 	if (d == NULL)
 		return err_set(e, BC_ENOMEM, "no memory for a pack directory");
 	d->blocks[0] = *b;

@@ -72,12 +72,14 @@ struct dir_block {
 
 /*
  * A directory while it grows. Owned by one thread; ceilings are those of a
- * pack, so it never holds more than some 2.4 MiB.
+ * pack, so it never holds more than some 7 MiB, and in a pack of 64 MiB half of
+ * that.
  */
 struct dir_builder {
 	struct buf blocks;  /* PACK_DIR_BLOCK_BYTES each */
 	struct buf lengths; /* u32 each */
 	struct buf ids;	    /* digests */
+	struct buf sums;    /* u32 each: of all blocks, or empty */
 	uint32_t n_blocks;
 	uint32_t n_chunks;
 	uint64_t plain;
@@ -101,8 +103,20 @@ BC_MUST_CHECK enum bc_err dir_builder_add(struct dir_builder *d,
 					  const struct digest *ids);
 
 /*
+ * dir_builder_sum - checksums of the parts of the block that was added last,
+ * from its stored bytes: of every block, or of none. It must be where its
+ * offset says.
+ *
+ *   BC_ENOMEM
+ */
+BC_MUST_CHECK enum bc_err dir_builder_sum(struct dir_builder *d,
+					  const struct dir_block *b,
+					  struct bytes stored);
+
+/*
  * dir_builder_merge - list all blocks of src after those of d, moved by the
- * given offset and slot (both may wrap: they are differences).
+ * given offset and slot (both may wrap: they are differences). Checksums of
+ * parts, which belong to a place, are lost.
  *
  *   BC_EFULL, BC_ENOMEM   d may hold a part of them
  */
@@ -136,6 +150,10 @@ struct pack_dir {
 	uint32_t *starts; /* offset of a chunk within its block's plain bytes */
 	uint16_t *block_of; /* block ordinal of a chunk; n_blocks <= 65535 */
 	struct digest *ids;
+	/* Checksums of parts, and where in them those of a block begin; NULL
+	 * in a directory without. See pack/sums.h. */
+	uint32_t *sums;
+	uint32_t *sum_of;
 };
 
 /*
@@ -150,12 +168,13 @@ void pack_dir_free(struct pack_dir *d);
 
 /*
  * Parts of a directory, for who wants one chunk of a pack whose directory is
- * stored raw: where its three tables begin in the plain bytes, and a directory
- * made of one block alone, with base_slot that of its first chunk.
+ * stored raw: where its first three tables begin in the plain bytes, and a
+ * directory made of one block alone, with base_slot that of its first chunk and
+ * without checksums of parts.
  */
 struct pack_dir_layout {
 	uint32_t n_blocks, n_chunks;
-	uint64_t blocks_at, lengths_at, ids_at, end;
+	uint64_t blocks_at, lengths_at, ids_at, end; /* of the ids */
 };
 
 /* pack_dir_layout - from the first 8 plain bytes. BC_EDAMAGE. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "hash/sha256.h"
+#include "pack/sums.h"
 #include "util/arith.h"
 #include "util/hex.h"
 #include "util/le.h"
@@ -26,9 +27,12 @@ struct pack_writer {
 };
 
 enum {
-	/* The largest directory: 65,535 blocks of one chunk each. */
-	DIR_MAX_BYTES =
-		8 + PACK_CHUNKS_MAX * (PACK_DIR_BLOCK_BYTES + 4 + DIGEST_BYTES),
+	/* The largest directory: 65,535 blocks of one chunk each, and in a pack
+	 * of 512 MiB the checksums of the parts. */
+	DIR_MAX_BYTES = 8 +
+			PACK_CHUNKS_MAX *
+				(PACK_DIR_BLOCK_BYTES + 4 + DIGEST_BYTES + 4) +
+			(512 << 20) / SUM_BYTES * 4,
 	/* Stored raw: it is mostly ids, and a reader can take a part. */
 	DIR_LEVEL = 0,
 	RESERVE_SHARE = 4, /* of the free space, at most 1 / this */
@@ -326,6 +330,8 @@ enum bc_err pack_writer_append(struct pack_writer *w,
 				.cipher = (uint8_t)b->head.cipher,
 				.check = le_get32(b->head.tag) };
 	rc = dir_builder_add(&w->dir, &d, b->lengths, b->ids);
+	if (rc == BC_OK)
+		rc = dir_builder_sum(&w->dir, &d, b->stored);
 	if (rc != BC_OK)
 		return err_set(e, rc, "no memory for a pack directory");
 	return put_block(w, &at, e);

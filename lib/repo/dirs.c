@@ -300,7 +300,7 @@ static enum bc_err raw_layout(struct io_file *f, const struct pack_ref *p,
 		rc = pack_dir_layout(bytes_of(raw + BLOCK_HEAD_BYTES, 8), out,
 				     e);
 	if (rc == BC_OK && (h.kind != BLOCK_DIRECTORY || h.codec != BLOCK_RAW ||
-			    h.cipher != BLOCK_CLEAR || h.stored != out->end))
+			    h.cipher != BLOCK_CLEAR || h.stored < out->end))
 		rc = BC_EDAMAGE;
 	*at = foot.dir_offset + BLOCK_HEAD_BYTES;
 	return rc;

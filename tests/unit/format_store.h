@@ -5,7 +5,7 @@
 
 #include <sys/stat.h>
 
-#include "pack/format.h"
+#include "pack/sums.h"
 #include "t.h"
 #include "util/hex.h"
 #include "util/le.h"
@@ -42,6 +42,11 @@ static inline void encode_dir(const struct pack_dir *d, struct buf *out)
 	}
 	CHECK_EQ(n, d->n_chunks);
 	CHECK_EQ(dir_builder_encode(&b, 0, 0, out), BC_OK);
+	/* Made from the blocks' bytes, which are not here. */
+	for (uint32_t i = 0; d->sums != NULL && i < d->n_blocks; i++)
+		for (uint64_t k = 0; k < sums_count(&d->blocks[i]); k++)
+			CHECK_EQ(buf_u32(out, d->sums[d->sum_of[i] + k]),
+				 BC_OK);
 	dir_builder_fini(&b);
 }
 

@@ -509,6 +509,139 @@ static void test_dir_shift(void)
 	dir_builder_fini(&two);
 }
 
+/* ---- checksums of parts ---- */
+
+enum { PARTS_BYTES = 3 * SUM_BYTES + 100 };
+
+/* A small raw block, one of several parts, and a compressed one. The second
+ * block's bytes begin 100 before a multiple of SUM_BYTES. */
+static void parts_dir(struct dir_builder *d, const uint8_t *stored,
+		      struct dir_block blocks[3])
+{
+	static const uint32_t lengths[] = { 1000, 5000, PARTS_BYTES - 5008,
+					    9000 };
+	static const struct digest ids[4];
+	enum { AT = 2 * SUM_BYTES - 100 - BLOCK_HEAD_BYTES };
+
+	blocks[0] = (struct dir_block){ 128,	    1000, 1000, 0, 1,
+					BLOCK_DATA, 0,	  0,	0 };
+	blocks[1] =
+		(struct dir_block){ AT,		PARTS_BYTES, PARTS_BYTES, 1, 2,
+				    BLOCK_DATA, 0,	     0,		  0 };
+	blocks[2] = (struct dir_block){ AT + BLOCK_HEAD_BYTES + PARTS_BYTES,
+					8000,
+					9000,
+					3,
+					1,
+					BLOCK_DATA,
+					BLOCK_ZSTD,
+					0,
+					0 };
+	dir_builder_init(d);
+	for (int i = 0, n = 0; i < 3; n += blocks[i++].chunks) {
+		CHECK_EQ(dir_builder_add(d, &blocks[i], lengths + n, ids + n),
+			 BC_OK);
+		CHECK_EQ(dir_builder_sum(d, &blocks[i],
+					 bytes_of(stored, blocks[i].stored)),
+			 BC_OK);
+	}
+}
+
+static void test_sums(void)
+{
+	struct buf raw = BUF_INIT(1 << 20), again = BUF_INIT(1 << 20);
+	/* The sectors that the second block lies in. */
+	uint8_t file[5 * SUM_BYTES];
+	uint8_t *stored = file + SUM_BYTES - 100;
+	struct dir_block blocks[3];
+	struct pack_dir *d = NULL;
+	struct dir_builder b;
+	uint64_t seed = 1;
+
+	for (size_t i = 0; i < sizeof(file); i++)
+		file[i] = (uint8_t)t_rng(&seed);
+	parts_dir(&b, stored, blocks);
+	CHECK_EQ(sums_count(&blocks[0]), 0);
+	CHECK_EQ(sums_count(&blocks[1]), 4);
+	CHECK_EQ(sums_count(&blocks[2]), 0);
+	blocks[1].cipher = BLOCK_AES_256_GCM;
+	CHECK_EQ(sums_count(&blocks[1]), 0);
+	CHECK_EQ(dir_builder_encode(&b, 0, 0, &raw), BC_OK);
+	CHECK_EQ(raw.n, 8 + 3 * 24 + 4 * 36 + 4 * 4);
+	CHECK_EQ(le_get32(raw.p + raw.n - 16), crc32c(0, stored, 100));
+	CHECK_EQ(le_get32(raw.p + raw.n - 4),
+		 crc32c(0, stored + 100 + 2 * SUM_BYTES, SUM_BYTES));
+	CHECK_OK(pack_dir_decode(buf_bytes(&raw), &d, &e), &e);
+	CHECK(!sums_have(d, 0) && sums_have(d, 1) && !sums_have(d, 2));
+	encode_dir(d, &again);
+	CHECK(bytes_eq(buf_bytes(&raw), buf_bytes(&again)));
+	for (uint64_t i = 0; i < 5; i++) {
+		uint64_t at = SUM_BYTES + i * SUM_BYTES;
+		uint8_t *p = file + i * SUM_BYTES;
+
+		CHECK(sums_match(d, 1, at, bytes_of(p, SUM_BYTES)));
+		/* In the last sector nothing is of the block. */
+		p[SUM_BYTES - 1] ^= 1;
+		CHECK(sums_match(d, 1, at, bytes_of(p, SUM_BYTES)) == (i == 4));
+		CHECK(sums_match(d, 1, SUM_BYTES,
+				 bytes_of(file, sizeof(file))) == (i == 4));
+		p[SUM_BYTES - 1] ^= 1;
+		/* In the first one, a byte before the block is not either. */
+		p[0] ^= 1;
+		CHECK(sums_match(d, 1, at, bytes_of(p, SUM_BYTES)) ==
+		      (i == 0 || i == 4));
+		p[0] ^= 1;
+	}
+	/* Half a part is no part. */
+	CHECK(!sums_match(d, 1, 2 * SUM_BYTES + 1,
+			  bytes_of(file + SUM_BYTES + 1, SUM_BYTES - 1)));
+	CHECK(!sums_match(d, 1, 2 * SUM_BYTES,
+			  bytes_of(file + SUM_BYTES, SUM_BYTES - 1)));
+	pack_dir_free(d);
+	/* All of them, or none. */
+	for (size_t n = raw.n - 17; n < raw.n; n++) {
+		bool none = n == raw.n - 16;
+
+		d = NULL;
+		CHECK_EQ(pack_dir_decode(bytes_of(raw.p, n), &d, &e),
+			 none ? BC_OK : BC_EDAMAGE);
+		CHECK(!none || d->sums == NULL);
+		pack_dir_free(d);
+	}
+	dir_builder_fini(&b);
+	buf_fini(&raw);
+	buf_fini(&again);
+}
+
+/* Checksums belong to a place: moved blocks have none. */
+static void test_sums_moved(void)
+{
+	static const uint8_t stored[PARTS_BYTES];
+	struct buf raw = BUF_INIT(1 << 20);
+	struct dir_block blocks[3];
+	struct pack_dir *d = NULL;
+	struct dir_builder b, two;
+
+	parts_dir(&b, stored, blocks);
+	dir_builder_init(&two);
+	CHECK_EQ(dir_builder_merge(&two, &b, 0, 0), BC_OK);
+	CHECK_EQ(dir_builder_encode(&two, 0, 0, &raw), BC_OK);
+	CHECK_EQ(raw.n, 8 + 3 * 24 + 4 * 36);
+	CHECK_OK(pack_dir_decode(buf_bytes(&raw), &d, &e), &e);
+	CHECK(!sums_have(d, 1));
+	pack_dir_free(d);
+	buf_clear(&raw);
+	CHECK_EQ(dir_builder_encode(&b, SUM_BYTES, 0, &raw), BC_OK);
+	CHECK_EQ(raw.n, 8 + 3 * 24 + 4 * 36);
+	CHECK_EQ(dir_builder_merge(&b, &two, 100000, 4), BC_OK);
+	buf_clear(&raw);
+	CHECK_EQ(dir_builder_encode(&b, 0, 0, &raw), BC_OK);
+	CHECK_EQ(raw.n, 8 + 6 * 24 + 8 * 36);
+	dir_builder_fini(&b);
+	dir_builder_fini(&two);
+	buf_fini(&raw);
+}
+
 /* As many chunks as a pack may have, and not one more. */
 static void test_dir_full(void)
 {
@@ -587,6 +720,24 @@ static void seeds_block(const char *dir)
 	seed_block(dir, "sealed", &b);
 	b.head = sample_block();
 	seed_block(dir, "short", &b);
+}
+
+static void seed_parts(const char *dir)
+{
+	static const uint8_t stored[PARTS_BYTES];
+	struct buf raw = BUF_INIT(1 << 20);
+	struct dir_block blocks[3];
+	struct dir_builder b;
+
+	parts_dir(&b, stored, blocks);
+	CHECK_EQ(buf_u8(&raw, 0), BC_OK);
+	CHECK_EQ(dir_builder_encode(&b, 0, 0, &raw), BC_OK);
+	seed_write(dir, "packdir", "parts", buf_bytes(&raw));
+	/* The harness puts right what it finds. */
+	raw.p[0] = 6;
+	seed_write(dir, "packdir", "parts-fitted", buf_bytes(&raw));
+	dir_builder_fini(&b);
+	buf_fini(&raw);
 }
 
 static void seeds_dir(const char *dir)
@@ -685,6 +836,7 @@ int main(int argc, char **argv)
 	if (argc == 2) {
 		seeds_block(argv[1]);
 		seeds_dir(argv[1]);
+		seed_parts(argv[1]);
 		seeds_foot(argv[1]);
 		seeds_superblock(argv[1]);
 		return 0;
@@ -703,6 +855,8 @@ int main(int argc, char **argv)
 	RUN(test_dir_impossible);
 	RUN(test_dir_shift);
 	RUN(test_dir_full);
+	RUN(test_sums);
+	RUN(test_sums_moved);
 	err_clear(&e);
 	return 0;
 }
