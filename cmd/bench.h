@@ -92,6 +92,10 @@ struct bench_reads {
 	/* All requests of these are back. May be NULL. */
 	enum bc_err (*end)(void *ctx, struct bench_shot *const *v, size_t n,
 			   struct err *e);
+	/* For shots that do not go through the queue, which is NULL then: waits
+	 * for some of them. May be NULL. */
+	enum bc_err (*wait)(void *ctx, struct bench_shot **done, size_t *n,
+			    struct err *e);
 	void **users; /* one for each shot in flight */
 	void *ctx;
 };

@@ -175,7 +175,8 @@ static enum bc_err fly(struct flight *f, struct err *e)
 		rc = begin_shot(f, &f->shots[i], e);
 	}
 	while (rc == BC_OK && f->ended < f->r->n) {
-		rc = reap(f, &n, e);
+		rc = f->r->wait == NULL ? reap(f, &n, e)
+					: f->r->wait(f->r->ctx, f->done, &n, e);
 		if (rc == BC_OK)
 			rc = end_shots(f, f->done, n, e);
 		for (size_t i = 0; i < n && rc == BC_OK; i++)
@@ -204,6 +205,8 @@ static enum bc_err flight_init(struct flight *f, struct ctx *c,
 	f->took = calloc(r->n + 1, sizeof(*f->took));
 	if (f->shots == NULL || f->done == NULL || f->took == NULL)
 		return err_set(e, BC_ENOMEM, "no memory for a measurement");
+	if (r->wait != NULL)
+		return BC_OK;
 	return io_queue_new(c->io, r->depth * r->pieces, &f->q, e);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One file as a stream. A short range is read chunk by chunk; a longer one in
+ * One file as a stream. A short range is one read; a longer one goes in
  * windows: while one is decoded, verified and given away, the reads of the
  * next are under way.
  */
@@ -8,6 +8,7 @@
 
 #include "tree/content_reader.h"
 #include "restore/loader.h"
+#include "restore/ranges.h"
 #include "restore/restore.h"
 #include "util/arith.h"
 
@@ -16,8 +17,7 @@ enum {
 	WINDOW_REFS = 1024,
 	WINDOWS = 2,
 	ZEROS_BYTES = 64 << 10,
-	/* Up to here it is not worth a ring. */
-	SHORT_BYTES = 512 << 10,
+	SHORT_BYTES = 512 << 10, /* not worth a ring */
 };
 
 /* A stretch of the file: chunks into mem, or a gap without bytes. */
@@ -33,6 +33,7 @@ struct window {
 
 struct stream {
 	struct repo *r;
+	const struct content *file;
 	const struct restore_sink *sink;
 	const atomic_int *stop;
 	uint64_t from, to;
@@ -40,7 +41,7 @@ struct stream {
 	struct content_reader content;
 	struct content_run next; /* not in a window yet */
 	struct locator locator;
-	struct loader_packs packs;
+	struct packs packs;
 	struct loader loader;
 	struct window window[WINDOWS];
 };
@@ -100,25 +101,28 @@ static bool at_end(const struct stream *s)
 
 static enum bc_err stream_short(struct stream *s, struct err *e)
 {
-	struct bytes b;
-	enum bc_err rc = BC_OK;
+	struct range_read read = { .content = s->file,
+				   .offset = s->from,
+				   .len = (size_t)(s->to - s->from) };
+	struct ranges *g = NULL;
+	enum bc_err rc, outcome;
 
-	for (; rc == BC_OK && !at_end(s);
-	     rc = rc == BC_OK ? next_run(s, e) : rc) {
-		const struct content_run *n = &s->next;
-
-		if (n->what != CONTENT_CHUNK) {
-			rc = give_zeros(s, n->offset, n->offset + n->length, e);
-			continue;
-		}
-		rc = chunk_read(s->nodes, &n->id, &b, e);
-		if (rc == BC_OK && b.n != n->length)
-			rc = err_set(e, BC_EDAMAGE,
-				     "a chunk is not as long as its file says");
-		if (rc == BC_OK)
-			rc = give(s, n->offset, b, e);
-	}
-	return rc;
+	/* Who wants all of a file has every chunk verified whole. */
+	read.by_id = read.len == s->file->size;
+	read.out = malloc(read.len);
+	if (read.out == NULL)
+		return err_set(e, BC_ENOMEM, "no memory for a read");
+	rc = ranges_new(s->r, 1, &g, e);
+	if (rc == BC_OK)
+		rc = ranges_submit(g, &read, e);
+	if (rc == BC_OK)
+		rc = ranges_wait(g, e);
+	if (rc == BC_OK && read.done > 0)
+		rc = give(s, s->from, bytes_of(read.out, read.done), e);
+	outcome = rc == BC_OK ? range_check(&read, e) : rc;
+	ranges_free(g);
+	free(read.out);
+	return outcome;
 }
 
 /* ---- long -----------------------------------------------------------------
@@ -225,7 +229,7 @@ static enum bc_err flush(struct stream *s, struct window *w, struct err *e)
 		    e);
 }
 
-static enum bc_err stream_windows(struct stream *s, struct err *e)
+static enum bc_err give_windows(struct stream *s, struct err *e)
 {
 	struct err ahead = ERR_INIT; /* comes after the window before it */
 	enum bc_err rc = fill(s, &s->window[0], e);
@@ -249,26 +253,48 @@ static enum bc_err stream_windows(struct stream *s, struct err *e)
 	return rc;
 }
 
-static enum bc_err stream_long(struct stream *s, struct err *e)
+static enum bc_err stream_windows(struct stream *s, struct err *e)
 {
 	struct loader_calls calls = {
 		.land = land, .fail = fail, .dead = stopped, .ctx = s
 	};
 	enum bc_err rc = BC_OK;
 
-	loader_packs_init(&s->packs, s->r, true);
+	packs_init(&s->packs, s->r, true, LOADER_PACKS);
 	for (int i = 0; i < WINDOWS && rc == BC_OK; i++)
 		rc = batch_new(WINDOW_REFS, &s->window[i].batch, e);
 	if (rc == BC_OK)
 		rc = loader_init(&s->loader, s->r, &s->packs, &calls, e);
 	if (rc == BC_OK)
-		rc = stream_windows(s, e);
+		rc = give_windows(s, e);
 	loader_fini(&s->loader);
 	for (int i = 0; i < WINDOWS; i++) {
 		batch_free(s->window[i].batch);
 		free(s->window[i].mem);
 	}
-	loader_packs_fini(&s->packs);
+	packs_fini(&s->packs);
+	return rc;
+}
+
+static enum bc_err stream_long(struct stream *s, struct err *e)
+{
+	struct node_source source;
+	enum bc_err rc = chunk_reader_new(s->r, &s->nodes, e);
+
+	if (rc != BC_OK)
+		return rc;
+	source = chunk_node_source(s->nodes);
+	content_reader_init(&s->content, &source);
+	locator_init(&s->locator, s->r);
+	content_reader_open(&s->content, s->file);
+	rc = content_reader_seek(&s->content, s->from, e);
+	if (rc == BC_OK)
+		rc = next_run(s, e);
+	if (rc == BC_OK)
+		rc = stream_windows(s, e);
+	locator_fini(&s->locator);
+	content_reader_fini(&s->content);
+	chunk_reader_free(s->nodes);
 	return rc;
 }
 
@@ -280,30 +306,17 @@ enum bc_err restore_cat(struct repo *r, const struct tree_entry *file,
 			const struct restore_sink *sink, const atomic_int *stop,
 			struct err *e)
 {
-	struct stream s = { .r = r, .sink = sink, .stop = stop, .from = from };
-	struct node_source source;
-	enum bc_err rc;
+	struct stream s = { .r = r,
+			    .file = &file->content,
+			    .sink = sink,
+			    .stop = stop,
+			    .from = from };
 
 	if (file->type != TREE_FILE)
 		return err_set(e, BC_EINVAL, "it is no regular file");
 	s.to = min_u64(to, file->content.size);
 	if (s.from >= s.to)
 		return BC_OK;
-	rc = chunk_reader_new(r, &s.nodes, e);
-	if (rc != BC_OK)
-		return rc;
-	source = chunk_node_source(s.nodes);
-	content_reader_init(&s.content, &source);
-	locator_init(&s.locator, r);
-	content_reader_open(&s.content, &file->content);
-	rc = content_reader_seek(&s.content, from, e);
-	if (rc == BC_OK)
-		rc = next_run(&s, e);
-	if (rc == BC_OK)
-		rc = s.to - s.from <= SHORT_BYTES ? stream_short(&s, e)
-						  : stream_long(&s, e);
-	locator_fini(&s.locator);
-	content_reader_fini(&s.content);
-	chunk_reader_free(s.nodes);
-	return rc;
+	return s.to - s.from <= SHORT_BYTES ? stream_short(&s, e)
+					    : stream_long(&s, e);
 }

@@ -199,7 +199,7 @@ struct run {
 	uint32_t unclaimed;
 	unsigned batches; /* in all; the walker's */
 	bool walked;	  /* no more will come */
-	struct loader_packs packs;
+	struct packs packs;
 	struct worker worker[RESTORE_THREADS_MAX];
 	unsigned threads;
 };

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-
 #include "restore/loader.h"
 
 #include <errno.h>
@@ -15,68 +14,6 @@ struct loader_got {
 	uint32_t hash;	  /* its place in digests */
 };
 
-/* ---- open packs -----------------------------------------------------------
- */
-
-void loader_packs_init(struct loader_packs *p, struct repo *r, bool direct)
-{
-	memset(p, 0, sizeof(*p));
-	p->r = r;
-	p->direct = direct;
-	pthread_mutex_init(&p->lock, NULL);
-}
-
-void loader_packs_fini(struct loader_packs *p)
-{
-	for (size_t i = 0; i < sizeof(p->at) / sizeof(p->at[0]); i++)
-		io_file_close(p->at[i].file, NULL);
-	pthread_mutex_destroy(&p->lock);
-}
-
-/* NULL if it cannot be opened; why comes out when its chunks are tried one by
- * one. A slot is always free: no more are held than there are reads. */
-static struct loader_pack *get_pack(struct loader_packs *p, uint32_t number)
-{
-	struct loader_pack *found = NULL, *old = NULL, *empty = NULL;
-	unsigned open = 0;
-
-	pthread_mutex_lock(&p->lock);
-	for (size_t i = 0; i < sizeof(p->at) / sizeof(p->at[0]); i++) {
-		struct loader_pack *k = &p->at[i];
-
-		open += k->file != NULL;
-		if (k->file == NULL)
-			empty = k;
-		else if (k->number == number)
-			found = k;
-		else if (k->refs == 0 && (old == NULL || k->used < old->used))
-			old = k;
-	}
-	if (found == NULL) {
-		found = open >= LOADER_PACKS && old != NULL ? old : empty;
-		io_file_close(found->file, NULL);
-		*found = (struct loader_pack){ .number = number };
-		if (repo_open_numbered(p->r, number, p->direct, &found->file,
-				       NULL) != BC_OK)
-			found = NULL;
-	}
-	if (found != NULL) {
-		found->refs++;
-		found->used = ++p->tick;
-	}
-	pthread_mutex_unlock(&p->lock);
-	return found;
-}
-
-static void put_pack(struct loader_packs *p, struct loader_pack *k)
-{
-	if (k == NULL)
-		return;
-	pthread_mutex_lock(&p->lock);
-	k->refs--;
-	pthread_mutex_unlock(&p->lock);
-}
-
 /* ---- begin and end --------------------------------------------------------
  */
 
@@ -86,8 +23,7 @@ size_t loader_memory(size_t block_max)
 	       LOADER_GROUP_BYTES + 2 * block_max + (1 << 20);
 }
 
-enum bc_err loader_init(struct loader *l, struct repo *r,
-			struct loader_packs *packs,
+enum bc_err loader_init(struct loader *l, struct repo *r, struct packs *packs,
 			const struct loader_calls *calls, struct err *e)
 {
 	enum bc_err rc;
@@ -155,7 +91,7 @@ void loader_start(struct loader *l, struct batch *b, const struct job *j)
 	if (j->pack == 0 || l->calls.dead(l->calls.ctx) ||
 	    !grow(&s->buf, &s->cap, max_size(j->bytes, JOB_BYTES)))
 		return;
-	s->pack = get_pack(l->packs, j->pack);
+	s->pack = packs_get(l->packs, j->pack);
 	if (s->pack == NULL)
 		return;
 	s->req = (struct io_req){ .op = IO_REQ_READ,
@@ -348,7 +284,7 @@ struct batch *loader_finish(struct loader *l)
 	struct loader_slot *s = &l->slot[l->head];
 
 	await(l, s);
-	put_pack(l->packs, s->pack);
+	packs_put(l->packs, s->pack);
 	s->pack = NULL;
 	do_job(l, s);
 	l->head = (l->head + 1) % LOADER_SLOTS;

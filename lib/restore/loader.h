@@ -10,35 +10,20 @@
 #ifndef BC_RESTORE_LOADER_H
 #define BC_RESTORE_LOADER_H
 
-#include <pthread.h>
-
 #include "hash/sha256.h"
 #include "io/queue.h"
 #include "restore/batch.h"
+#include "restore/packs.h"
 
 enum {
 	LOADERS_MAX = 16,
 	LOADER_SLOTS = 3,	      /* reads in flight for each thread */
-	LOADER_PACKS = 4,	      /* open packs, for all threads */
+	LOADER_PACKS = 4,	      /* kept open, for all threads */
 	LOADER_GROUP_BYTES = 2 << 20, /* plain: enough chunks for all lanes */
 };
 
-/* Open packs, shared by loaders. */
-struct loader_packs {
-	struct repo *r;
-	bool direct; /* past the page cache */
-	pthread_mutex_t lock;
-	uint64_t tick;
-	struct loader_pack {
-		uint32_t number;
-		unsigned refs;
-		uint64_t used;
-		struct io_file *file;
-	} at[LOADER_PACKS + LOADERS_MAX * LOADER_SLOTS];
-};
-
-void loader_packs_init(struct loader_packs *p, struct repo *r, bool direct);
-void loader_packs_fini(struct loader_packs *p);
+_Static_assert(LOADER_PACKS + LOADERS_MAX * LOADER_SLOTS <= PACKS_MAX,
+	       "each read of each loader has its pack");
 
 /* Where chunks go. */
 struct loader_calls {
@@ -59,13 +44,13 @@ struct loader_slot {
 	size_t cap;
 	struct batch *batch;
 	const struct job *job;
-	struct loader_pack *pack;
+	struct pack_file *pack;
 	bool waits; /* for the read */
 };
 
 struct loader {
 	struct repo *r;
-	struct loader_packs *packs;
+	struct packs *packs;
 	struct loader_calls calls;
 	struct io_queue *queue;
 	struct codec_dec *dec;
@@ -81,7 +66,7 @@ struct loader {
 };
 
 BC_MUST_CHECK enum bc_err loader_init(struct loader *l, struct repo *r,
-				      struct loader_packs *packs,
+				      struct packs *packs,
 				      const struct loader_calls *calls,
 				      struct err *e);
 void loader_fini(struct loader *l);

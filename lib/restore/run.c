@@ -492,13 +492,13 @@ static struct run *new_run(struct repo *r, const struct restore_options *o)
 	pthread_mutex_init(&run->report, NULL);
 	for (int i = 0; i < FILE_LOCKS; i++)
 		pthread_mutex_init(&run->files[i], NULL);
-	loader_packs_init(&run->packs, r, true);
+	packs_init(&run->packs, r, true, LOADER_PACKS);
 	return run;
 }
 
 static void free_run(struct run *run)
 {
-	loader_packs_fini(&run->packs);
+	packs_fini(&run->packs);
 	links_fini(&run->links);
 	owner_fini(&run->users);
 	owner_fini(&run->groups);
