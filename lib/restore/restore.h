@@ -109,7 +109,8 @@ struct restore_sink {
 };
 
 /*
- * restore_cat - the bytes [from, to) of a file, in order, verified.
+ * restore_cat - the bytes [from, to) of a file, in order, verified: a whole
+ * file by the ids of its chunks, a short range as restore/ranges.h does it.
  *
  *   file  a regular file's entry; borrowed
  *   to    cut to the file's size; UINT64_MAX for all
