@@ -2,10 +2,12 @@
 #include "ingest/known.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "hash/sha256.h"
 #include "ingest/run.h"
 #include "repo/repo.h"
+#include "repo/session.h"
 #include "repo/snapshots_live.h"
 #include "util/hex.h"
 
@@ -50,30 +52,78 @@ static bool only_streams(const struct put *p)
 	return true;
 }
 
-void known_open(struct put *p)
+/* Is there a directory among the roots? */
+static bool has_trees(const struct put *p)
+{
+	struct stat st;
+
+	for (size_t i = 0; i < p->o->n_roots; i++) {
+		const struct put_root *r = &p->o->roots[i];
+
+		if (r->how == PUT_CONTENTS ||
+		    (r->how == PUT_NAMED && lstat(r->path, &st) == 0 &&
+		     S_ISDIR(st.st_mode)))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * May the cache stand for reading the files? The trees it names must be
+ * reachable from a snapshot that lives at this session's generation, and what
+ * has been lost of the repository since must be nothing: a directory that is
+ * reused without being read cannot tell what of it was lost.
+ */
+static enum bc_err trust(struct put *p, const struct stat_bond *bond,
+			 bool *trusted, struct err *e)
+{
+	static const struct digest none;
+	struct known *k = &p->known;
+	bool had = k->before != NULL || p->distrust, lost = false, sound;
+	bool live = k->before != NULL && !p->distrust;
+	enum bc_err rc;
+
+	*trusted = false;
+	if (live && repo_root_live(p->repo, &bond->root, &live, NULL) != BC_OK)
+		live = false;
+	/* A file given by name is looked up by its chunks; that finds what
+	 * they need. */
+	rc = session_hurt(p->session, live || has_trees(p), &lost, &p->hurt, e);
+	if (rc != BC_OK)
+		return rc;
+	sound = digest_eq(&p->hurt, &none);
+	*trusted = live && (sound || digest_eq(&p->hurt, &bond->hurt));
+	if (!sound && (lost || (had && !*trusted)))
+		session_tell_hurt(p->session, !*trusted);
+	return BC_OK;
+}
+
+enum bc_err known_open(struct put *p, struct err *e)
 {
 	struct io_dir *dir =
 		p->o->cache != NULL ? p->o->cache : repo_cache_dir(p->repo);
 	const struct superblock *sb = repo_superblock(p->repo);
+	struct stat_bond bond = { .root = { { 0 } } };
 	struct known *k = &p->known;
 	char name[CACHE_NAME_BYTES];
-	struct digest root;
-	bool live = false;
+	bool trusted = false;
+	enum bc_err rc;
 
-	if (dir == NULL || p->session == NULL || only_streams(p))
-		return;
+	if (p->session == NULL || only_streams(p))
+		return BC_OK;
 	cache_name(p, name);
-	/* The trees it names must be reachable from a snapshot that lives at
-	 * this session's generation. */
-	if (!p->o->no_cache &&
-	    statcache_open(dir, name, &sb->id, &k->before, &root, NULL) ==
-		    BC_OK &&
-	    (repo_root_live(p->repo, &root, &live, NULL) != BC_OK || !live)) {
+	if (dir != NULL && !p->o->no_cache)
+		(void)!statcache_open(dir, name, &sb->id, &k->before, &bond,
+				      NULL);
+	rc = trust(p, &bond, &trusted, e);
+	if (!trusted) {
 		statcache_close(k->before);
 		k->before = NULL;
 	}
-	if (statcache_writer_new(dir, name, &k->after, NULL) != BC_OK)
+	if (dir != NULL &&
+	    statcache_writer_new(dir, name, &k->after, NULL) != BC_OK)
 		k->after = NULL;
+	return rc;
 }
 
 static bool worth_a_cache(const struct put *p)
@@ -84,6 +134,7 @@ static bool worth_a_cache(const struct put *p)
 
 void known_save(struct put *p)
 {
+	const struct stat_bond bond = { p->root.dir.id, p->hurt };
 	struct known *k = &p->known;
 
 	if (k->after == NULL || !k->differs || !worth_a_cache(p))
@@ -92,7 +143,7 @@ void known_save(struct put *p)
 		statcache_writer_copy(k->after, &k->same[i]);
 	/* It is a cache: failing to keep it only costs the next run time. */
 	(void)!statcache_writer_finish(k->after, &repo_superblock(p->repo)->id,
-				       &p->root.dir.id, NULL);
+				       &bond, NULL);
 	k->after = NULL;
 }
 

@@ -24,8 +24,9 @@ struct known {
 	size_t n, cap;
 };
 
-/* known_open - both, as far as the options and the roots allow. */
-void known_open(struct put *p);
+/* known_open - both, as far as the options, the roots and the state of the
+ * repository allow: sets p->hurt. A failure is the repository's. */
+BC_MUST_CHECK enum bc_err known_open(struct put *p, struct err *e);
 
 /* known_save - the snapshot with root p->root is committed. */
 void known_save(struct put *p);

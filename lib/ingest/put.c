@@ -136,7 +136,9 @@ static enum bc_err store(struct put *p, struct err *e)
 	rc = roots_open(p, top, e);
 	if (rc != BC_OK)
 		return rc;
-	known_open(p);
+	rc = known_open(p, e);
+	if (rc != BC_OK)
+		return rc;
 	sched_push(p, top);
 	return sched_run(p, e);
 }
@@ -191,8 +193,49 @@ static void end(struct put *p)
 	free(p);
 }
 
-enum bc_err ingest_put(struct repo *r, const struct put_options *o,
-		       struct put_result *out, struct err *e)
+/*
+ * What was found damaged while the cache was trusted may be in what it stood
+ * for, in a part of the tree that was done before.
+ */
+static enum bc_err still_sound(struct put *p, bool *sound, struct err *e)
+{
+	struct digest now;
+	bool lost;
+	enum bc_err rc;
+
+	*sound = true;
+	if (p->known.before == NULL)
+		return BC_OK;
+	rc = session_hurt(p->session, false, &lost, &now, e);
+	*sound = rc != BC_OK || digest_eq(&now, &p->hurt);
+	return rc;
+}
+
+/* A snapshot that is there already may need what this run has stored again. */
+static enum bc_err commit_chunks(struct put *p, struct err *e)
+{
+	static const struct digest none;
+
+	if (digest_eq(&p->hurt, &none) ||
+	    session_counts(p->session).chunks == 0)
+		return BC_OK;
+	return session_checkpoint(p->session, e);
+}
+
+static void reset_progress(struct put_progress *g)
+{
+	atomic_store(&g->files, 0);
+	atomic_store(&g->dirs, 0);
+	atomic_store(&g->others, 0);
+	atomic_store(&g->bytes, 0);
+	atomic_store(&g->bytes_known, 0);
+	atomic_store(&g->bytes_new, 0);
+	atomic_store(&g->errors, 0);
+}
+
+/* *sound false: nothing was committed, to be done again without a cache. */
+static enum bc_err put_once(struct repo *r, const struct put_options *o,
+			    bool *sound, struct put_result *out, struct err *e)
 {
 	struct put *p = calloc(1, sizeof(*p));
 	struct clock clk = clock_system();
@@ -209,18 +252,29 @@ enum bc_err ingest_put(struct repo *r, const struct put_options *o,
 		p->own_dev = own.st_dev;
 		p->own_ino = own.st_ino;
 	}
+	p->distrust = !*sound;
+	*sound = true;
 	rc = begin(p, e);
 	if (rc == BC_OK)
 		rc = store(p, e);
 	if (rc == BC_OK && !p->root_known)
 		rc = err_set(e, BC_ESYS, "the tree was not finished");
+	if (rc == BC_OK)
+		rc = still_sound(p, sound, e);
+	if (!*sound) {
+		reset_progress(p->progress);
+		end(p);
+		return rc;
+	}
 	res.root = p->root.dir.id;
 	if (rc == BC_OK && o->if_changed)
 		rc = repo_newest_root(r, o->name, &p->root.dir.id, &res.id,
 				      &res.unchanged, e);
 	if (rc == BC_OK && !o->dry_run && !res.unchanged)
 		rc = commit(p, begun, &res, e);
-	if (rc == BC_OK && !res.unchanged)
+	if (rc == BC_OK && res.unchanged && !o->dry_run)
+		rc = commit_chunks(p, e);
+	if (rc == BC_OK)
 		known_save(p);
 	res.files = p->root.files;
 	res.dirs = p->root.dirs;
@@ -232,5 +286,16 @@ enum bc_err ingest_put(struct repo *r, const struct put_options *o,
 	end(p);
 	if (rc == BC_OK)
 		*out = res;
+	return rc;
+}
+
+enum bc_err ingest_put(struct repo *r, const struct put_options *o,
+		       struct put_result *out, struct err *e)
+{
+	bool sound = true;
+	enum bc_err rc = put_once(r, o, &sound, out, e);
+
+	if (rc == BC_OK && !sound)
+		rc = put_once(r, o, &sound, out, e);
 	return rc;
 }

@@ -41,7 +41,9 @@ struct put {
 	struct chunker chunker;
 	struct owners *owners;
 	struct known known;
-	int64_t racy_from; /* coarse clock at the start, ns */
+	bool distrust;	    /* no cache: the repository was found damaged */
+	struct digest hurt; /* what was lost of it when the run began */
+	int64_t racy_from;  /* coarse clock at the start, ns */
 	struct put_progress own_progress, *progress;
 	struct root *roots;
 	size_t n_roots;

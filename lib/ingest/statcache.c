@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  *   header   4096: magic 8, version 4, zero 4, repository 16, root 32,
- *            records 8, offset of the table 8, ..., CRC at 4092
+ *            records 8, offset of the table 8, hurt 32, ..., CRC at 4092
  *   records  length 4, CRC of what follows 4, then: flags 4 (1: more parts),
  *            part 4, node 32, entries 8, bytes 8, files 8, dirs 8, others 8,
  *            count 8, path length 4, path, entries to the end
@@ -22,6 +22,7 @@
 
 enum {
 	HEAD_BYTES = 4096,
+	HEAD_HURT_AT = 80, /* zeros in caches of older versions: nothing */
 	HEAD_CRC_AT = 4092,
 	CACHE_VERSION = 1,
 	RECORD_HEAD_BYTES = 8,
@@ -74,7 +75,7 @@ static bool header_valid(const struct io_map *m, const struct pack_id *repo,
 
 enum bc_err statcache_open(struct io_dir *d, const char *name,
 			   const struct pack_id *repo, struct statcache **out,
-			   struct digest *root, struct err *e)
+			   struct stat_bond *bond, struct err *e)
 {
 	struct statcache *c = calloc(1, sizeof(*c));
 	struct io_file *f = NULL;
@@ -97,7 +98,8 @@ enum bc_err statcache_open(struct io_dir *d, const char *name,
 		statcache_close(c);
 		return err_set(e, BC_ENOTFOUND, "no stat cache");
 	}
-	memcpy(root->b, c->map.p + 32, DIGEST_BYTES);
+	memcpy(bond->root.b, c->map.p + 32, DIGEST_BYTES);
+	memcpy(bond->hurt.b, c->map.p + HEAD_HURT_AT, DIGEST_BYTES);
 	c->table = c->map.p + table;
 	c->records_end = (size_t)table;
 	*out = c;
@@ -410,7 +412,7 @@ static int by_key(const void *a, const void *b)
 
 enum bc_err statcache_writer_finish(struct statcache_writer *w,
 				    const struct pack_id *repo,
-				    const struct digest *root, struct err *e)
+				    const struct stat_bond *bond, struct err *e)
 {
 	uint8_t head[HEAD_BYTES] = { 0 };
 	uint64_t table = w->at + w->out_n;
@@ -429,9 +431,10 @@ enum bc_err statcache_writer_finish(struct statcache_writer *w,
 	memcpy(head, cache_magic, sizeof(cache_magic));
 	le_put32(head + 8, CACHE_VERSION);
 	memcpy(head + 16, repo->b, PACK_ID_BYTES);
-	memcpy(head + 32, root->b, DIGEST_BYTES);
+	memcpy(head + 32, bond->root.b, DIGEST_BYTES);
 	le_put64(head + 64, w->n);
 	le_put64(head + 72, table);
+	memcpy(head + HEAD_HURT_AT, bond->hurt.b, DIGEST_BYTES);
 	le_put32(head + HEAD_CRC_AT, crc32c(0, head, HEAD_CRC_AT));
 	rc = w->failed.code;
 	if (rc != BC_OK && e != NULL)

@@ -6,7 +6,8 @@
  * One file per set of roots, in the repository's cache folder. It holds, for
  * each directory, the digest of its tree node and for each entry what the
  * system said about it. It is bound to a snapshot's root tree: whoever uses it
- * asks first whether a live snapshot has that root. A file whose time stamps
+ * asks first whether a live snapshot has that root, and whether all that the
+ * snapshot needs is still there. A file whose time stamps
  * are not older than the run that read it is never trusted (racy). Each record
  * has a checksum: a cache that lies would lose data.
  *
@@ -49,15 +50,22 @@ enum { STAT_PART_ENTRIES = 4096 };
 
 struct statcache;
 
+/* What a cache is bound to. */
+struct stat_bond {
+	struct digest root; /* the root tree of a snapshot */
+	/* What was lost of the repository when the run began that made it:
+	 * session_hurt(). That run has relied on nothing of it. */
+	struct digest hurt;
+};
+
 /*
  * statcache_open - map the cache file `name`.
- *   root  [out] the root tree that it is bound to
  *   BC_ENOTFOUND  none, or not one that can be used
  */
 BC_MUST_CHECK enum bc_err statcache_open(struct io_dir *d, const char *name,
 					 const struct pack_id *repo,
 					 struct statcache **out,
-					 struct digest *root, struct err *e);
+					 struct stat_bond *bond, struct err *e);
 void statcache_close(struct statcache *c);
 
 /* statcache_find - part `part` of the record of a directory, borrowed; false
@@ -90,10 +98,11 @@ void statcache_writer_put(struct statcache_writer *w, struct bytes path,
 void statcache_writer_copy(struct statcache_writer *w,
 			   const struct stat_record *r);
 
-/* statcache_writer_finish - give it its name, bound to `root`; releases w. */
+/* statcache_writer_finish - give it its name and what it is bound to; releases
+ * w. */
 BC_MUST_CHECK enum bc_err statcache_writer_finish(struct statcache_writer *w,
 						  const struct pack_id *repo,
-						  const struct digest *root,
+						  const struct stat_bond *bond,
 						  struct err *e);
 void statcache_writer_abort(struct statcache_writer *w);
 

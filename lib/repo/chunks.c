@@ -24,6 +24,8 @@ static enum bc_err try_hint(struct repo *r, const struct digest *id,
 	enum bc_err rc = repo_dir_get(r, hint.pack, hint.slot, &ref, e);
 
 	*hit = false;
+	if (rc == BC_EDAMAGE || rc == BC_EIO)
+		repo_hurt_found(r, hint.pack, HURT_WHOLE);
 	if (rc != BC_OK)
 		return rc;
 	if (!pack_dir_has(ref.dir, hint.slot, id)) {
@@ -226,6 +228,12 @@ static enum bc_err get_block(struct chunk_reader *c,
 	return BC_OK;
 }
 
+/* From now on it is known that this place does not serve. */
+static void found_bad(struct chunk_reader *c, const struct chunk_place *p)
+{
+	repo_hurt_found(c->r, p->pack, p->dir->blocks[p->block].offset);
+}
+
 static enum bc_err read_place(struct chunk_reader *c,
 			      const struct chunk_place *p, struct bytes *out,
 			      struct err *e)
@@ -233,11 +241,13 @@ static enum bc_err read_place(struct chunk_reader *c,
 	struct bytes plain;
 	enum bc_err rc = get_block(c, p, &plain, e);
 
-	if (rc != BC_OK)
-		return rc;
-	rc = pack_dir_chunk(p->dir, p->chunk, plain, out, e);
-	if (rc == BC_EDAMAGE)
-		err_wrap(e, "pack %u", p->pack);
+	if (rc == BC_OK) {
+		rc = pack_dir_chunk(p->dir, p->chunk, plain, out, e);
+		if (rc == BC_EDAMAGE)
+			err_wrap(e, "pack %u", p->pack);
+	}
+	if (rc == BC_EDAMAGE || rc == BC_EIO)
+		found_bad(c, p);
 	return rc;
 }
 

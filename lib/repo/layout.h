@@ -11,6 +11,7 @@
 #define REPO_LOCK_FILE	  "lock"
 #define REPO_RESERVE_FILE "reserve"
 #define REPO_CATALOG_FILE "catalog.db"
+#define REPO_HURT_FILE	  "hurt" /* in REPO_CACHE_DIR */
 
 /* Bytes of REPO_LOCK_FILE that are locked: section 9. */
 enum {

@@ -177,6 +177,7 @@ enum bc_err repo_open(const char *path, const struct repo_options *o,
 	r->lock_wait_ms = o->lock_wait_ms;
 	r->path = strdup(path);
 	pthread_mutex_init(&r->mutex, NULL);
+	hurt_init(&r->hurt);
 	rc = r->path == NULL ? err_set(e, BC_ENOMEM, "no memory") : BC_OK;
 	if (rc == BC_OK)
 		rc = rng_fill(r->rng, &r->overlay_secret,
@@ -198,6 +199,8 @@ void repo_close(struct repo *r)
 {
 	if (r == NULL)
 		return;
+	repo_hurt_save(r);
+	hurt_fini(&r->hurt);
 	catalog_close(r->catalog);
 	repo_close_index(r);
 	dir_cache_free(r->dirs);

@@ -9,6 +9,7 @@
 #include "repo/checkpoint.h"
 #include "repo/chunks.h"
 #include "repo/dirs.h"
+#include "repo/hurt.h"
 #include "repo/lease.h"
 #include "repo/replay.h"
 #include "repo/views.h"
@@ -47,6 +48,8 @@ struct session {
 	struct session_counts counts;
 	uint64_t stored_at_commit;
 	struct err failed; /* the first failure */
+	struct hurt_look look;
+	atomic_bool told; /* that a pack cannot be read */
 
 	pthread_mutex_t data_lock;
 	struct pack_writer *data;
@@ -91,8 +94,10 @@ static enum bc_err enter(struct session *s, struct err *e)
 	/* Now, as an index that has seen more than the log stops writers. */
 	if (rc == BC_OK)
 		rc = repo_need_index(r, e);
-	if (rc == BC_OK)
+	if (rc == BC_OK) {
+		repo_hurt_load(r);
 		lease_sweep(r->leases_dir, &s->lease);
+	}
 	return rc;
 }
 
@@ -240,20 +245,42 @@ static enum bc_err claim(struct session *s, const struct digest *id,
 	return rc;
 }
 
+/* A pack that should have a chunk cannot be read: said once. */
+static void tell_unread(struct session *s, const struct err *why)
+{
+	if (!atomic_exchange(&s->told, true))
+		repo_note_f(s->r,
+			    "%s: what this put has of it is stored again; "
+			    "`blobctl check` says which snapshots it hurts",
+			    why->text);
+}
+
+/* Is the chunk there, in a place that is not known to be hurt? */
 static enum bc_err in_repository(struct session *s, const struct digest *id,
 				 bool *there, struct err *e)
 {
-	struct chunk_place p;
-	enum bc_err rc = repo_locate(s->r, id, 0, &p, e);
+	struct err own = ERR_INIT;
+	enum bc_err rc = BC_OK;
 
-	*there = rc == BC_OK;
-	if (rc == BC_OK)
+	*there = false;
+	for (unsigned skip = 0; rc == BC_OK && !*there; skip++) {
+		struct chunk_place p;
+
+		rc = repo_locate(s->r, id, skip, &p, &own);
+		if (rc != BC_OK)
+			break;
+		*there = !hurt_has(&s->r->hurt, p.pack,
+				   p.dir->blocks[p.block].offset);
 		chunk_place_put(s->r, &p);
-	if (rc == BC_ENOMEM)
+	}
+	if (rc == BC_ENOMEM) {
+		if (e != NULL)
+			*e = own;
 		return rc;
+	}
 	/* Not there, or in a pack that cannot be read: stored (again). */
-	if (rc != BC_OK)
-		err_clear(e);
+	if (rc == BC_EDAMAGE || rc == BC_EIO)
+		tell_unread(s, &own);
 	return BC_OK;
 }
 
@@ -286,6 +313,44 @@ static enum bc_err filter(struct session *s, const struct digest *const *ids,
 	}
 	pthread_mutex_unlock(&s->table_lock);
 	return rc;
+}
+
+enum bc_err session_hurt(struct session *s, bool look, bool *lost,
+			 struct digest *state, struct err *e)
+{
+	enum bc_err rc = BC_OK;
+
+	if (look)
+		rc = repo_hurt_look(s->r, &s->look, e);
+	*lost = s->look.lost > 0;
+	hurt_state(&s->r->hurt, state);
+	return keep(s, rc, e);
+}
+
+void session_tell_hurt(struct session *s, bool all_read)
+{
+	const struct hurt_look *l = &s->look;
+	const char *what = all_read ? "every file is read, and what was in "
+				      "it is stored again"
+				    : "nothing in this put needs it";
+
+	if (l->lost == 0 && all_read)
+		repo_note_f(s->r,
+			    "some blocks of the repository are known to be "
+			    "damaged: every file is read, and what was in "
+			    "them is stored again");
+	if (l->lost == 0 || atomic_exchange(&s->told, true))
+		return;
+	if (l->lost == 1)
+		repo_note_f(s->r,
+			    "%s: %s; `blobctl check` says which snapshots it "
+			    "hurts",
+			    l->first, what);
+	else
+		repo_note_f(s->r,
+			    "%s, and %zu more packs are lost: %s; `blobctl "
+			    "check` says which snapshots it hurts",
+			    l->first, l->lost - 1, what);
 }
 
 enum bc_err session_filter(struct session *s, const struct digest *const *ids,

@@ -41,8 +41,30 @@ BC_MUST_CHECK enum bc_err session_begin_freeing(struct repo *r,
 void session_end(struct session *s);
 
 /*
+ * session_hurt - what is known to be lost of the repository: blocks that could
+ * not be read, and packs whose files are not there. Who lets a view stand for
+ * reading the source (a stat cache) asks first: the view may stand if nothing
+ * is lost, or if it was made by a session that has begun with the same state,
+ * as that one has stored again what it met.
+ *
+ *   look   look at the files of all packs, some microseconds each; else only
+ *	    what is known already
+ *   lost   [out] packs are
+ *   state  [out] names all that is lost; zeros if nothing is
+ *
+ * Not while other threads use the session.
+ */
+BC_MUST_CHECK enum bc_err session_hurt(struct session *s, bool look, bool *lost,
+				       struct digest *state, struct err *e);
+
+/* session_tell_hurt - note what session_hurt() has found, once.
+ *   all_read  because of it the whole source is read */
+void session_tell_hurt(struct session *s, bool all_read);
+
+/*
  * session_filter - which of these chunks are new? A new chunk is claimed: the
- * caller must store it with session_block() before the next commit.
+ * caller must store it with session_block() before the next commit. A chunk of
+ * which every place is known to be lost or damaged is new.
  *
  *   ids    n of them; an id that comes twice is new once
  *   sizes  plain bytes of each, for the counts

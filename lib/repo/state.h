@@ -16,6 +16,7 @@
 #include "index/index.h"
 #include "index/mem.h"
 #include "log/file.h"
+#include "repo/hurt.h"
 #include "repo/repo.h"
 
 struct codec_dec;
@@ -68,6 +69,7 @@ struct repo {
 	atomic_bool index_ready;
 	struct overlay overlay;
 	uint64_t overlay_secret; /* so that nobody makes ids that collide */
+	struct hurt hurt;	 /* has a lock of its own */
 	struct dir_cache *dirs;
 	unsigned pieces;       /* parts of directories that were read */
 	struct codec_dec *dec; /* under the mutex */
