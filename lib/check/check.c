@@ -309,8 +309,9 @@ static enum bc_err check_trees(struct check *c, struct err *e)
 	c->res.nodes = atomic_load(&w.nodes);
 	if (rc == BC_OK && c->res.affected_paths > 0)
 		check_tell(c, CHECK_DAMAGE, NULL,
-			   "the rest can be restored; put what is lost again "
-			   "from its source, if it is still there",
+			   "the rest can be restored; `blobctl put` their "
+			   "source again, if it is still there: that makes "
+			   "them whole in these snapshots too",
 			   "%llu path%s of %llu snapshot%s cannot be restored "
 			   "whole",
 			   (unsigned long long)c->res.affected_paths,
@@ -330,25 +331,36 @@ static enum bc_err check_trees(struct check *c, struct err *e)
 static enum bc_err run_phases(struct check *c, const struct repo_options *ro,
 			      struct err *e)
 {
+	bool sound = false;
+	uint64_t before;
 	enum bc_err rc = phase_folder(c, e);
 
 	if (rc == BC_OK)
 		rc = check_log(c, ro, e);
 	if (rc != BC_OK || c->r == NULL) {
+		check_release(c, true, false);
 		c->res.skipped = 1U << CHECK_PACKS | 1U << CHECK_VIEWS |
 				 1U << CHECK_DATA | 1U << CHECK_TREES;
 		return rc;
 	}
 	tell_sessions(c);
+	repo_hurt_load(c->r);
 	rc = check_packs(c, e);
 	if (rc == BC_OK)
 		rc = check_views(c, e);
 	if (c->o->read_data == 0)
 		c->res.skipped |= 1U << CHECK_DATA;
-	else if (rc == BC_OK)
+	/* What is known to be hurt is looked at each time. */
+	if (rc == BC_OK && (c->o->read_data > 0 || c->r->hurt.n > 0))
 		rc = check_data(c, ro->rng, e);
-	if (rc == BC_OK)
+	check_release(c, false, false);
+	before = c->res.damages;
+	if (rc == BC_OK) {
 		rc = check_trees(c, e);
+		sound = rc == BC_OK && c->log_whole && c->res.damages == before;
+	}
+	check_release(c, true, sound);
+	check_hurt_save(c);
 	return rc;
 }
 
@@ -362,6 +374,7 @@ enum bc_err repo_check(const char *path, const struct repo_options *ro,
 
 	pthread_mutex_init(&c.lock, NULL);
 	marks_init(&c.bad);
+	check_hurt_init(&c);
 	if (rc == BC_ENOTFOUND)
 		rc = err_set(&own, BC_ENOREPO, "there is no repository at %s",
 			     path);
@@ -370,6 +383,7 @@ enum bc_err repo_check(const char *path, const struct repo_options *ro,
 	repo_close(c.r);
 	io_dir_close(c.dir);
 	marks_fini(&c.bad);
+	check_hurt_fini(&c);
 	pthread_mutex_destroy(&c.lock);
 	*out = c.res;
 	if (rc == BC_OK && c.res.damages > 0)

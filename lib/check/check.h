@@ -3,8 +3,12 @@
  * check/check - is all that was committed still there and whole?
  *
  * Works on a repository that does not open any more, as far as what is left
- * allows. Repairs nothing, and writes nothing: only leases of dead sessions go,
- * as whenever leases are listed.
+ * allows. Repairs nothing, and writes nothing but what it has found, for puts
+ * (repo/hurt.h); leases of dead sessions go, as whenever leases are listed.
+ *
+ * Damage by which nothing is lost is a note: a block of which all chunks have
+ * another, good place, and a pack that no snapshot needs any more. So a put of
+ * the source heals.
  */
 #ifndef BC_CHECK_CHECK_H
 #define BC_CHECK_CHECK_H
@@ -61,8 +65,9 @@ struct check_progress {
 };
 
 struct check_options {
-	unsigned threads;   /* for CHECK_DATA; at least 1 */
-	unsigned read_data; /* per cent of the packs; 0: none, 100: all */
+	unsigned threads; /* for CHECK_DATA; at least 1 */
+	/* Per cent of the packs; 100: all; 0: those known to be hurt. */
+	unsigned read_data;
 	/* Each may be NULL; called by one thread at a time. What they are
 	 * given is good until they return. */
 	void (*phase)(void *ctx, enum check_phase p);

@@ -25,10 +25,6 @@ enum {
 	THREADS_MAX = 64,
 };
 
-static const char DATA_NEXT[] =
-	"put the file back from a copy of the repository if you have one; the "
-	"paths that need it are listed below";
-
 /* ---- a file, piece by piece -----------------------------------------------
  */
 
@@ -228,7 +224,8 @@ struct reader {
 	size_t n;
 	uint32_t number;
 	struct check_at at;
-	unsigned told;
+	unsigned held;
+	bool whole; /* every block was read, well or not */
 };
 
 static enum bc_err mark_bad(struct reader *r, uint32_t slot, struct err *e)
@@ -241,16 +238,14 @@ static enum bc_err mark_bad(struct reader *r, uint32_t slot, struct err *e)
 	return rc == BC_OK ? rc : err_set(e, rc, "no memory for marks");
 }
 
-static void tell(struct reader *r, uint64_t offset, const char *text)
+/* Some chunks of a block are damaged: told when it is known what that means,
+ * the first blocks of a file one by one. */
+static void hold(struct reader *r, uint32_t slot, uint32_t n, uint64_t offset,
+		 const char *text)
 {
-	struct check_at at = { .file = r->at.file, .offset = &offset };
-
-	r->told++;
-	if (r->told <= CHECK_TELL_MAX)
-		check_tell(r->d->c, CHECK_DAMAGE, &at, DATA_NEXT, "%s", text);
-	else if (r->told == CHECK_TELL_MAX + 1)
-		check_tell(r->d->c, CHECK_DAMAGE, &r->at, DATA_NEXT,
-			   "and more blocks");
+	r->held++;
+	check_hold_block(r->d->c, r->number, slot, n, offset,
+			 r->held <= CHECK_TELL_MAX ? text : NULL);
 }
 
 /* Compute and compare the ids that have gathered. */
@@ -265,10 +260,10 @@ static enum bc_err flush(struct reader *r, struct err *e)
 
 		if (digest_eq(&p->want, &p->got))
 			continue;
-		if (p->offset != told)
-			tell(r, p->offset,
-			     "the block is whole, but chunks in it are not "
-			     "what they were");
+		hold(r, p->slot, 1, p->offset,
+		     p->offset == told ? NULL
+				       : "the block is whole, but chunks in "
+					 "it are not what they were");
 		told = p->offset;
 		rc = mark_bad(r, p->slot, e);
 	}
@@ -301,7 +296,7 @@ static enum bc_err lose_block(struct reader *r, const struct pack_dir *d,
 	told = marks_get(&c->bad, r->number, d->base_slot + first);
 	pthread_mutex_unlock(&c->lock);
 	if (!told)
-		tell(r, b->offset, why->text);
+		hold(r, d->base_slot + first, b->chunks, b->offset, why->text);
 	for (uint32_t i = 0; i < b->chunks && rc == BC_OK; i++)
 		rc = mark_bad(r, d->base_slot + first + i, e);
 	return rc;
@@ -411,6 +406,7 @@ static enum bc_err check_sealed(struct reader *r, const struct pack_ref *p,
 		rc = stream_begin(&r->stream, f, p->length, e);
 	if (rc == BC_OK)
 		rc = check_dir(r, d, e);
+	r->whole = rc == BC_OK;
 	end = stream_end(&r->stream, rc == BC_OK ? e : NULL);
 	pack_dir_free(d);
 	return rc == BC_OK ? end : rc;
@@ -463,12 +459,14 @@ static enum bc_err check_groups(struct reader *r, const struct pack_ref *p,
 		if (rc == BC_OK && g->dir != NULL)
 			rc = check_dir(r, g->dir, e);
 		if (rc == BC_ENOTFOUND) {
-			tell(r, at, e->text);
+			check_tell(r->d->c, CHECK_DAMAGE, &r->at, NULL, "%s",
+				   e->text);
 			err_clear(e);
 			rc = BC_OK;
 		}
 		group_free(g);
 	}
+	r->whole = rc == BC_OK;
 	last = stream_end(&r->stream, rc == BC_OK ? e : NULL);
 	log_file_close(l);
 	buf_fini(&list);
@@ -494,7 +492,8 @@ static enum bc_err check_one(struct reader *r, uint32_t number, struct err *e)
 	check_file(&p, file);
 	r->number = number;
 	r->at = (struct check_at){ .file = file };
-	r->told = 0;
+	r->held = 0;
+	r->whole = false;
 	rc = repo_open_pack(repo, &p, true, &f, e);
 	if (rc == BC_EDAMAGE || rc == BC_ENOTFOUND) {
 		err_clear(e); /* told before */
@@ -505,6 +504,8 @@ static enum bc_err check_one(struct reader *r, uint32_t number, struct err *e)
 	else if (rc == BC_OK)
 		rc = check_sealed(r, &p, f, e);
 	io_file_close(f, NULL);
+	if (rc == BC_OK && r->whole)
+		check_hurt_well(r->d->c, number, true);
 	return rc;
 }
 
@@ -593,22 +594,44 @@ static enum bc_err size_of(struct check *c, uint32_t number, uint64_t *out,
 	return rc;
 }
 
-/* Some of the packs, by lot, with about so many per cent of the bytes. */
+/* Those first that are known to be hurt: are they still? Returns how many. */
+static size_t hurt_first(struct check *c, struct pack_numbers *v)
+{
+	struct hurt *h = &c->r->hurt;
+	size_t n = 0;
+
+	for (size_t k = 0; k < h->n; k++)
+		for (size_t i = n;
+		     i < v->n && (k == 0 || h->at[k - 1].pack != h->at[k].pack);
+		     i++)
+			if (v->at[i] == h->at[k].pack) {
+				v->at[i] = v->at[n];
+				v->at[n++] = h->at[k].pack;
+				break;
+			}
+	return n;
+}
+
+/* Some of the packs, by lot, with about so many per cent of the bytes; those
+ * known to be hurt always. */
 static enum bc_err draw(struct check *c, struct pack_numbers *v, struct rng rng,
 			uint64_t *bytes, struct err *e)
 {
 	uint64_t all = 0, size = 0, want;
-	size_t n = 0;
+	size_t n = hurt_first(c, v);
+	bool any = c->o->read_data > 0;
 	enum bc_err rc = BC_OK;
 
+	*bytes = 0;
 	for (size_t i = 0; i < v->n && rc == BC_OK; i++) {
 		rc = size_of(c, v->at[i], &size, e);
 		all += size;
+		*bytes += i < n ? size : 0;
 	}
 	want = c->o->read_data >= 100 ? all : all / 100 * c->o->read_data;
-	*bytes = c->o->read_data >= 100 ? all : 0;
+	*bytes = c->o->read_data >= 100 ? all : *bytes;
 	while (rc == BC_OK && c->o->read_data < 100 && n < v->n &&
-	       (*bytes < want || n == 0)) {
+	       (*bytes < want || (n == 0 && any))) {
 		uint64_t lot = 0;
 		size_t i;
 		uint32_t swap;
@@ -637,7 +660,7 @@ enum bc_err check_data(struct check *c, struct rng rng, struct err *e)
 
 	if (rc == BC_OK)
 		rc = draw(c, &v, rng, &bytes, e);
-	if (rc == BC_OK) {
+	if (rc == BC_OK && v.n > 0) {
 		check_begin(c, CHECK_DATA, bytes);
 		pthread_mutex_init(&d.lock, NULL);
 		run_threads(&d, c->o->threads);

@@ -5,6 +5,7 @@
 
 #include "check/check.h"
 #include "repo/dirs.h"
+#include "repo/hurt.h"
 #include "repo/reach.h"
 #include "repo/state.h"
 
@@ -25,8 +26,10 @@ struct check {
 	struct repo *r;
 	bool log_whole;
 	bool moved_on;	      /* the log has grown since r was opened */
-	pthread_mutex_t lock; /* findings and `bad` */
+	pthread_mutex_t lock; /* findings, and all below */
 	struct marks bad;     /* damaged chunks */
+	struct buf held;      /* findings that wait: hurt.c */
+	struct hurt_report report;
 };
 
 struct check_at {
@@ -52,6 +55,38 @@ bool check_stopped(const struct check *c, enum bc_err *rc, struct err *e);
 
 /* check_file - "packs/ID.pack", "log/SEQ-ID". */
 void check_file(const struct pack_ref *p, char out[CHECK_FILE_BYTES]);
+
+/* ---- hurt.c ---- */
+
+void check_hurt_init(struct check *c);
+void check_hurt_fini(struct check *c);
+
+/* check_hurt_bad - a block, or with HURT_WHOLE a pack, is damaged; any thread.
+ * check_hurt_well - the pack's file and directory, or all of its blocks that
+ * were not named bad, are well. */
+void check_hurt_bad(struct check *c, uint32_t pack, uint64_t offset);
+void check_hurt_well(struct check *c, uint32_t pack, bool data);
+
+/* check_hurt_save - remember it for puts; a note if that cannot be. */
+void check_hurt_save(struct check *c);
+
+/*
+ * check_hold_block, check_hold_pack - damage that is told when it is known
+ * whether anything is lost by it. Any thread.
+ *
+ *   slot, n  the chunks that are damaged
+ *   text     what is wrong; NULL: only counted unless something is lost
+ */
+void check_hold_block(struct check *c, uint32_t pack, uint32_t slot, uint32_t n,
+		      uint64_t offset, const char *text);
+void check_hold_pack(struct check *c, uint32_t pack, const char *text);
+
+/*
+ * check_release - tell what waits: of blocks, when all is read that will be;
+ * with `packs` of packs too.
+ *   sound  every snapshot is whole: a pack that is gone does not count
+ */
+void check_release(struct check *c, bool packs, bool sound);
 
 /* check_summarise - all rows of a catalog in two digests: of snapshots and
  * tags, and of packs and logs. Equal digests, equal rows. */

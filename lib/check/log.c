@@ -276,16 +276,13 @@ static void log_file_name(uint64_t seq, const struct pack_id *id,
 
 /* A group that is in the chain: its record and directory are whole. */
 static enum bc_err check_blocks(struct check *c, const struct group *g,
-				uint32_t number, const char *file,
-				struct err *e)
+				uint32_t number, struct err *e)
 {
 	enum bc_err rc = BC_OK;
 	uint32_t slot = g->head.first_slot;
 
 	for (uint32_t i = 0; g->dir != NULL && i < g->dir->n_blocks; i++) {
 		const struct dir_block *b = &g->dir->blocks[i];
-		uint64_t offset = b->offset;
-		struct check_at at = { .file = file, .offset = &offset };
 		struct err why = ERR_INIT;
 		struct bytes raw;
 
@@ -294,8 +291,8 @@ static enum bc_err check_blocks(struct check *c, const struct group *g,
 		if (rc == BC_OK)
 			rc = block_check_in(b, raw, &why);
 		if (rc != BC_OK) {
-			check_tell(c, CHECK_DAMAGE, &at, COPY_NEXT, "%s",
-				   why.text);
+			check_hold_block(c, number, slot, b->chunks, b->offset,
+					 why.text);
 			rc = BC_OK;
 			for (uint32_t j = 0; j < b->chunks && rc == BC_OK; j++)
 				rc = marks_set(&c->bad, number, slot + j);
@@ -308,7 +305,7 @@ static enum bc_err check_blocks(struct check *c, const struct group *g,
 }
 
 static enum bc_err check_groups(struct check *c, struct log_file *l,
-				uint64_t end, const char *file, struct err *e)
+				uint64_t end, struct err *e)
 {
 	uint64_t at = LOG_HEAD_BYTES;
 	enum bc_err rc = BC_OK;
@@ -322,8 +319,7 @@ static enum bc_err check_groups(struct check *c, struct log_file *l,
 			return BC_OK;
 		}
 		if (rc == BC_OK)
-			rc = check_blocks(c, g, log_file_head(l)->number, file,
-					  e);
+			rc = check_blocks(c, g, log_file_head(l)->number, e);
 		if (rc == BC_OK) {
 			at = g->next;
 			check_step(c, g->next - g->offset);
@@ -389,7 +385,7 @@ static enum bc_err check_chain(struct check *c, struct err *e)
 			continue;
 		}
 		if (rc == BC_OK)
-			rc = check_groups(c, l, end, file, e);
+			rc = check_groups(c, l, end, e);
 		if (rc == BC_OK && i < v.n && end != UINT64_MAX)
 			rc = check_behind(c, l, end, file, false, e);
 		if (rc == BC_OK)

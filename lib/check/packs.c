@@ -11,10 +11,6 @@
 #include "repo/lease.h"
 #include "util/hex.h"
 
-static const char PACK_NEXT[] =
-	"put the file back from a copy of the repository if you have one; the "
-	"paths that need it are listed below";
-
 static enum bc_err check_head(struct io_file *f, const struct pack_ref *p,
 			      const struct superblock *sb, struct err *e)
 {
@@ -81,12 +77,16 @@ static void check_pack(struct check *c, const struct catalog_pack *row,
 		rc = repo_read_dir(c->r, f, p->length, &d, &digest, &e);
 	if (rc == BC_OK)
 		rc = compare_dir(d, &digest, row, &e);
-	/* Those of a log were counted with its groups. */
-	if (rc == BC_OK && !p->log)
-		c->res.chunks += d->n_chunks;
-	if (rc != BC_OK)
-		check_tell(c, CHECK_DAMAGE, &at, PACK_NEXT, "%s",
-			   rc == BC_ENOTFOUND ? "the file is missing" : e.text);
+	if (rc == BC_OK) {
+		/* Those of a log were counted with its groups. */
+		if (!p->log)
+			c->res.chunks += d->n_chunks;
+		check_hurt_well(c, p->number, false);
+	} else {
+		check_hold_pack(c, p->number,
+				rc == BC_ENOTFOUND ? "the file is missing"
+						   : e.text);
+	}
 	/* The blocks can be read without it; what it said is told apart. */
 	err_clear(&e);
 	if (f != NULL && check_head(f, p, &c->sb, &e) != BC_OK)
@@ -111,6 +111,8 @@ static enum bc_err check_number(struct check *c, uint32_t number, struct err *e)
 	/* A log that grows was checked with the chain. */
 	if (row.tier == 1 && !(p.log && p.length == 0))
 		check_pack(c, &row, &p);
+	else if (c->log_whole)
+		check_hurt_well(c, number, false);
 	check_step(c, 1);
 	return BC_OK;
 }

@@ -116,6 +116,18 @@ bool hurt_has(struct hurt *h, uint32_t pack, uint32_t offset)
 	return has;
 }
 
+bool hurt_knows(struct hurt *h, uint32_t pack)
+{
+	size_t i;
+	bool knows;
+
+	pthread_mutex_lock(&h->lock);
+	i = lower(h, pack, 0);
+	knows = i < h->n && h->at[i].pack == pack;
+	pthread_mutex_unlock(&h->lock);
+	return knows;
+}
+
 void hurt_state(struct hurt *h, struct digest *out)
 {
 	struct sha256_ctx c;

@@ -58,6 +58,9 @@ BC_MUST_CHECK enum bc_err hurt_add(struct hurt *h, const struct hurt_spot *s);
 /* hurt_has - is this block, or all of its pack, hurt? */
 bool hurt_has(struct hurt *h, uint32_t pack, uint32_t offset);
 
+/* hurt_knows - has this pack any spot? */
+bool hurt_knows(struct hurt *h, uint32_t pack);
+
 /* hurt_state - a digest that names the set; zeros if it is empty. */
 void hurt_state(struct hurt *h, struct digest *out);
 
