@@ -334,7 +334,7 @@ static enum bc_err check_block(struct reader *r, const struct pack_dir *d,
 	}
 	/* Its chunks may be right all the same: their ids will tell. */
 	if (sums_have(d, ordinal) && !sums_match(d, ordinal, b->offset, raw))
-		tell(r, b->offset,
+		hold(r, d->base_slot + first, b->chunks, b->offset,
 		     "the block is whole, but not what the directory says of "
 		     "its parts");
 	for (uint32_t i = first; i < first + b->chunks; i++) {

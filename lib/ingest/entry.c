@@ -213,21 +213,6 @@ enum bc_err entry_fill(struct worker *w, struct range *r, uint32_t i, int fd,
 	return rc;
 }
 
-/*
- * Could a change that this run did not see leave this time stamp as it is? A
- * stamp that is a whole second may come from a file system that knows no
- * smaller unit (ext3, ext4 with small inodes) or only two of them (FAT), one of
- * a whole 10 ms from exFAT: it may be that much older than the change.
- */
-static bool stamp_racy(int64_t t, int64_t begun)
-{
-	int64_t unit = t % 1000000000 == 0 ? 2000000000
-		       : t % 10000000 == 0 ? 10000000
-					   : 0;
-
-	return t >= begun - unit;
-}
-
 struct stat_entry entry_stat(const struct put *p, const struct item *it,
 			     struct bytes name)
 {
@@ -240,7 +225,7 @@ struct stat_entry entry_stat(const struct put *p, const struct item *it,
 		.ctime_ns = it->ctime * 1000000000 + it->ctime_nsec,
 	};
 
-	s.racy = stamp_racy(s.mtime_ns, p->racy_from) ||
-		 stamp_racy(s.ctime_ns, p->racy_from);
+	s.racy = racy_stamp(&p->racy, it->dev, s.mtime_ns) ||
+		 racy_stamp(&p->racy, it->dev, s.ctime_ns);
 	return s;
 }

@@ -84,6 +84,8 @@ static enum bc_err trust(struct put *p, const struct stat_bond *bond,
 	enum bc_err rc;
 
 	*trusted = false;
+	/* The clock was set back since: what is new may look old. */
+	live = live && bond->begun <= p->racy.begun;
 	if (live && repo_root_live(p->repo, &bond->root, &live, NULL) != BC_OK)
 		live = false;
 	/* A file given by name is looked up by its chunks; that finds what
@@ -134,10 +136,12 @@ static bool worth_a_cache(const struct put *p)
 
 void known_save(struct put *p)
 {
-	const struct stat_bond bond = { p->root.dir.id, p->hurt };
+	const struct stat_bond bond = { p->root.dir.id, p->hurt,
+					p->racy.begun };
 	struct known *k = &p->known;
 
-	if (k->after == NULL || !k->differs || !worth_a_cache(p))
+	if (k->after == NULL || !k->differs || !worth_a_cache(p) ||
+	    racy_set_back(&p->racy))
 		return;
 	for (size_t i = 0; i < k->n; i++)
 		statcache_writer_copy(k->after, &k->same[i]);

@@ -28,6 +28,11 @@ enum {
 	BATCHES_BYTES = 16 << 20,
 };
 
+static struct clock clock_of(const struct put_options *o)
+{
+	return o->clock != NULL ? *o->clock : clock_system();
+}
+
 /* ---- the snapshot ---------------------------------------------------------
  */
 
@@ -58,7 +63,7 @@ static enum bc_err commit(struct put *p, int64_t begun, struct put_result *out,
 	const struct put_options *o = p->o;
 	struct session_counts n = session_counts(p->session);
 	struct snapshot_root *roots = calloc(o->n_roots + 1, sizeof(*roots));
-	struct clock clk = clock_system();
+	struct clock clk = clock_of(o);
 	struct buf raw = BUF_INIT(SNAPSHOT_MAX_BYTES);
 	bool made_up = o->n_roots != 1 || o->roots[0].how != PUT_CONTENTS;
 	struct snapshot_record s = {
@@ -162,12 +167,12 @@ static void share_memory(struct put *p)
 static enum bc_err begin(struct put *p, struct err *e)
 {
 	const struct superblock *sb = repo_superblock(p->repo);
-	struct clock clk = clock_system();
+	struct clock clk = clock_of(p->o);
 
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->wake, NULL);
 	pthread_mutex_init(&p->event_lock, NULL);
-	p->racy_from = clk.coarse(clk.ctx);
+	racy_init(&p->racy, &clk);
 	p->progress =
 		p->o->progress == NULL ? &p->own_progress : p->o->progress;
 	chunker_init(&p->chunker, &sb->chunker, CHUNK_KERNEL_AUTO);
@@ -186,6 +191,7 @@ static void end(struct put *p)
 	session_end(p->session);
 	known_close(p);
 	owners_free(p->owners);
+	racy_fini(&p->racy);
 	roots_close(p);
 	pthread_mutex_destroy(&p->lock);
 	pthread_mutex_destroy(&p->event_lock);
@@ -238,7 +244,7 @@ static enum bc_err put_once(struct repo *r, const struct put_options *o,
 			    bool *sound, struct put_result *out, struct err *e)
 {
 	struct put *p = calloc(1, sizeof(*p));
-	struct clock clk = clock_system();
+	struct clock clk = clock_of(o);
 	int64_t begun = clk.real(clk.ctx);
 	struct put_result res = { .unchanged = false };
 	struct stat own;

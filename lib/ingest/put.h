@@ -65,7 +65,8 @@ struct put_options {
 	bool one_file_system; /* do not enter other file systems */
 	/* For the record. */
 	struct bytes name, host, user, program;
-	int64_t time; /* INT64_MIN: now */
+	int64_t time;		   /* INT64_MIN: now */
+	const struct clock *clock; /* NULL: the system's */
 	const struct snapshot_tag *tags;
 	size_t n_tags;
 	const char *own; /* the repository's folder: where it is met below a

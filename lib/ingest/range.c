@@ -157,6 +157,8 @@ static void fill_one(struct worker *w, struct range *r, uint32_t i, int fd,
 		return;
 	}
 	r->present[i] = true;
+	if (i == 0 && fd >= 0)
+		racy_meet(&w->p->racy, fd, r->item[i].dev);
 	if (reuse_entry(w, r, i, u))
 		return;
 	rc = store_item(w, r, i, dir_fd(w->p, d, fd, r->first + i), &e);

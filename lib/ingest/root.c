@@ -44,6 +44,17 @@ static int open_parent(const struct put_root *from)
 	return fd;
 }
 
+/* A root may lie on another file system than its parent. */
+static void learn_clock(struct put *p, int dirfd, const char *name,
+			uint64_t dev)
+{
+	int fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	racy_meet(&p->racy, fd, dev);
+	if (fd >= 0)
+		close(fd);
+}
+
 static enum bc_err open_named(struct put *p, struct dir_job *top,
 			      const struct put_root *from, struct err *e)
 {
@@ -59,6 +70,7 @@ static enum bc_err open_named(struct put *p, struct dir_job *top,
 	if (sys != 0)
 		return cannot(e, sys, "open", from);
 	r->dev = it.dev;
+	learn_clock(p, r->fd, from->name, it.dev);
 	return add_name(p, top, from->name, e);
 }
 
@@ -79,6 +91,7 @@ static enum bc_err open_contents(struct put *p, struct dir_job *top,
 		return cannot(e, sys, "open", from);
 	}
 	r->dev = it.dev;
+	racy_learn(&p->racy, r->fd);
 	sys = scratch == NULL ? ENOMEM
 			      : names_list(&top->names, r->fd,
 					   (uint16_t)(p->n_roots - 1), scratch);
@@ -97,8 +110,8 @@ static enum bc_err open_stream(struct put *p, struct dir_job *top,
 		.uid = geteuid(),
 		.gid = getegid(),
 		.nlink = 1,
-		.mtime = p->racy_from / 1000000000,
-		.mtime_nsec = (uint32_t)(p->racy_from % 1000000000),
+		.mtime = p->racy.begun / 1000000000,
+		.mtime_nsec = (uint32_t)(p->racy.begun % 1000000000),
 	};
 
 	p->roots[p->n_roots++] =

@@ -30,6 +30,7 @@
 #include "chunk/chunker.h"
 #include "ingest/known.h"
 #include "ingest/put.h"
+#include "ingest/racy.h"
 
 enum { THREADS_MAX = 64 };
 
@@ -43,7 +44,7 @@ struct put {
 	struct known known;
 	bool distrust;	    /* no cache: the repository was found damaged */
 	struct digest hurt; /* what was lost of it when the run began */
-	int64_t racy_from;  /* coarse clock at the start, ns */
+	struct racy racy;
 	struct put_progress own_progress, *progress;
 	struct root *roots;
 	size_t n_roots;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  *   header   4096: magic 8, version 4, zero 4, repository 16, root 32,
- *            records 8, offset of the table 8, hurt 32, ..., CRC at 4092
+ *            records 8, offset of the table 8, hurt 32, begun 8, ...,
+ *            CRC at 4092
  *   records  length 4, CRC of what follows 4, then: flags 4 (1: more parts),
  *            part 4, node 32, entries 8, bytes 8, files 8, dirs 8, others 8,
  *            count 8, path length 4, path, entries to the end
@@ -22,7 +23,9 @@
 
 enum {
 	HEAD_BYTES = 4096,
-	HEAD_HURT_AT = 80, /* zeros in caches of older versions: nothing */
+	/* Zeros in caches of older versions: nothing, long ago. */
+	HEAD_HURT_AT = 80,
+	HEAD_BEGUN_AT = 112,
 	HEAD_CRC_AT = 4092,
 	CACHE_VERSION = 1,
 	RECORD_HEAD_BYTES = 8,
@@ -100,6 +103,7 @@ enum bc_err statcache_open(struct io_dir *d, const char *name,
 	}
 	memcpy(bond->root.b, c->map.p + 32, DIGEST_BYTES);
 	memcpy(bond->hurt.b, c->map.p + HEAD_HURT_AT, DIGEST_BYTES);
+	bond->begun = (int64_t)le_get64(c->map.p + HEAD_BEGUN_AT);
 	c->table = c->map.p + table;
 	c->records_end = (size_t)table;
 	*out = c;
@@ -435,6 +439,7 @@ enum bc_err statcache_writer_finish(struct statcache_writer *w,
 	le_put64(head + 64, w->n);
 	le_put64(head + 72, table);
 	memcpy(head + HEAD_HURT_AT, bond->hurt.b, DIGEST_BYTES);
+	le_put64(head + HEAD_BEGUN_AT, (uint64_t)bond->begun);
 	le_put32(head + HEAD_CRC_AT, crc32c(0, head, HEAD_CRC_AT));
 	rc = w->failed.code;
 	if (rc != BC_OK && e != NULL)

@@ -56,6 +56,7 @@ struct stat_bond {
 	/* What was lost of the repository when the run began that made it:
 	 * session_hurt(). That run has relied on nothing of it. */
 	struct digest hurt;
+	int64_t begun; /* when that run began, ns: racy.h */
 };
 
 /*
