@@ -98,7 +98,6 @@ static enum bc_err next_log(struct repo *r, struct log_file **log,
 		rc = log_file_create(r->log_dir, &h, &l, e);
 	if (rc != BC_OK)
 		return rc;
-	log_file_trim(*log);
 	log_file_close(*log);
 	*log = l;
 	r->synced_log = h.pack.id;
@@ -266,7 +265,9 @@ static enum bc_err open_for(struct repo *r, const struct commit *c,
 	rc = look_behind(r, *l, &keep, e);
 	if (rc != BC_OK || (!keep && !log_is_full(r, c->group)))
 		return rc;
-	if (!keep)
+	if (keep)
+		log_file_trim(*l);
+	else
 		rc = seal_or_leave(r, *l, e);
 	return rc == BC_OK ? next_log(r, l, e) : rc;
 }

@@ -433,3 +433,20 @@ all/repo" ]
 	same_tree a oa/a
 	same_tree b ob/b
 }
+
+@test "eight first puts of a new repository at once" {
+	# Each makes the catalog, and finds that another has begun to.
+	local i k
+
+	head -c 3000 /dev/urandom >f
+	for ((i = 0; i < 30; i++)); do
+		rm -rf R
+		blobctl -q init --no-remember R
+		for k in 1 2 3 4 5 6 7 8; do
+			blobctl -q put -R R f --name "n$k" 2>>said || echo "$?" >>failed &
+		done
+		wait
+		[ ! -e failed ] || { cat said; return 1; }
+	done
+	[ "$(blobctl ls -R R | wc -l)" -eq 8 ]
+}
