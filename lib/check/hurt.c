@@ -53,7 +53,8 @@ void check_hurt_fini(struct check *c)
 /* ---- for puts -------------------------------------------------------------
  */
 
-void check_hurt_bad(struct check *c, uint32_t pack, uint64_t offset)
+/* A block, or with HURT_WHOLE a pack, is damaged; any thread. */
+static void add_bad(struct check *c, uint32_t pack, uint64_t offset)
 {
 	struct hurt_spot s = { .pack = pack, .offset = (uint32_t)offset };
 
@@ -81,7 +82,7 @@ void check_hurt_save(struct check *c)
 	/* Nodes that could not be read on the way. */
 	for (size_t i = 0; i < h->n; i++)
 		if (h->at[i].found)
-			check_hurt_bad(c, h->at[i].pack, h->at[i].offset);
+			add_bad(c, h->at[i].pack, h->at[i].offset);
 	if (c->report.bad.n == 0 &&
 	    io_stat_at(c->r->dir, REPO_CACHE_DIR "/" REPO_HURT_FILE, &st,
 		       NULL) == BC_ENOTFOUND)
@@ -191,7 +192,7 @@ void check_hold_block(struct check *c, uint32_t pack, uint32_t slot, uint32_t n,
 			  .n = n,
 			  .offset = offset };
 
-	check_hurt_bad(c, pack, offset);
+	add_bad(c, pack, offset);
 	if (c->phase != CHECK_DATA || text == NULL ||
 	    all_elsewhere(c, pack, slot, n)) {
 		hold(c, &h, text);
@@ -206,7 +207,7 @@ void check_hold_pack(struct check *c, uint32_t pack, const char *text)
 {
 	struct held h = { .phase = c->phase, .whole = true, .pack = pack };
 
-	check_hurt_bad(c, pack, HURT_WHOLE);
+	add_bad(c, pack, HURT_WHOLE);
 	hold(c, &h, text);
 }
 

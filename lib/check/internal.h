@@ -61,10 +61,6 @@ void check_file(const struct pack_ref *p, char out[CHECK_FILE_BYTES]);
 void check_hurt_init(struct check *c);
 void check_hurt_fini(struct check *c);
 
-/* check_hurt_bad - a block, or with HURT_WHOLE a pack, is damaged; any thread.
- * check_hurt_well - the pack's file and directory, or all of its blocks that
- * were not named bad, are well. */
-void check_hurt_bad(struct check *c, uint32_t pack, uint64_t offset);
 void check_hurt_well(struct check *c, uint32_t pack, bool data);
 
 /* check_hurt_save - remember it for puts; a note if that cannot be. */

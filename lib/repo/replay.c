@@ -143,8 +143,7 @@ static enum bc_err begin(struct replay *p, struct err *e)
 	/* Its end too: another may have entered a log, and no group of it. */
 	p->moved = at.generation != p->r->head.generation ||
 		   !digest_eq(&at.digest, &p->r->head.digest) ||
-		   at.log_seq != p->r->head.seq ||
-		   at.log_end != p->r->head.end;
+		   at.log_seq != p->r->head.seq || at.log_end != p->r->head.end;
 	if (p->moved) {
 		p->r->head = pos_of(&at);
 		p->r->index_ready = false;
