@@ -61,6 +61,8 @@ void check_file(const struct pack_ref *p, char out[CHECK_FILE_BYTES]);
 void check_hurt_init(struct check *c);
 void check_hurt_fini(struct check *c);
 
+/* check_hurt_well - the pack's file and directory, or with `data` all of its
+ * blocks but those that were found bad, are well. Any thread. */
 void check_hurt_well(struct check *c, uint32_t pack, bool data);
 
 /* check_hurt_save - remember it for puts; a note if that cannot be. */

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which catalog a handle uses: the one on disk if it is of this log; one in
+ * memory if that cannot be used; and, for who only reads a log that is damaged,
+ * what the catalog on disk remembers.
+ */
+#include "repo/replay.h"
+
+#include <stdlib.h>
+
+#include "repo/checkpoint.h"
+#include "repo/layout.h"
+#include "repo/state.h"
+
+enum {
+	CATALOG_BUSY_MS = 1000,
+	CATALOG_PATH_ROOM = 16,
+};
+
+static enum bc_err open_in_memory(struct repo *r, struct err *e)
+{
+	struct catalog_options o = { .path = NULL, .create = true };
+
+	catalog_close(r->catalog);
+	r->catalog = NULL;
+	memcpy(o.repository, r->sb.id.b, PACK_ID_BYTES);
+	r->catalog_in_memory = true;
+	return catalog_open(&o, &r->catalog, e);
+}
+
+/* anew: remove the one that is there. */
+static enum bc_err open_on_disk(struct repo *r, bool anew, struct err *e)
+{
+	struct catalog_options o = { .create = true,
+				     .busy_ms = CATALOG_BUSY_MS };
+	size_t n = strlen(r->path) + CATALOG_PATH_ROOM;
+	char *path = malloc(n);
+	enum bc_err rc = BC_OK;
+
+	if (path == NULL)
+		return err_set(e, BC_ENOMEM, "no memory for the catalog");
+	memcpy(path, r->path, strlen(r->path) + 1);
+	strncat(path, "/" REPO_CATALOG_FILE, n - strlen(path) - 1);
+	o.path = path;
+	memcpy(o.repository, r->sb.id.b, PACK_ID_BYTES);
+	if (!anew)
+		rc = catalog_open(&o, &r->catalog, e);
+	if (rc == BC_EDAMAGE) {
+		repo_note_f(r, "the catalog is damaged or foreign; making it "
+			       "again from the log");
+		err_clear(e);
+		anew = true;
+		rc = BC_OK;
+	}
+	if (rc == BC_OK && anew)
+		rc = catalog_remove(path, e);
+	if (rc == BC_OK && anew)
+		rc = catalog_open(&o, &r->catalog, e);
+	free(path);
+	return rc;
+}
+
+/* Is the catalog's position one that this log has, or can have had? */
+static enum bc_err position_valid(struct repo *r, bool *valid, struct err *e)
+{
+	struct log_file *l = NULL;
+	struct group *g = NULL;
+	enum bc_err rc;
+
+	*valid = false;
+	if (r->head.generation == 0) {
+		*valid = true;
+		return BC_OK;
+	}
+	rc = repo_open_log(r, r->head.seq, &r->head.log, &l, e);
+	/* The first position in a log stands before any group of it. */
+	if (rc == BC_OK && r->head.end == LOG_HEAD_BYTES)
+		*valid = digest_eq(&log_file_head(l)->chain, &r->head.digest);
+	else if (rc == BC_OK)
+		rc = log_file_group_before(l, r->head.end, r->dec, &g, e);
+	if (rc == BC_OK && g != NULL)
+		*valid = g->head.generation == r->head.generation &&
+			 digest_eq(&g->digest, &r->head.digest);
+	group_free(g);
+	log_file_close(l);
+	if (rc == BC_ENOTFOUND || rc == BC_EDAMAGE) {
+		err_clear(e);
+		rc = BC_OK;
+	}
+	return rc;
+}
+
+static enum bc_err load_position(struct repo *r, struct err *e)
+{
+	struct catalog_position at;
+	enum bc_err rc = catalog_position(r->catalog, &at, e);
+
+	if (rc == BC_OK)
+		r->head = repo_pos_of(&at);
+	return rc;
+}
+
+/* The log cannot be read at all. Who only reads may still use what the catalog
+ * on disk remembers. `e` says what is wrong with the log. */
+static enum bc_err trust_catalog(struct repo *r, struct err *e)
+{
+	struct err log = ERR_INIT;
+	enum bc_err rc;
+
+	if (e != NULL)
+		log = *e;
+	err_clear(e);
+	catalog_close(r->catalog);
+	r->catalog = NULL;
+	r->catalog_in_memory = false;
+	rc = open_on_disk(r, false, e);
+	if (rc == BC_OK)
+		rc = load_position(r, e);
+	if (rc == BC_OK && r->head.generation > 0) {
+		repo_note_f(r,
+			    "%s; going by what the catalog remembers of "
+			    "generation %llu",
+			    log.text, (unsigned long long)r->head.generation);
+		return BC_OK;
+	}
+	if (e != NULL)
+		*e = log;
+	return BC_EDAMAGE;
+}
+
+static enum bc_err start_in_memory(struct repo *r, struct err *e)
+{
+	enum bc_err rc;
+
+	err_clear(e);
+	rc = open_in_memory(r, e);
+	return rc == BC_OK ? load_position(r, e) : rc;
+}
+
+/*
+ * Bring the catalog to the head; an empty one first to a checkpoint. One that
+ * does not agree with the log that follows it is forgotten again.
+ */
+static enum bc_err replay_to_head(struct repo *r, struct err *e)
+{
+	bool used = false;
+	enum bc_err rc = BC_OK;
+
+	if (r->head.generation == 0 && !r->whole_log)
+		rc = checkpoint_restore(r, &used, e);
+	if (rc == BC_OK)
+		rc = repo_catch_up(r, false, e);
+	if (rc != BC_EDAMAGE || !used)
+		return rc;
+	repo_note_f(r,
+		    "the log after the checkpoint cannot be replayed; reading "
+		    "it from its beginning");
+	err_clear(e);
+	catalog_close(r->catalog);
+	r->catalog = NULL;
+	if (r->catalog_in_memory)
+		rc = open_in_memory(r, e);
+	else
+		rc = open_on_disk(r, true, e);
+	if (rc == BC_OK)
+		rc = load_position(r, e);
+	return rc == BC_OK ? repo_catch_up(r, false, e) : rc;
+}
+
+/* The catalog has seen a commit that the log no longer has. It stays as
+ * evidence; who only reads gets what the log has: BC_EACCES. */
+static enum bc_err log_is_shorter(struct repo *r, struct err *e)
+{
+	struct err why = ERR_INIT;
+	unsigned long long last = r->head.generation;
+
+	err_set(&why, BC_EDAMAGE,
+		"the log ends before generation %llu, which has been committed",
+		last);
+	err_hint(&why,
+		 "put log/ back from a copy that has it, then nothing is lost; "
+		 "moving %s/" REPO_CATALOG_FILE "* away gives up what was "
+		 "committed after the log ends, up to generation %llu; "
+		 "`blobctl check` tells more",
+		 r->path, last);
+	if (!r->write) {
+		repo_note_f(r, "%s", why.text);
+		return BC_EACCES;
+	}
+	if (e != NULL)
+		*e = why;
+	return BC_EDAMAGE;
+}
+
+/* The one on disk, if it is of this log. */
+static enum bc_err start_on_disk(struct repo *r, bool *opened, struct err *e)
+{
+	bool valid = true;
+	enum bc_err rc = open_on_disk(r, false, e);
+
+	if (rc == BC_OK)
+		rc = load_position(r, e);
+	*opened = rc == BC_OK;
+	if (rc == BC_OK)
+		rc = position_valid(r, &valid, e);
+	return rc == BC_OK && !valid ? log_is_shorter(r, e) : rc;
+}
+
+/* A catalog that cannot be used where it is can be made in memory. */
+static bool is_out_of_reach(enum bc_err rc)
+{
+	return rc == BC_EACCES || rc == BC_ELOCKED || rc == BC_ENOSPC ||
+	       rc == BC_ELIMIT;
+}
+
+/* A log whose tail cannot be made durable can still be read. */
+static bool can_be_read(const struct repo *r, enum bc_err rc)
+{
+	if (r->catalog_in_memory || (r->write && r->tail_busy))
+		return false;
+	return rc == BC_ELOCKED || rc == BC_ENOSPC ||
+	       ((rc == BC_EIO || rc == BC_EACCES) && !r->write);
+}
+
+enum bc_err repo_open_catalog(struct repo *r, struct err *e)
+{
+	bool on_disk = false;
+	enum bc_err rc = BC_EACCES;
+
+	if (!r->read_only)
+		rc = start_on_disk(r, &on_disk, e);
+	if (is_out_of_reach(rc))
+		rc = start_in_memory(r, e);
+	if (rc != BC_OK)
+		return rc;
+	rc = replay_to_head(r, e);
+	if (can_be_read(r, rc)) {
+		rc = start_in_memory(r, e);
+		if (rc == BC_OK)
+			rc = replay_to_head(r, e);
+	}
+	if (rc == BC_EDAMAGE && on_disk && !r->write)
+		rc = trust_catalog(r, e);
+	return rc;
+}
