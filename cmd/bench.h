@@ -85,6 +85,9 @@ struct bench_reads {
 	unsigned depth;	 /* shots at a time */
 	unsigned pieces; /* requests of one shot, at most */
 	size_t n;	 /* shots in all */
+	/* What is done before the clock runs, by the thread that will read. May
+	 * be NULL. */
+	enum bc_err (*prepare)(void *ctx, struct err *e);
 	/* Submits the requests of a shot, whose `user` is the shot, counting
 	 * them in waits. May count none: it was done at once. */
 	enum bc_err (*begin)(void *ctx, struct io_queue *q,

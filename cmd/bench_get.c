@@ -306,23 +306,23 @@ static enum bc_err reader_init(struct reader *t, struct err *e)
 
 /* Directories of packs and content lists are read before the clock runs, as a
  * server has them. */
-static enum bc_err warm(struct reading *r, struct err *e)
+static enum bc_err warm(void *ctx, struct err *e)
 {
+	struct reader *t = ctx;
+	struct reading *r = t->r;
 	uint8_t byte;
 	struct range_read read = { .len = 1, .out = &byte };
-	struct ranges *g = NULL;
-	enum bc_err rc = ranges_new(r->repo, 1, &g, e);
+	enum bc_err rc = BC_OK;
 
 	for (unsigned i = 0; i < WARM_READS && rc == BC_OK; i++) {
 		read.content = &r->objects[i % r->class->n].entry.content;
 		read.offset = r->class->bytes / WARM_READS * i;
-		rc = ranges_submit(g, &read, e);
+		rc = ranges_submit(t->ranges, &read, e);
 		if (rc == BC_OK)
-			rc = ranges_wait(g, e);
-		if (rc == BC_OK && ranges_take(g) != NULL)
+			rc = ranges_wait(t->ranges, e);
+		if (rc == BC_OK && ranges_take(t->ranges) != NULL)
 			rc = range_check(&read, e);
 	}
-	ranges_free(g);
 	return rc;
 }
 
@@ -352,6 +352,7 @@ static enum bc_err run_reads(struct reading *r, size_t len, unsigned depth,
 			.depth = t[i].depth,
 			.pieces = 1,
 			.n = (depth == 1 ? READS_ONE : READS_MANY) / threads,
+			.prepare = plain ? NULL : warm,
 			.begin = begin_read,
 			.end = plain ? end_plain : NULL,
 			.wait = plain ? NULL : wait_reads,
@@ -359,8 +360,6 @@ static enum bc_err run_reads(struct reading *r, size_t len, unsigned depth,
 			.ctx = &t[i],
 		};
 	}
-	if (rc == BC_OK && !plain)
-		rc = warm(r, e);
 	if (rc == BC_OK)
 		rc = bench_reads_run(r->c, share, threads, &row, e);
 	for (unsigned i = 0; i < threads; i++)

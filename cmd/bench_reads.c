@@ -110,6 +110,7 @@ struct flight {
 	struct bench_shot **done;
 	double *took; /* microseconds */
 	size_t begun, ended;
+	double from, until;
 	pthread_t thread;
 	bool started;
 	enum bc_err rc;
@@ -191,7 +192,12 @@ static void *fly_thread(void *ctx)
 {
 	struct flight *f = ctx;
 
-	f->rc = fly(f, &f->e);
+	if (f->r->prepare != NULL)
+		f->rc = f->r->prepare(f->r->ctx, &f->e);
+	f->from = bench_now();
+	if (f->rc == BC_OK)
+		f->rc = fly(f, &f->e);
+	f->until = bench_now();
 	return NULL;
 }
 
@@ -244,10 +250,13 @@ static enum bc_err summarise(const struct flight *f, unsigned n,
 			     struct show_bench *row, struct err *e)
 {
 	size_t all = 0, at = 0;
-	double *took;
+	double *took, from = f[0].from, until = f[0].until;
 
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++) {
 		all += f[i].ended;
+		from = f[i].from < from ? f[i].from : from;
+		until = f[i].until > until ? f[i].until : until;
+	}
 	took = calloc(all + 1, sizeof(*took));
 	if (took == NULL)
 		return err_set(e, BC_ENOMEM, "no memory for a measurement");
@@ -255,6 +264,7 @@ static enum bc_err summarise(const struct flight *f, unsigned n,
 		memcpy(took + at, f[i].took, f[i].ended * sizeof(*took));
 		at += f[i].ended;
 	}
+	row->seconds = until - from;
 	row->operations = all;
 	row->p50_us = bench_percentile(took, all, 0.5);
 	row->p99_us = bench_percentile(took, all, 0.99);
@@ -267,15 +277,12 @@ enum bc_err bench_reads_run(struct ctx *c, const struct bench_reads *shares,
 			    struct err *e)
 {
 	struct flight *f = calloc(threads, sizeof(*f));
-	double began;
 	enum bc_err rc = f == NULL ? err_set(e, BC_ENOMEM, "no memory") : BC_OK;
 
 	for (unsigned i = 0; i < threads && rc == BC_OK; i++)
 		rc = flight_init(&f[i], c, &shares[i], e);
-	began = bench_now();
 	if (rc == BC_OK)
 		rc = fly_all(f, threads, e);
-	row->seconds = bench_now() - began;
 	if (rc == BC_OK)
 		rc = summarise(f, threads, row, e);
 	/* Before the buffers that requests may still be reading into. */
