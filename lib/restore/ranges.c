@@ -14,8 +14,8 @@
 #include "util/arith.h"
 
 enum {
-	PACKS_OPEN = 32, /* random reads come back to a pack */
-	LISTS = 64,
+	PACKS_OPEN = 32,       /* random reads come back to a pack */
+	LISTS = 128,	       /* kept, of some 100 chunks each */
 	FETCH_BYTES = 1 << 20, /* neighbours are read together up to this */
 	OPEN_BYTES = 1 << 20,  /* plain bytes decoded before they are hashed */
 	OPEN_CHUNKS = 256,
@@ -65,6 +65,7 @@ struct opened {
 /* A content list that is in memory, and known to be right. */
 struct kept_list {
 	struct digest id;
+	uint64_t used; /* when; 0: never */
 	struct buf raw;
 };
 
@@ -76,6 +77,7 @@ struct ranges {
 	struct io_queue *queue;
 	unsigned queue_depth;
 	struct kept_list lists[LISTS];
+	uint64_t uses;
 	struct content_reader content;
 	struct slot *slots, *free;
 	struct slot *ready; /* their requests are back */
@@ -93,11 +95,25 @@ struct ranges {
 /* ---- content lists --------------------------------------------------------
  */
 
+/* The list, or the place of the one that was not used for longest. */
+static struct kept_list *find_list(struct ranges *g, const struct digest *id)
+{
+	struct kept_list *old = &g->lists[0];
+
+	for (struct kept_list *k = g->lists; k < g->lists + LISTS; k++) {
+		if (k->used != 0 && digest_eq(&k->id, id))
+			return k;
+		if (k->used < old->used)
+			old = k;
+	}
+	return old;
+}
+
 static enum bc_err fetch_list(void *ctx, const struct digest *id,
 			      struct buf *out, struct err *e)
 {
 	struct ranges *g = ctx;
-	struct kept_list *k = &g->lists[id->b[0] % LISTS];
+	struct kept_list *k = find_list(g, id);
 	struct bytes b = buf_bytes(&k->raw);
 	enum bc_err rc = BC_OK;
 
@@ -108,6 +124,7 @@ static enum bc_err fetch_list(void *ctx, const struct digest *id,
 		if (rc == BC_OK && buf_add(&k->raw, b.p, b.n) == BC_OK)
 			k->id = *id;
 	}
+	k->used = ++g->uses;
 	buf_clear(out);
 	if (rc == BC_OK) {
 		rc = buf_add(out, b.p, b.n);
