@@ -5,6 +5,7 @@
 
 #include "cmd/cmd.h"
 #include "cmd/entries.h"
+#include "cmd/ls_ncdu.h"
 #include "cmd/pick.h"
 #include "cmd/show.h"
 #include "util/hex.h"
@@ -12,7 +13,7 @@
 enum ls_sort { SORT_AUTO, SORT_NAME, SORT_TIME, SORT_SIZE, SORT_NONE };
 
 struct ls_opts {
-	bool is_long, recursive, zero;
+	bool is_long, recursive, zero, ncdu;
 	unsigned
 		sort; /* enum ls_sort; auto: snapshots by time, files by name */
 	struct opt_list tags;
@@ -57,6 +58,10 @@ static const struct opt ls_opts[] = {
 	  .at = AT(format),
 	  .arg = "TEXT",
 	  .help = "rows of your own, as in '{id} {name}'" },
+	{ .name = "ncdu",
+	  .type = OPT_BOOL,
+	  .at = AT(ncdu),
+	  .help = "a directory as ncdu reads it: | ncdu -f -" },
 	{ .type = OPT_END },
 };
 
@@ -351,10 +356,14 @@ static enum bc_err ls_run(struct ctx *c, struct err *e)
 				 "--tag chooses snapshots, not what is in one");
 	if (c->n_args == 0 && o->recursive)
 		return ctx_usage(c, e, "-r needs a snapshot to look into");
+	if (c->n_args == 0 && o->ncdu)
+		return ctx_usage(c, e, "--ncdu needs a snapshot");
 	list_init(&l, c, c->n_args == 1 ? &k : NULL);
 	if (c->n_args == 1)
 		rc = pick_open(&k, c->repo, c->args[0], c->out.began_real, e);
-	if (rc == BC_OK)
+	if (rc == BC_OK && o->ncdu)
+		rc = ls_ncdu(c, &k, e);
+	else if (rc == BC_OK)
 		rc = c->n_args == 1 ? list_entries(&l, &style, e)
 				    : list_snapshots(&l, &style, e);
 	list_fini(&l);

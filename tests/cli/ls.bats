@@ -206,3 +206,27 @@ $a1	2026-01-01T00:00:00Z	a	2	1	k=1" ]
 	[ -z "$stderr" ]
 	[ "$output" = src ]
 }
+
+@test "--ncdu is what ncdu reads" {
+	mkdir -p src/a/b
+	echo hello >src/a/x
+	ln src/a/x src/a/y
+	blobctl -q put src
+	blobctl ls --ncdu latest >out
+	python3 - out <<'PY'
+import json, sys
+major, minor, head, tree = json.load(open(sys.argv[1]))
+assert (major, minor, head["progname"]) == (1, 2, "blobctl"), head
+assert tree[0]["name"] == "/", tree
+src = tree[1]
+a = src[1]
+assert [src[0]["name"], a[0]["name"], a[1][0]["name"]] == ["src", "a", "b"], tree
+x, y = a[2], a[3]
+assert (x["name"], x["asize"], x["hlnkc"]) == ("x", 6, True), x
+assert x["ino"] == y["ino"], (x, y)
+PY
+	run --separate-stderr blobctl ls --ncdu
+	status_is 2
+	run --separate-stderr blobctl ls --ncdu latest:src/a/x
+	status_is 2
+}
