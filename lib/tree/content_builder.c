@@ -263,13 +263,13 @@ enum bc_err content_builder_finish(struct content_builder *b,
 	for (unsigned k = 0; rc == BC_OK && l->spilled; k++, l++)
 		if (l->n != 0)
 			rc = emit(b, k, l->n, e);
-	if (rc == BC_OK &&
-	    buf_reserve(&b->out,
-			CONTENT_INLINE_MAX_ITEMS * CODE_VARINT_MAX_BYTES +
-				b->out.n) != BC_OK)
-		rc = err_set(e, BC_ENOMEM, "no memory for a file's content");
 	if (rc != BC_OK)
 		return rc;
+	buf_clear(&b->out); /* the last list is where it belongs */
+	rc = buf_reserve(&b->out,
+			 CONTENT_INLINE_MAX_ITEMS * CODE_VARINT_MAX_BYTES);
+	if (rc != BC_OK)
+		return err_set(e, rc, "no memory for a file's content");
 	p = b->out.p;
 	if (l->n == 1)
 		p = code_put(p, l->items[0] & 3);

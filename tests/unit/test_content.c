@@ -222,6 +222,39 @@ static void test_all_cut(void)
 }
 
 /* A change in the middle makes a few new lists, not all of them. */
+/* The last list of a level may be as long as lists get. */
+static void test_last_list(void)
+{
+	static const size_t ENDS[] = { 63,   64,   65,	 900,  1000, 1023,
+				       1024, 1025, 1087, 2000, 2048 };
+	struct node_store s;
+	struct node_sink sink;
+	struct content_builder b;
+	struct content c;
+	uint64_t seed = 5;
+
+	store_init(&s);
+	sink = store_sink(&s);
+	content_builder_init(&b, &sink);
+	for (size_t k = 0; k < sizeof(ENDS) / sizeof(ENDS[0]); k++) {
+		struct model m = { calloc(ENDS[k], sizeof(*m.run)), 0, 0 };
+
+		CHECK(m.run != NULL);
+		while (m.n < ENDS[k]) {
+			uint64_t r = t_rng(&seed);
+
+			model_add(&m, CONTENT_CHUNK, 1 + r % 65536, r);
+			/* Nothing that would end a list. */
+			m.run[m.n - 1].id.b[0] |= 1;
+		}
+		build(&b, &m, 1, &c);
+		check_content(&s, &c, &m, seed);
+		free(m.run);
+	}
+	content_builder_fini(&b);
+	store_fini(&s);
+}
+
 static void test_local_change(void)
 {
 	struct node_store s;
@@ -485,6 +518,7 @@ int main(void)
 {
 	RUN(test_round_trip);
 	RUN(test_all_cut);
+	RUN(test_last_list);
 	RUN(test_local_change);
 	RUN(test_bounded_memory);
 	RUN(test_refuses);
