@@ -93,9 +93,9 @@ static enum bc_err check_behind(struct check *c, struct log_file *l,
 			   last ? ", or is under way" : "");
 		break;
 	case LOG_TAIL_STRANGE:
-		check_tell(c, CHECK_NOTE, &at, NULL,
+		check_tell(c, CHECK_DAMAGE, &at, LOST_NEXT,
 			   "bytes beyond the end of the log that no append "
-			   "has written");
+			   "has written: a commit may be lost");
 		break;
 	case LOG_TAIL_DAMAGED:
 		check_tell(c, CHECK_DAMAGE, &at, LOST_NEXT,

@@ -8,7 +8,6 @@
 
 enum {
 	/* What a device writes as a whole or not at all. */
-	SECTOR_BYTES = 512,
 	TAIL_READ_BYTES = 1 << 20,
 };
 
@@ -295,20 +294,18 @@ static bool all_zero(const uint8_t *p, size_t n)
 	return n == 0 || (p[0] == 0 && memcmp(p, p + 1, n - 1) == 0);
 }
 
-/* Has each sector with a byte of the group been written? Nothing that is
- * stored in one looks like zeros for so long: blocks are compressed, records
- * and directories full of digests. */
+/* Has each sector with a byte of the group been written? Its header tells how
+ * many are zeros of themselves. */
 static enum bc_err all_written(struct log_file *l, uint64_t offset,
-			       uint64_t length, bool *yes, struct err *e)
+			       const struct group_head *h, bool *yes,
+			       struct err *e)
 {
+	size_t n = (size_t)h->length, got = 0;
 	uint8_t *raw = NULL;
-	size_t got = 0;
-	enum bc_err rc = read_span(l, offset, (size_t)length, &raw, &got, e);
+	enum bc_err rc = read_span(l, offset, n, &raw, &got, e);
 
-	*yes = rc == BC_OK && got >= length;
-	for (size_t at = 0; *yes && at < length; at += SECTOR_BYTES)
-		*yes = !all_zero(raw + at,
-				 min_size(SECTOR_BYTES, (size_t)length - at));
+	*yes = rc == BC_OK && got >= n &&
+	       group_zero_sectors(bytes_of(raw, n)) <= h->zero_sectors;
 	free(raw);
 	return rc;
 }
@@ -339,14 +336,17 @@ static enum bc_err judge(struct log_file *l, uint64_t offset, struct bytes raw,
 	enum bc_err rc = group_head_decode(raw, &h, NULL);
 
 	if (rc == BC_OK && pack_id_eq(&h.log, &l->head.pack.id)) {
-		rc = all_written(l, offset, h.length, &yes, e);
+		rc = all_written(l, offset, &h, &yes, e);
 		out->kind = yes ? LOG_TAIL_DAMAGED : LOG_TAIL_TORN;
 		out->generation = h.generation;
 		return rc;
 	}
-	if (rc == BC_EVERSION || group_head_like(raw, &l->head.pack.id)) {
+	if (raw.n < LOG_SECTOR_BYTES) {
+		out->kind = LOG_TAIL_TORN; /* the file ends in it */
+	} else if (rc == BC_EVERSION ||
+		   group_head_like(raw, &l->head.pack.id)) {
 		out->kind = LOG_TAIL_DAMAGED;
-	} else if (all_zero(raw.p, min_size(raw.n, SECTOR_BYTES))) {
+	} else if (all_zero(raw.p, min_size(raw.n, LOG_SECTOR_BYTES))) {
 		rc = all_zero_from(l, offset, &yes, e);
 		out->kind = yes ? LOG_TAIL_NOTHING : LOG_TAIL_TORN;
 		return rc;

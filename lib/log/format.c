@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "log/format.h"
 
+#include "util/arith.h"
 #include "util/crc32c.h"
 #include "util/le.h"
 
@@ -54,6 +55,19 @@ enum bc_err log_head_decode(struct bytes raw, struct log_head *h, struct err *e)
 	return BC_OK;
 }
 
+uint32_t group_zero_sectors(struct bytes group)
+{
+	uint32_t n = 0;
+
+	for (size_t at = 0; at < group.n; at += LOG_SECTOR_BYTES) {
+		const uint8_t *p = group.p + at;
+		size_t rest = min_size(LOG_SECTOR_BYTES, group.n - at) - 1;
+
+		n += p[0] == 0 && memcmp(p, p + 1, rest) == 0;
+	}
+	return n;
+}
+
 void group_head_encode(const struct group_head *h, uint8_t *out)
 {
 	memset(out, 0, GROUP_HEAD_BYTES);
@@ -68,6 +82,7 @@ void group_head_encode(const struct group_head *h, uint8_t *out)
 	le_put32(out + 68, h->blocks);
 	le_put32(out + 72, h->record_length);
 	le_put32(out + 76, h->dir_length);
+	le_put32(out + 80, h->zero_sectors);
 	le_put32(out + GROUP_CRC_AT, crc32c(0, out, GROUP_CRC_AT));
 }
 
@@ -95,6 +110,7 @@ enum bc_err group_head_decode(struct bytes raw, struct group_head *h,
 	r.blocks = le_get32(p + 68);
 	r.record_length = le_get32(p + 72);
 	r.dir_length = le_get32(p + 76);
+	r.zero_sectors = le_get32(p + 80);
 	if (r.length > GROUP_MAX_BYTES || r.generation == 0 ||
 	    r.record_length < BLOCK_HEAD_BYTES ||
 	    (r.chunks == 0) != (r.dir_length == 0) ||

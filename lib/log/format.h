@@ -12,6 +12,7 @@ enum {
 	LOG_HEAD_BYTES = 4096,
 	LOG_ALIGN = 4096,
 	LOG_SEAL_BYTES = 64 << 20,
+	LOG_SECTOR_BYTES = 512, /* written as a whole or not at all */
 	GROUP_HEAD_BYTES = 128,
 	/* A group is written in one piece and held in memory once. */
 	GROUP_MAX_BYTES = 32 << 20,
@@ -44,7 +45,12 @@ struct group_head {
 	uint32_t blocks;
 	uint32_t record_length; /* with block header */
 	uint32_t dir_length;	/* with block header; 0 without chunks */
+	uint32_t zero_sectors;	/* of the group, that are nothing but zeros */
 };
+
+/* group_zero_sectors - how many of these bytes' sectors of 512 are all zeros,
+ * the last perhaps a short one. */
+uint32_t group_zero_sectors(struct bytes group);
 
 void group_head_encode(const struct group_head *h, uint8_t *out);
 

@@ -214,7 +214,11 @@ enum bc_err group_encode(const struct group_builder *g,
 	if (rc == BC_OK)
 		rc = assemble(g, at, &h, buf_bytes(&record_plain),
 			      buf_bytes(&dir_plain), out);
-	if (rc != BC_OK) {
+	if (rc == BC_OK) {
+		h.zero_sectors = group_zero_sectors(
+			bytes_of(out->p + before, (size_t)h.length));
+		group_head_encode(&h, out->p + before);
+	} else {
 		out->n = before;
 		err_set(e, rc, "no memory for a log group");
 	}

@@ -321,19 +321,32 @@ static enum bc_err gap(struct replay *p, const char *what, struct err *e)
 static enum bc_err check_tail(struct replay *p, bool locked, bool *again,
 			      struct err *e)
 {
-	bool later = false;
+	struct log_tail t = { .kind = LOG_TAIL_NOTHING };
+	bool later = false, bad;
 	enum bc_err rc;
 
 	rc = log_file_later_group(p->log, p->pos.end + LOG_ALIGN,
 				  p->pos.generation, p->r->dec, &later, e);
-	if (rc != BC_OK || !later)
+	if (rc == BC_OK && !later)
+		rc = log_file_tail(p->log, p->pos.end, p->r->dec, &t, e);
+	bad = t.kind == LOG_TAIL_DAMAGED || t.kind == LOG_TAIL_STRANGE;
+	if (rc != BC_OK || (!later && !bad))
 		return rc;
 	if (!locked && !*again) {
 		*again = true;
 		return BC_OK;
 	}
 	*again = false;
-	return gap(p, "later groups follow a damaged one", e);
+	if (later)
+		return gap(p, "later groups follow a damaged one", e);
+	/* A writer says what it does about that, and check what it means. */
+	if (!p->r->write)
+		repo_note_f(p->r,
+			    "what follows generation %llu in %s is damaged: a "
+			    "commit may be lost; run `blobctl check`",
+			    (unsigned long long)p->pos.generation,
+			    log_file_path(p->log));
+	return BC_OK;
 }
 
 /*

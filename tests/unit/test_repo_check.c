@@ -721,8 +721,12 @@ static void damaged_log(struct kit *k)
 	sp.seed = 71;
 	kit_one(k, &sp);
 	save(k);
-	/* A torn tail is none. */
+	/* No append that was cut short leaves such bytes. */
 	kit_sh("head -c 10000 /dev/urandom >> %s", path);
+	is_damaged(k, &w.run, "log/", "no append has written");
+	put_back(k);
+	/* One that was: the file ends in it. */
+	kit_sh("head -c 100 /dev/urandom >> %s", path);
 	is_whole(k, &w.run);
 	put_back(k);
 	/* A block in the middle: the chain goes on, its chunks are lost. */
