@@ -118,18 +118,18 @@ static void hold(struct check *c, const struct held *h, const char *text)
 static bool elsewhere(struct check *c, const struct digest *id, uint32_t pack,
 		      uint32_t slot)
 {
+	struct chunk_search s;
+	struct chunk_place p;
 	bool other = false;
 
-	for (unsigned skip = 0; !other; skip++) {
-		struct chunk_place p;
-		uint32_t at;
+	repo_search(&s, c->r, id);
+	while (!other && repo_search_next(&s, &p, NULL) == BC_OK) {
+		uint32_t number = p.ref.pack.number;
+		uint32_t at = p.ref.dir->base_slot + p.chunk;
 
-		if (repo_locate(c->r, id, skip, &p, NULL) != BC_OK)
-			break;
-		at = p.dir->base_slot + p.chunk;
 		pthread_mutex_lock(&c->lock);
-		other = (p.pack != pack || at != slot) &&
-			!marks_get(&c->bad, p.pack, at);
+		other = (number != pack || at != slot) &&
+			!marks_get(&c->bad, number, at);
 		pthread_mutex_unlock(&c->lock);
 		chunk_place_put(c->r, &p);
 	}

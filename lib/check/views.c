@@ -281,7 +281,7 @@ static enum bc_err look_up(void *ctx, const struct pack_dir *d, uint32_t number,
 
 		if (++l->turn % l->step != 0)
 			continue;
-		n = repo_find_hints(l->c->r, &d->ids[i], hint, HINTS_MAX);
+		n = repo_find_hints(l->c->r, &d->ids[i], hint, HINTS_MAX, NULL);
 		while (j < n && (hint[j].pack != number ||
 				 hint[j].slot != d->base_slot + i))
 			j++;

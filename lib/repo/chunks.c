@@ -10,86 +10,113 @@
 #include "repo/state.h"
 #include "repo/views.h"
 
-enum { HINTS_MAX = 16, READER_BLOCKS = 8, READER_FILES = 4 };
+enum { READER_BLOCKS = 8, READER_FILES = 4 };
 
-_Static_assert(sizeof(struct dir_ref) <=
-		       sizeof(((struct chunk_place *)0)->entry),
-	       "a place holds its reference");
+/* ---- places ---------------------------------------------------------------
+ */
 
-static enum bc_err try_hint(struct repo *r, const struct digest *id,
-			    struct index_loc hint, struct chunk_place *out,
-			    bool *hit, struct err *e)
+void repo_search(struct chunk_search *s, struct repo *r,
+		 const struct digest *id)
 {
+	s->r = r;
+	s->id = id;
+	s->n = repo_find_hints(r, id, s->hints, CHUNK_HINTS_MAX, &s->made);
+	s->next = 0;
+	s->again = false;
+	s->why.code = BC_OK;
+}
+
+static enum bc_err try_hint(struct chunk_search *s, struct index_loc hint,
+			    struct chunk_place *out, bool *hit)
+{
+	/* The first that cannot be read is told; a pack that is freed, or an
+	 * index that is wrong, is nothing to tell. */
+	struct err *e = s->why.code == BC_OK ? &s->why : NULL;
 	struct dir_ref ref = { .dir = NULL };
-	enum bc_err rc = repo_dir_get(r, hint.pack, hint.slot, &ref, e);
+	enum bc_err rc = repo_dir_get(s->r, hint.pack, hint.slot, &ref, e);
 
 	*hit = false;
 	if (rc == BC_EDAMAGE || rc == BC_EIO)
-		repo_hurt_found(r, hint.pack, HURT_WHOLE);
+		repo_hurt_found(s->r, hint.pack, HURT_WHOLE);
+	if (rc == BC_ENOTFOUND && e != NULL)
+		err_clear(e);
 	if (rc != BC_OK)
 		return rc;
-	if (!pack_dir_has(ref.dir, hint.slot, id)) {
-		repo_dir_put(r, &ref);
+	if (!pack_dir_has(ref.dir, hint.slot, s->id)) {
+		repo_dir_put(s->r, &ref);
 		return BC_OK;
 	}
 	*hit = true;
-	out->dir = ref.dir;
-	out->pack = hint.pack;
+	out->ref = ref;
 	out->chunk = hint.slot - ref.dir->base_slot;
 	out->block = ref.dir->block_of[out->chunk];
-	memcpy(out->entry, &ref, sizeof(ref));
 	return BC_OK;
 }
 
-static enum bc_err locate(struct repo *r, const struct digest *id,
-			  unsigned skip, struct chunk_place *out, struct err *e)
+static bool was_tried(const struct chunk_search *s, struct index_loc at)
 {
-	struct index_loc hints[HINTS_MAX];
-	size_t n = repo_find_hints(r, id, hints, HINTS_MAX);
-	enum bc_err worst = BC_ENOTFOUND;
-
-	for (size_t i = 0; i < n; i++) {
-		struct chunk_place p;
-		bool hit = false;
-		enum bc_err rc = try_hint(r, id, hints[i], &p, &hit, e);
-
-		if (rc == BC_ENOMEM)
-			return rc;
-		if (rc != BC_OK && rc != BC_ENOTFOUND)
-			worst = rc;
-		if (hit && skip-- == 0) {
-			*out = p;
-			return BC_OK;
-		}
-		if (hit)
-			chunk_place_put(r, &p);
-	}
-	if (worst == BC_ENOTFOUND)
-		err_set(e, worst, "a chunk is not in the repository");
-	return worst;
+	for (size_t i = 0; i < s->n; i++)
+		if (s->hints[i].pack == at.pack && s->hints[i].slot == at.slot)
+			return true;
+	return false;
 }
 
-enum bc_err repo_locate(struct repo *r, const struct digest *id, unsigned skip,
+/* What is found by an index made again, in whatever order, and was not by the
+ * one before. Once: one that is damaged at once does not get better. */
+static bool search_again(struct chunk_search *s)
+{
+	struct index_loc now[CHUNK_HINTS_MAX];
+	size_t n, fresh = 0;
+
+	if (s->again || !repo_heal_index(s->r, s->made))
+		return false;
+	s->again = true;
+	n = repo_find_hints(s->r, s->id, now, CHUNK_HINTS_MAX, &s->made);
+	for (size_t i = 0; i < n; i++)
+		if (!was_tried(s, now[i]))
+			now[fresh++] = now[i];
+	memcpy(s->hints, now, fresh * sizeof(*now));
+	s->n = fresh;
+	s->next = 0;
+	return fresh > 0;
+}
+
+enum bc_err repo_search_next(struct chunk_search *s, struct chunk_place *out,
+			     struct err *e)
+{
+	do {
+		while (s->next < s->n) {
+			bool hit = false;
+			enum bc_err rc =
+				try_hint(s, s->hints[s->next++], out, &hit);
+
+			if (rc == BC_ENOMEM)
+				return err_set(e, rc,
+					       "no memory to find a chunk");
+			if (hit)
+				return BC_OK;
+		}
+	} while (search_again(s));
+	if (s->why.code == BC_OK)
+		return err_set(e, BC_ENOTFOUND,
+			       "a chunk is not in the repository");
+	if (e != NULL)
+		*e = s->why;
+	return s->why.code;
+}
+
+enum bc_err repo_locate(struct repo *r, const struct digest *id,
 			struct chunk_place *out, struct err *e)
 {
-	enum bc_err rc = locate(r, id, skip, out, e);
+	struct chunk_search s;
 
-	if (rc == BC_ENOTFOUND && repo_heal_index(r)) {
-		err_clear(e);
-		rc = locate(r, id, skip, out, e);
-	}
-	return rc;
+	repo_search(&s, r, id);
+	return repo_search_next(&s, out, e);
 }
 
 void chunk_place_put(struct repo *r, struct chunk_place *p)
 {
-	struct dir_ref ref;
-
-	if (p->dir == NULL)
-		return;
-	memcpy(&ref, p->entry, sizeof(ref));
-	repo_dir_put(r, &ref);
-	p->dir = NULL;
+	repo_dir_put(r, &p->ref);
 }
 
 /* ---- reader ---------------------------------------------------------------
@@ -199,16 +226,15 @@ static enum bc_err get_block(struct chunk_reader *c,
 			     const struct chunk_place *p, struct bytes *plain,
 			     struct err *e)
 {
-	const struct dir_block *b = &p->dir->blocks[p->block];
+	const struct dir_block *b = &p->ref.dir->blocks[p->block];
 	struct kept_block *old = &c->block[0];
-	struct dir_ref ref;
+	uint32_t pack = p->ref.pack.number;
 	enum bc_err rc;
 
 	for (int i = 0; i < READER_BLOCKS; i++) {
 		struct kept_block *k = &c->block[i];
 
-		if (k->used != 0 && k->pack == p->pack &&
-		    k->offset == b->offset) {
+		if (k->used != 0 && k->pack == pack && k->offset == b->offset) {
 			k->used = ++c->tick;
 			*plain = buf_bytes(&k->plain);
 			return BC_OK;
@@ -216,12 +242,11 @@ static enum bc_err get_block(struct chunk_reader *c,
 		if (k->used < old->used)
 			old = k;
 	}
-	memcpy(&ref, p->entry, sizeof(ref));
 	old->used = 0;
-	rc = load_block(c, &ref.pack, b, &old->plain, e);
+	rc = load_block(c, &p->ref.pack, b, &old->plain, e);
 	if (rc != BC_OK)
 		return rc;
-	old->pack = p->pack;
+	old->pack = pack;
 	old->offset = b->offset;
 	old->used = ++c->tick;
 	*plain = buf_bytes(&old->plain);
@@ -231,7 +256,8 @@ static enum bc_err get_block(struct chunk_reader *c,
 /* From now on it is known that this place does not serve. */
 static void found_bad(struct chunk_reader *c, const struct chunk_place *p)
 {
-	repo_hurt_found(c->r, p->pack, p->dir->blocks[p->block].offset);
+	repo_hurt_found(c->r, p->ref.pack.number,
+			p->ref.dir->blocks[p->block].offset);
 }
 
 static enum bc_err read_place(struct chunk_reader *c,
@@ -242,9 +268,9 @@ static enum bc_err read_place(struct chunk_reader *c,
 	enum bc_err rc = get_block(c, p, &plain, e);
 
 	if (rc == BC_OK) {
-		rc = pack_dir_chunk(p->dir, p->chunk, plain, out, e);
+		rc = pack_dir_chunk(p->ref.dir, p->chunk, plain, out, e);
 		if (rc == BC_EDAMAGE)
-			err_wrap(e, "pack %u", p->pack);
+			err_wrap(e, "pack %u", p->ref.pack.number);
 	}
 	if (rc == BC_EDAMAGE || rc == BC_EIO)
 		found_bad(c, p);
@@ -255,26 +281,29 @@ enum bc_err chunk_read(struct chunk_reader *c, const struct digest *id,
 		       struct bytes *out, struct err *e)
 {
 	struct err first = ERR_INIT;
-	enum bc_err rc = BC_OK;
+	struct chunk_search search;
+	enum bc_err rc;
 
 	/* Copy after copy, until one is good or there is no more. What is
 	 * reported is what is wrong with the first. */
-	for (unsigned skip = 0; rc != BC_ENOMEM; skip++) {
+	repo_search(&search, c->r, id);
+	do {
 		struct err one = ERR_INIT;
-		struct chunk_place p = { .dir = NULL };
+		struct chunk_place p;
+		enum bc_err got;
 
-		rc = repo_locate(c->r, id, skip, &p, &one);
-		if (rc != BC_OK && skip > 0)
-			break;
+		rc = repo_search_next(&search, &p, &one);
+		got = rc;
 		if (rc == BC_OK) {
-			rc = read_place(c, &p, out, &one);
+			got = read_place(c, &p, out, &one);
 			chunk_place_put(c->r, &p);
-			if (rc == BC_OK)
+			if (got == BC_OK)
 				return BC_OK;
 		}
-		if (first.code == BC_OK)
+		/* Nothing is known about the copies that are left. */
+		if (first.code == BC_OK || got == BC_ENOMEM)
 			first = one;
-	}
+	} while (rc == BC_OK && first.code != BC_ENOMEM);
 	if (e != NULL)
 		*e = first;
 	return first.code;

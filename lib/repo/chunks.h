@@ -9,33 +9,62 @@
 #ifndef BC_REPO_CHUNKS_H
 #define BC_REPO_CHUNKS_H
 
+#include "index/format.h"
 #include "pack/format.h"
 #include "tree/node_io.h"
+#include "repo/dirs.h"
 #include "repo/repo.h"
-
-struct io_file;
 
 /* Where a chunk lies. Ended by chunk_place_put(). */
 struct chunk_place {
-	const struct pack_dir *dir;
-	uint32_t pack;	/* local number */
-	uint32_t chunk; /* in dir */
-	uint32_t block; /* in dir */
-	void *entry[8]; /* private */
+	struct dir_ref ref;
+	uint32_t chunk; /* in ref.dir */
+	uint32_t block; /* in ref.dir */
 };
 
-/*
- * repo_locate - find one place of a chunk. Any thread.
- *
- *   skip  how many places to pass over: 0 for the first
- *
- *   BC_ENOTFOUND  there is none (or no more)
- *   BC_EDAMAGE    a pack that should have it cannot be read
- */
-BC_MUST_CHECK enum bc_err repo_locate(struct repo *r, const struct digest *id,
-				      unsigned skip, struct chunk_place *out,
-				      struct err *e);
+/* chunk_place_put - one of all zeros is fine, and that is what is left. */
 void chunk_place_put(struct repo *r, struct chunk_place *p);
+
+enum { CHUNK_HINTS_MAX = 16 };
+
+/*
+ * A search for all places of one chunk, in the caller's storage; private, and
+ * nothing to release. A search belongs to one thread; there may be any number
+ * of them.
+ */
+struct chunk_search {
+	struct repo *r;
+	const struct digest *id;
+	struct index_loc hints[CHUNK_HINTS_MAX];
+	size_t n, next;
+	unsigned made;	/* the index that the hints are from */
+	bool again;	/* it was healed and has been asked again */
+	struct err why; /* the first pack that could not be read */
+};
+
+/* repo_search - begin; `id` is borrowed until the last repo_search_next(). The
+ * index must be there: repo_need_index(). */
+void repo_search(struct chunk_search *s, struct repo *r,
+		 const struct digest *id);
+
+/*
+ * repo_search_next - the next place, each once. If the index turns out to be
+ * damaged it is made again, and what it lacked is found as well.
+ *
+ *   out  untouched on failure
+ *
+ *   BC_ENOTFOUND  there is no more
+ *   BC_EDAMAGE, BC_EIO, ...  there is no more, and a pack that should have
+ *	the chunk could not be read: the text says which
+ *   BC_ENOMEM     the search is over
+ */
+BC_MUST_CHECK enum bc_err repo_search_next(struct chunk_search *s,
+					   struct chunk_place *out,
+					   struct err *e);
+
+/* repo_locate - the first place alone; the same errors. */
+BC_MUST_CHECK enum bc_err repo_locate(struct repo *r, const struct digest *id,
+				      struct chunk_place *out, struct err *e);
 
 /* A reader belongs to one thread and keeps a few decoded blocks and open
  * packs. */

@@ -109,11 +109,15 @@ static bool known(const struct reach *w, const struct spot *at)
 static enum bc_err find(struct reach *w, const struct digest *id,
 			struct spot *out, struct err *e)
 {
-	for (unsigned skip = 0;; skip++) {
-		struct chunk_place p;
-		enum bc_err rc = repo_locate(w->r, id, skip, &p, e);
+	struct chunk_search s;
 
-		if (rc == BC_ENOTFOUND && skip > 0)
+	repo_search(&s, w->r, id);
+	for (bool more = false;; more = true) {
+		struct chunk_place p;
+		const struct pack_dir *d;
+		enum bc_err rc = repo_search_next(&s, &p, e);
+
+		if (rc == BC_ENOTFOUND && more)
 			return err_set(e, BC_EDAMAGE,
 				       "a chunk is damaged, and no other copy "
 				       "is there");
@@ -122,9 +126,10 @@ static enum bc_err find(struct reach *w, const struct digest *id,
 				       "a chunk is not in the repository");
 		if (rc != BC_OK)
 			return rc;
-		*out = (struct spot){ .pack = p.pack,
-				      .slot = p.chunk + p.dir->base_slot,
-				      .length = p.dir->lengths[p.chunk] };
+		d = p.ref.dir;
+		*out = (struct spot){ .pack = p.ref.pack.number,
+				      .slot = p.chunk + d->base_slot,
+				      .length = d->lengths[p.chunk] };
 		chunk_place_put(w->r, &p);
 		if (w->bad == NULL || !marks_get(w->bad, out->pack, out->slot))
 			break;

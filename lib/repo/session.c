@@ -255,32 +255,30 @@ static void tell_unread(struct session *s, const struct err *why)
 			    why->text);
 }
 
-/* Is the chunk there, in a place that is not known to be hurt? */
+/* Is the chunk there, in a place that is not known to be hurt?
+ *   e  not NULL */
 static enum bc_err in_repository(struct session *s, const struct digest *id,
 				 bool *there, struct err *e)
 {
-	struct err own = ERR_INIT;
+	struct chunk_search search;
+	struct chunk_place p;
 	enum bc_err rc = BC_OK;
 
 	*there = false;
-	for (unsigned skip = 0; rc == BC_OK && !*there; skip++) {
-		struct chunk_place p;
-
-		rc = repo_locate(s->r, id, skip, &p, &own);
-		if (rc != BC_OK)
-			break;
-		*there = !hurt_has(&s->r->hurt, p.pack,
-				   p.dir->blocks[p.block].offset);
+	repo_search(&search, s->r, id);
+	while (!*there && (rc = repo_search_next(&search, &p, e)) == BC_OK) {
+		*there = !hurt_has(&s->r->hurt, p.ref.pack.number,
+				   p.ref.dir->blocks[p.block].offset);
 		chunk_place_put(s->r, &p);
 	}
-	if (rc == BC_ENOMEM) {
-		if (e != NULL)
-			*e = own;
+	if (*there)
+		return BC_OK;
+	if (rc == BC_ENOMEM)
 		return rc;
-	}
 	/* Not there, or in a pack that cannot be read: stored (again). */
 	if (rc == BC_EDAMAGE || rc == BC_EIO)
-		tell_unread(s, &own);
+		tell_unread(s, e);
+	err_clear(e);
 	return BC_OK;
 }
 

@@ -66,6 +66,7 @@ struct repo {
 	struct catalog *catalog;
 	bool catalog_in_memory;
 	struct index *index; /* NULL if nothing could be written */
+	unsigned index_made; /* how often it was made again */
 	atomic_bool index_ready;
 	struct overlay overlay;
 	uint64_t overlay_secret; /* so that nobody makes ids that collide */

@@ -278,6 +278,7 @@ static enum bc_err rebuild(struct repo *r, bool on_disk, struct err *e)
 {
 	enum bc_err rc = BC_EACCES;
 
+	r->index_made++;
 	/* What is on disk must not be ahead of what is synced. */
 	if (on_disk && !r->read_only && (r->write || !r->catalog_in_memory)) {
 		rc = io_file_lock(r->lock, REPO_LOCK_VIEWS, 1,
@@ -442,13 +443,15 @@ enum bc_err repo_index_anew(struct repo *r, struct err *e)
 	return rc;
 }
 
-bool repo_heal_index(struct repo *r)
+bool repo_heal_index(struct repo *r, unsigned made)
 {
 	struct err e = ERR_INIT;
-	bool healed = false;
+	bool healed;
 
 	pthread_mutex_lock(&r->mutex);
-	if (r->index != NULL && index_damage(r->index, &e) != BC_OK) {
+	healed = r->index_made != made;
+	if (!healed && r->index != NULL &&
+	    index_damage(r->index, &e) != BC_OK) {
 		repo_note_f(r,
 			    "the index is damaged; making it again from "
 			    "the packs (%s)",
@@ -570,12 +573,14 @@ void repo_update_index(struct repo *r, bool all)
 }
 
 size_t repo_find_hints(struct repo *r, const struct digest *id,
-		       struct index_loc *out, size_t max)
+		       struct index_loc *out, size_t max, unsigned *made)
 {
 	uint32_t ordinals[8];
 	size_t n, got = 0;
 
 	pthread_mutex_lock(&r->mutex);
+	if (made != NULL)
+		*made = r->index_made;
 	n = index_mem_find(&r->overlay.mem, id, ordinals, 8);
 	for (size_t i = 0; i < n && got < max; i++) {
 		const struct index_entry *at = &r->overlay.at[ordinals[i]];

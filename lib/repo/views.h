@@ -21,9 +21,16 @@ BC_MUST_CHECK enum bc_err repo_need_index(struct repo *r, struct err *e);
  * directories. */
 BC_MUST_CHECK enum bc_err repo_index_anew(struct repo *r, struct err *e);
 
-/* repo_heal_index - if a lookup has met a damaged page of the index, make the
- * index again; true if a second lookup may find more. Any thread. */
-bool repo_heal_index(struct repo *r);
+/*
+ * repo_heal_index - if a lookup has met a damaged page of the index, make the
+ * index again. Any thread.
+ *
+ *   made  from the lookup
+ *
+ * True if a second lookup may find more: also when another thread has made it
+ * again meanwhile.
+ */
+bool repo_heal_index(struct repo *r, unsigned made);
 
 /* overlay_add_dir - all chunks of a directory; under the mutex. */
 BC_MUST_CHECK enum bc_err overlay_add_dir(struct overlay *o,
@@ -41,9 +48,13 @@ void repo_overlay_pack(struct repo *r, uint32_t number);
  */
 void repo_update_index(struct repo *r, bool all);
 
-/* repo_find_hints - where the index and the overlay think a chunk is; any
- * thread. Returns how many. */
+/*
+ * repo_find_hints - where the index and the overlay think a chunk is; any
+ * thread. Returns how many.
+ *
+ *   made  [out] for repo_heal_index(); may be NULL
+ */
 size_t repo_find_hints(struct repo *r, const struct digest *id,
-		       struct index_loc *out, size_t max);
+		       struct index_loc *out, size_t max, unsigned *made);
 
 #endif

@@ -118,7 +118,7 @@ void batch_plan(struct batch *b)
 
 void locator_init(struct locator *l, struct repo *r)
 {
-	*l = (struct locator){ .r = r, .last = { .dir = NULL } };
+	*l = (struct locator){ .r = r };
 }
 
 void locator_fini(struct locator *l)
@@ -131,7 +131,7 @@ void locator_fini(struct locator *l)
  * is asked at the breaks only. */
 static bool follows(struct locator *l, const struct digest *id)
 {
-	const struct pack_dir *d = l->last.dir;
+	const struct pack_dir *d = l->last.ref.dir;
 
 	if (d == NULL || l->last.chunk + 1 >= d->n_chunks ||
 	    !digest_eq(&d->ids[l->last.chunk + 1], id))
@@ -144,8 +144,8 @@ static bool follows(struct locator *l, const struct digest *id)
 enum bc_err locator_find(struct locator *l, struct ref *ref, struct err *e)
 {
 	if (!follows(l, &ref->id)) {
-		struct chunk_place p = { .dir = NULL };
-		enum bc_err rc = repo_locate(l->r, &ref->id, 0, &p, e);
+		struct chunk_place p;
+		enum bc_err rc = repo_locate(l->r, &ref->id, &p, e);
 
 		if (rc == BC_ENOTFOUND)
 			return err_set(e, BC_EDAMAGE,
@@ -155,11 +155,11 @@ enum bc_err locator_find(struct locator *l, struct ref *ref, struct err *e)
 		chunk_place_put(l->r, &l->last);
 		l->last = p;
 	}
-	if (l->last.dir->lengths[l->last.chunk] != ref->length)
+	if (l->last.ref.dir->lengths[l->last.chunk] != ref->length)
 		return err_set(e, BC_EDAMAGE,
 			       "a chunk is not as long as its file says");
-	ref->pack = l->last.pack;
-	ref->block = l->last.dir->blocks[l->last.block];
-	ref->start = l->last.dir->starts[l->last.chunk];
+	ref->pack = l->last.ref.pack.number;
+	ref->block = l->last.ref.dir->blocks[l->last.block];
+	ref->start = l->last.ref.dir->starts[l->last.chunk];
 	return BC_OK;
 }

@@ -34,7 +34,7 @@ struct fetch {
 
 /* What is wanted of one chunk. */
 struct part {
-	struct chunk_place place; /* dir NULL: not found */
+	struct chunk_place place; /* ref.dir NULL: not found */
 	struct digest id;
 	uint64_t length;  /* of the chunk, as the file says */
 	uint64_t from;	  /* in it */
@@ -257,7 +257,7 @@ static enum bc_err plan_fetch(struct ranges *g, struct slot *s, struct part *p,
 	if (s->n_fetches > 0) {
 		f = &s->fetches[s->n_fetches - 1];
 		p->fetch = s->n_fetches - 1;
-		if (f->number == p->place.pack && lo >= f->req.off &&
+		if (f->number == p->place.ref.pack.number && lo >= f->req.off &&
 		    lo <= f->req.off + f->req.len &&
 		    (hi <= f->req.off + f->req.len ||
 		     hi - f->req.off <= FETCH_BYTES)) {
@@ -272,7 +272,7 @@ static enum bc_err plan_fetch(struct ranges *g, struct slot *s, struct part *p,
 	s->fetches = f;
 	p->fetch = s->n_fetches;
 	f = &s->fetches[s->n_fetches++];
-	*f = (struct fetch){ .number = p->place.pack,
+	*f = (struct fetch){ .number = p->place.ref.pack.number,
 			     .req = { .op = IO_REQ_READ,
 				      .off = lo,
 				      .len = (size_t)(hi - lo),
@@ -289,11 +289,9 @@ static enum bc_err plan_chunk(struct ranges *g, struct slot *s, struct part *p,
 	uint64_t to;
 
 	/* What is not to be found comes out when it is read by its id. */
-	if (repo_locate(g->repo, &p->id, 0, &p->place, NULL) != BC_OK) {
-		p->place.dir = NULL;
+	if (repo_locate(g->repo, &p->id, &p->place, NULL) != BC_OK)
 		return BC_OK;
-	}
-	d = p->place.dir;
+	d = p->place.ref.dir;
 	b = &d->blocks[p->place.block];
 	if (d->lengths[p->place.chunk] != p->length)
 		return err_set(e, BC_EDAMAGE,
@@ -515,11 +513,11 @@ static bool open_chunk(struct ranges *g, struct slot *s, const struct part *p,
 		       struct bytes raw, const struct part *before,
 		       struct bytes *plain)
 {
-	const struct pack_dir *d = p->place.dir;
+	const struct pack_dir *d = p->place.ref.dir;
 	const struct dir_block *b = &d->blocks[p->place.block];
 	size_t need = b->codec == BLOCK_RAW ? 0 : b->plain;
 	bool same = before != NULL && g->n_opened > 0 &&
-		    before->place.pack == p->place.pack &&
+		    before->place.ref.pack.number == p->place.ref.pack.number &&
 		    before->file_at == p->file_at && plain->p != NULL;
 
 	if (!same || g->n_opened == OPEN_CHUNKS) {
@@ -552,7 +550,7 @@ static bool check_sums(struct slot *s, const struct part *p,
 	uint64_t hi = round_up(p->file_at + p->n, SUM_BYTES);
 
 	if (hi - f->req.off > f->req.done ||
-	    !sums_match(p->place.dir, p->place.block, lo,
+	    !sums_match(p->place.ref.dir, p->place.block, lo,
 			bytes_of(raw + (lo - f->req.off), (size_t)(hi - lo))))
 		return false;
 	give(s, p, raw + (p->file_at - f->req.off));
@@ -570,7 +568,7 @@ static void open_parts(struct ranges *g, struct slot *s)
 		uint64_t at;
 		bool good = false;
 
-		f = p->place.dir == NULL || p->fetch >= s->n_fetches
+		f = p->place.ref.dir == NULL || p->fetch >= s->n_fetches
 			    ? NULL
 			    : &s->fetches[p->fetch];
 		if (f != NULL && p->summed) {

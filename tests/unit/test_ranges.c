@@ -154,7 +154,7 @@ static struct chunk_place place_of(struct source *s, uint64_t offset,
 				   struct content_run *run)
 {
 	struct node_source nodes = chunk_node_source(s->c);
-	struct chunk_place p = { .dir = NULL };
+	struct chunk_place p = { .chunk = 0 };
 	struct content_reader cr;
 	struct dir_ref whole;
 
@@ -164,12 +164,13 @@ static struct chunk_place place_of(struct source *s, uint64_t offset,
 	CHECK_OK(content_reader_next(&cr, run, &s->e), &s->e);
 	content_reader_fini(&cr);
 	CHECK_EQ(run->what, CONTENT_CHUNK);
-	CHECK_OK(repo_locate(s->b.r, &run->id, 0, &p, &s->e), &s->e);
+	CHECK_OK(repo_locate(s->b.r, &run->id, &p, &s->e), &s->e);
 	/* Not only of one block. */
-	if (repo_dir_get_whole(s->b.r, p.pack, &whole, &s->e) == BC_OK) {
+	if (repo_dir_get_whole(s->b.r, p.ref.pack.number, &whole, &s->e) ==
+	    BC_OK) {
 		repo_dir_put(s->b.r, &whole);
 		chunk_place_put(s->b.r, &p);
-		CHECK_OK(repo_locate(s->b.r, &run->id, 0, &p, &s->e), &s->e);
+		CHECK_OK(repo_locate(s->b.r, &run->id, &p, &s->e), &s->e);
 	}
 	return p;
 }
@@ -225,10 +226,10 @@ static void mixed(void)
 		bed_put(&s.b);
 		source_open(&s, "f");
 		p = place_of(&s, 6000000, &run);
-		CHECK(sums_have(p.dir, p.block));
+		CHECK(sums_have(p.ref.dir, p.block));
 		chunk_place_put(s.b.r, &p);
 		p = place_of(&s, 100000, &run);
-		CHECK_EQ(p.dir->blocks[p.block].codec, BLOCK_ZSTD);
+		CHECK_EQ(p.ref.dir->blocks[p.block].codec, BLOCK_ZSTD);
 		chunk_place_put(s.b.r, &p);
 		many_reads(&s, 1500, 7 + i);
 		source_shut(&s);
@@ -250,8 +251,8 @@ static void in_the_log(void)
 		bed_put(&s.b);
 		source_open(&s, "f");
 		p = place_of(&s, 0, &run);
-		CHECK(!sums_have(p.dir, p.block));
-		CHECK_EQ(p.dir->blocks[p.block].codec, BLOCK_RAW);
+		CHECK(!sums_have(p.ref.dir, p.block));
+		CHECK_EQ(p.ref.dir->blocks[p.block].codec, BLOCK_RAW);
 		chunk_place_put(s.b.r, &p);
 		many_reads(&s, 300, 5);
 		source_shut(&s);
@@ -277,16 +278,16 @@ static void damaged_part(void)
 		bed_put(&s.b);
 		source_open(&s, "f");
 		p = place_of(&s, 2500000, &run);
-		CHECK(sums_have(p.dir, p.block));
+		CHECK(sums_have(p.ref.dir, p.block));
 		CHECK(run.length > 6 * SUM_BYTES);
 		/* Where the chunk begins in the file, and the first byte of its
 		 * second whole sector, there and in the file that was put. */
-		at = p.dir->blocks[p.block].offset +
-		     (uint64_t)BLOCK_HEAD_BYTES + p.dir->starts[p.chunk];
+		at = p.ref.dir->blocks[p.block].offset +
+		     (uint64_t)BLOCK_HEAD_BYTES + p.ref.dir->starts[p.chunk];
 		first = (at / SUM_BYTES + 2) * SUM_BYTES;
 		in = run.offset + (first - at);
 		next = in + SUM_BYTES;
-		spoil(&s, p.pack, first + 1234);
+		spoil(&s, p.ref.pack.number, first + 1234);
 		/* Before, behind, and around it. */
 		CHECK_EQ(one_read(&s, run.offset, (size_t)(in - run.offset),
 				  false, &done),
@@ -325,16 +326,16 @@ static void damaged_block(void)
 	bed_put(&s.b);
 	source_open(&s, "f");
 	p = place_of(&s, 1500000, &run);
-	CHECK_EQ(p.dir->blocks[p.block].codec, BLOCK_ZSTD);
-	spoil(&s, p.pack,
-	      p.dir->blocks[p.block].offset + BLOCK_HEAD_BYTES + 1000);
+	CHECK_EQ(p.ref.dir->blocks[p.block].codec, BLOCK_ZSTD);
+	spoil(&s, p.ref.pack.number,
+	      p.ref.dir->blocks[p.block].offset + BLOCK_HEAD_BYTES + 1000);
 	CHECK_EQ(one_read(&s, run.offset + 5, 10, false, &done), BC_EDAMAGE);
 	CHECK_EQ(done, 0);
 	CHECK_EQ(one_read(&s, 5, 10, false, &done), BC_OK);
 	/* The header alone. */
 	chunk_place_put(s.b.r, &p);
 	p = place_of(&s, 5, &run);
-	spoil(&s, p.pack, p.dir->blocks[p.block].offset + 20);
+	spoil(&s, p.ref.pack.number, p.ref.dir->blocks[p.block].offset + 20);
 	CHECK_EQ(one_read(&s, 5, 10, false, &done), BC_EDAMAGE);
 	chunk_place_put(s.b.r, &p);
 	source_shut(&s);

@@ -752,7 +752,7 @@ static void *read_first(void *ctx)
 
 	pthread_barrier_wait(f->go);
 	CHECK_OK(chunk_reader_new(f->r, &c, &e), &e);
-	CHECK_OK(repo_locate(f->r, f->id, 0, &p, &e), &e);
+	CHECK_OK(repo_locate(f->r, f->id, &p, &e), &e);
 	chunk_place_put(f->r, &p);
 	chunk_reader_free(c);
 	return NULL;

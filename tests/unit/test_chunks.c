@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Several copies of one chunk: the overlay knows one, the index on disk the
+ * other, and what is damaged of either does not hide the good one.
+ */
+#include <dirent.h>
+
+#include "index/format.h"
+#include "repo/dirs.h"
+#include "repo/views.h"
+#include "tests/unit/repo_kit.h"
+
+/* One chunk, which lies in the log. */
+static const struct kit_spec spec = {
+	.name = "x", .seed = 3, .files = 1, .bytes = 30000, .chunk = 30000
+};
+
+/* The same chunk among others, in a pack. */
+static const struct kit_spec many = {
+	.name = "x", .seed = 3, .files = 60, .bytes = 30000, .chunk = 30000
+};
+
+static struct digest chunk_id(void)
+{
+	uint8_t *p = malloc(spec.chunk);
+	struct digest id;
+
+	CHECK(p != NULL);
+	kit_bytes(&spec, 0, 0, 0, p, spec.bytes);
+	sha256_one(bytes_of(p, spec.bytes), &id);
+	free(p);
+	return id;
+}
+
+/* Where a block lies. */
+struct spot {
+	uint32_t pack, offset;
+};
+
+/* Another copy of what is in a block, or in all of a pack. */
+static void copy(struct kit *k, const struct kit_spec *sp, struct spot b)
+{
+	struct repo *r = kit_repo(k, true);
+	struct session *s = kit_session(k, r);
+	struct digest snapshot;
+
+	repo_hurt_found(r, b.pack, b.offset);
+	CHECK_EQ(kit_put(k, s, sp, &snapshot), sp->files);
+	session_end(s);
+	repo_close(r);
+	/* So that no other handle takes the block for hurt. */
+	kit_sh("rm -rf %s/cache", k->path);
+}
+
+static void index_now(struct kit *k)
+{
+	struct repo *r = kit_repo(k, true);
+
+	CHECK_OK(repo_need_index(r, &k->e), &k->e);
+	repo_update_index(r, true);
+	CHECK_EQ(r->overlay.n, 0);
+	repo_close(r);
+}
+
+static void flip(const char *path, off_t at)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	uint8_t b = 0;
+
+	CHECK(fd >= 0 && pread(fd, &b, 1, at) == 1);
+	b ^= 0x5a;
+	CHECK(pwrite(fd, &b, 1, at) == 1);
+	close(fd);
+}
+
+/* Every page of the index, but not the headers: the files are opened. */
+static void spoil_index(const struct kit *k)
+{
+	char folder[2 * KIT_PATH_BYTES];
+	unsigned pages = 0;
+	struct dirent *de;
+	DIR *d = opendir(kit_at(k, "index", folder));
+
+	CHECK(d != NULL);
+	while ((de = readdir(d)) != NULL) {
+		char path[4 * KIT_PATH_BYTES];
+		struct stat st;
+
+		snprintf(path, sizeof(path), "%s/%s", folder, de->d_name);
+		CHECK(stat(path, &st) == 0);
+		for (off_t at = INDEX_PAGE_BYTES;
+		     S_ISREG(st.st_mode) && at < st.st_size;
+		     at += INDEX_PAGE_BYTES) {
+			flip(path, at + 40);
+			pages++;
+		}
+	}
+	closedir(d);
+	CHECK(pages > 0);
+}
+
+/* The block of the first place that a new handle finds, and its file. */
+static struct spot first_block(struct kit *k, bool spoil, char *path)
+{
+	struct digest id = chunk_id();
+	struct repo *r = kit_repo(k, false);
+	struct chunk_place p;
+	struct io_file *f = NULL;
+	struct pack_ref ref;
+	struct spot b;
+
+	CHECK_OK(repo_need_index(r, &k->e), &k->e);
+	CHECK_OK(repo_locate(r, &id, &p, &k->e), &k->e);
+	b = (struct spot){ p.ref.pack.number,
+			   p.ref.dir->blocks[p.block].offset };
+	CHECK_OK(repo_pack_ref(r, b.pack, &ref, &k->e), &k->e);
+	CHECK_OK(repo_open_pack(r, &ref, false, &f, &k->e), &k->e);
+	if (spoil)
+		flip(io_file_path(f), b.offset + BLOCK_HEAD_BYTES + 100);
+	if (path != NULL)
+		snprintf(path, 4 * KIT_PATH_BYTES, "%s", io_file_path(f));
+	io_file_close(f, NULL);
+	chunk_place_put(r, &p);
+	repo_close(r);
+	return b;
+}
+
+/* B, good, in the index on disk; A, later, in the overlay. */
+static void two_copies(struct kit *k, bool spoil)
+{
+	struct spot a, b;
+
+	kit_create(k, 0);
+	kit_one(k, &spec);
+	b = first_block(k, false, NULL);
+	index_now(k);
+	copy(k, &spec, b);
+	a = first_block(k, spoil, NULL);
+	CHECK(a.pack != b.pack || a.offset != b.offset);
+}
+
+static enum bc_err read_it(struct kit *k, struct repo *r)
+{
+	struct digest id = chunk_id(), got;
+	struct chunk_reader *c = NULL;
+	struct bytes out;
+	enum bc_err rc;
+
+	CHECK_OK(chunk_reader_new(r, &c, &k->e), &k->e);
+	rc = chunk_read(c, &id, &out, &k->e);
+	if (rc == BC_OK) {
+		sha256_one(out, &got);
+		CHECK(digest_eq(&got, &id));
+	}
+	chunk_reader_free(c);
+	return rc;
+}
+
+/* The index is healed while the copies are gone through, and lists them in
+ * another order then. */
+static void healed_between(struct kit *k)
+{
+	struct repo *r;
+
+	two_copies(k, true);
+	spoil_index(k);
+	r = kit_repo(k, true);
+	CHECK_OK(read_it(k, r), &k->e);
+	CHECK(strstr(k->notes, "the index is damaged") != NULL);
+	repo_close(r);
+}
+
+/* The same when A cannot be found at all: its pack is gone. */
+static void lost_before_healed(struct kit *k)
+{
+	char path[4 * KIT_PATH_BYTES];
+	struct spot a, b;
+	struct repo *r;
+
+	kit_create(k, 0);
+	kit_one(k, &many);
+	b = first_block(k, false, path);
+	CHECK(strstr(path, "/packs/") != NULL);
+	index_now(k);
+	b.offset = HURT_WHOLE;
+	copy(k, &many, b);
+	a = first_block(k, false, path);
+	CHECK(a.pack != b.pack);
+	spoil_index(k);
+	r = kit_repo(k, true);
+	CHECK_OK(repo_need_index(r, &k->e), &k->e);
+	CHECK(unlink(path) == 0);
+	CHECK_OK(read_it(k, r), &k->e);
+	CHECK(strstr(k->notes, "the index is damaged") != NULL);
+	repo_close(r);
+}
+
+/* Two searches at once: the one that did not heal the index finds what the
+ * other does. */
+static void healed_by_another(struct kit *k)
+{
+	struct digest id = chunk_id();
+	struct chunk_search s[2];
+	struct repo *r;
+
+	two_copies(k, false);
+	spoil_index(k);
+	r = kit_repo(k, true);
+	CHECK_OK(repo_need_index(r, &k->e), &k->e);
+	for (int i = 0; i < 2; i++)
+		repo_search(&s[i], r, &id);
+	for (int i = 0; i < 2; i++) {
+		struct chunk_place p;
+		struct spot at[2];
+
+		for (int j = 0; j < 2; j++) {
+			CHECK_OK(repo_search_next(&s[i], &p, &k->e), &k->e);
+			at[j] = (struct spot){
+				p.ref.pack.number,
+				p.ref.dir->blocks[p.block].offset
+			};
+			chunk_place_put(r, &p);
+		}
+		CHECK(at[0].pack != at[1].pack || at[0].offset != at[1].offset);
+		for (int j = 0; j < 2; j++)
+			CHECK_EQ(repo_search_next(&s[i], &p, &k->e),
+				 BC_ENOTFOUND);
+	}
+	repo_close(r);
+}
+
+int main(void)
+{
+	setvbuf(stdout, NULL, _IOLBF, 0);
+#define BOTH(f)                                                                \
+	do {                                                                   \
+		both_engines(f);                                               \
+		t_ok(#f);                                                      \
+	} while (0)
+	BOTH(healed_between);
+	BOTH(lost_before_healed);
+	BOTH(healed_by_another);
+	return 0;
+}
