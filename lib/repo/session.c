@@ -25,6 +25,8 @@ enum {
 	TABLE_MAX = 256 << 10,
 	/* A batch of session_filter(). */
 	CANDIDATES_MAX = 8,
+	/* The index is asked for so many at a time. */
+	FIND_IDS = 64,
 	COMMAND_BYTES = 32,
 	/* What a command that frees space wants to see free before it begins:
 	 * for its lease, the views, and a new log. */
@@ -282,6 +284,55 @@ static enum bc_err in_repository(struct session *s, const struct digest *id,
 	return BC_OK;
 }
 
+/* in_repository(), by the hint alone: false says nothing. Chunks that were
+ * stored together come together, so the directory is kept.
+ *   last  [in, out] the one before */
+static bool at_hint(struct session *s, const struct digest *id,
+		    struct index_loc hint, struct dir_ref *last)
+{
+	const struct pack_dir *d = last->dir;
+
+	if (d == NULL || last->pack.number != hint.pack ||
+	    hint.slot < d->base_slot ||
+	    hint.slot - d->base_slot >= d->n_chunks) {
+		repo_dir_put(s->r, last);
+		if (repo_dir_get(s->r, hint.pack, hint.slot, last, NULL) !=
+		    BC_OK)
+			return false;
+		d = last->dir;
+	}
+	return pack_dir_has(d, hint.slot, id) &&
+	       !hurt_has(
+		       &s->r->hurt, hint.pack,
+		       d->blocks[d->block_of[hint.slot - d->base_slot]].offset);
+}
+
+/* Up to FIND_IDS that are fresh as far as this session knows: which are there?
+ *   e  not NULL */
+static enum bc_err find_some(struct session *s, const struct digest *const *ids,
+			     size_t n, bool *fresh, struct err *e)
+{
+	struct index_loc first[FIND_IDS];
+	bool found[FIND_IDS];
+	bool whole = repo_find_first(s->r, ids, n, first, found);
+	struct dir_ref last = { .dir = NULL };
+	enum bc_err rc = BC_OK;
+
+	for (size_t i = 0; i < n && rc == BC_OK; i++) {
+		bool there = false;
+
+		if (!fresh[i])
+			continue;
+		if (found[i])
+			there = at_hint(s, ids[i], first[i], &last);
+		if (!there && (found[i] || !whole))
+			rc = in_repository(s, ids[i], &there, e);
+		fresh[i] = !there;
+	}
+	repo_dir_put(s->r, &last);
+	return rc;
+}
+
 static enum bc_err filter(struct session *s, const struct digest *const *ids,
 			  const uint32_t *sizes, size_t n, bool *fresh,
 			  struct err *e)
@@ -295,13 +346,9 @@ static enum bc_err filter(struct session *s, const struct digest *const *ids,
 	for (size_t i = 0; i < n; i++)
 		fresh[i] = !claimed(s, ids[i]);
 	pthread_mutex_unlock(&s->table_lock);
-	for (size_t i = 0; i < n && rc == BC_OK; i++) {
-		bool there = false;
-
-		if (fresh[i])
-			rc = in_repository(s, ids[i], &there, e);
-		fresh[i] = fresh[i] && !there;
-	}
+	for (size_t at = 0; at < n && rc == BC_OK; at += FIND_IDS)
+		rc = find_some(s, ids + at, min_size(n - at, FIND_IDS),
+			       fresh + at, e);
 	pthread_mutex_lock(&s->table_lock);
 	for (size_t i = 0; i < n && rc == BC_OK; i++) {
 		/* Another thread, or an earlier place in this batch. */

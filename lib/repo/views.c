@@ -592,3 +592,28 @@ size_t repo_find_hints(struct repo *r, const struct digest *id,
 	pthread_mutex_unlock(&r->mutex);
 	return got;
 }
+
+bool repo_find_first(struct repo *r, const struct digest *const ids[], size_t n,
+		     struct index_loc first[], bool found[])
+{
+	bool whole = true;
+
+	memset(found, 0, n * sizeof(*found));
+	pthread_mutex_lock(&r->mutex);
+	if (r->index != NULL) {
+		index_find_many(r->index, ids, n, first, found);
+		whole = index_damage(r->index, NULL) == BC_OK;
+	}
+	for (size_t i = 0; i < n && r->overlay.n > 0; i++) {
+		uint32_t at;
+
+		if (found[i] ||
+		    index_mem_find(&r->overlay.mem, ids[i], &at, 1) == 0)
+			continue;
+		first[i] = (struct index_loc){ r->overlay.at[at].pack,
+					       r->overlay.at[at].slot };
+		found[i] = true;
+	}
+	pthread_mutex_unlock(&r->mutex);
+	return whole;
+}

@@ -57,4 +57,14 @@ void repo_update_index(struct repo *r, bool all);
 size_t repo_find_hints(struct repo *r, const struct digest *id,
 		       struct index_loc *out, size_t max, unsigned *made);
 
+/*
+ * repo_find_first - one hint for each of n ids, asked for together; any thread.
+ *
+ *   first  n places; first[i] is set where found[i] is true
+ *
+ * False: the index is damaged, and what is not found may be there.
+ */
+bool repo_find_first(struct repo *r, const struct digest *const ids[], size_t n,
+		     struct index_loc first[], bool found[]);
+
 #endif
