@@ -9,34 +9,40 @@
 
 enum { FLUSH_DEPTH = 8 };
 
-struct flush_file {
-	struct io_file *file;
-	uint64_t size;
-	unsigned pending; /* requests not yet complete */
-	bool finish;
-	bool ended; /* synced and closed, or failed and closed */
-	struct err err;
-};
-
-/* A hand-over: a write, or with buf NULL the end of a file. */
+/* A hand-over: a write, or with buf NULL the end of a file. What takes one may
+ * not fail, so all are there before: one for each buffer, and one in each file
+ * for its end. */
 struct job {
 	struct io_req req;
 	struct flush_file *ff;
 	struct job *next;
 };
 
+struct flush_file {
+	struct io_file *file;
+	uint64_t size;
+	struct job end;
+
+	/* Under the flusher's lock. */
+	unsigned pending; /* requests not yet complete */
+	bool finish;	  /* the end is handed over */
+	bool ended;	  /* synced and closed, or failed and closed */
+	struct err err;	  /* the first failure */
+};
+
 struct flusher {
 	struct io *io;
 	struct io_pool *pool;
 	struct io_queue *queue; /* the thread's alone */
+	struct job *jobs;	/* as many as buffers */
 	pthread_t thread;
-	bool started;
 
 	pthread_mutex_t lock; /* guards all below */
+	bool started;
 	pthread_cond_t work;
 	pthread_cond_t done;
 	struct job *first, *last;
-	struct job *spare;
+	struct job *spare; /* at least one for each buffer that is lent */
 	bool stop;
 };
 
@@ -49,10 +55,19 @@ enum bc_err flusher_new(struct io *io, unsigned buffers, size_t bytes,
 	if (f == NULL)
 		return err_set(e, BC_ENOMEM, "no memory for the pack writer");
 	f->io = io;
-	rc = io_pool_new(buffers, bytes, &f->pool, e);
+	f->jobs = calloc(buffers, sizeof(*f->jobs));
+	if (f->jobs == NULL)
+		rc = err_set(e, BC_ENOMEM, "no memory for the pack writer");
+	else
+		rc = io_pool_new(buffers, bytes, &f->pool, e);
 	if (rc != BC_OK) {
+		free(f->jobs);
 		free(f);
 		return rc;
+	}
+	for (unsigned i = 0; i < buffers; i++) {
+		f->jobs[i].next = f->spare;
+		f->spare = &f->jobs[i];
 	}
 	pthread_mutex_init(&f->lock, NULL);
 	pthread_cond_init(&f->work, NULL);
@@ -83,37 +98,31 @@ static void file_failed(struct flush_file *ff, const struct err *e)
 		ff->err = *e;
 }
 
-static struct job *job_get(struct flusher *f)
-{
-	struct job *j = f->spare;
-
-	if (j != NULL)
-		f->spare = j->next;
-	else
-		j = malloc(sizeof(*j));
-	return j;
-}
-
-static void job_put(struct flusher *f, struct job *j)
-{
-	pthread_mutex_lock(&f->lock);
-	j->next = f->spare;
-	f->spare = j;
-	pthread_mutex_unlock(&f->lock);
-}
-
 /* The thread: a completed or refused write. */
 static void write_ended(struct flusher *f, struct job *j, const struct err *e)
 {
 	struct flush_file *ff = j->ff;
+	uint8_t *buf = j->req.buf;
 
-	io_pool_put(f->pool, j->req.buf);
 	pthread_mutex_lock(&f->lock);
 	if (e->code != BC_OK)
 		file_failed(ff, e);
 	ff->pending--;
+	j->next = f->spare;
+	f->spare = j;
 	pthread_mutex_unlock(&f->lock);
-	job_put(f, j);
+	/* Only now, so that whoever is lent it finds a job. */
+	io_pool_put(f->pool, buf);
+}
+
+static enum bc_err file_state(struct flusher *f, const struct flush_file *ff)
+{
+	enum bc_err rc;
+
+	pthread_mutex_lock(&f->lock);
+	rc = ff->err.code;
+	pthread_mutex_unlock(&f->lock);
+	return rc;
 }
 
 static void reap(struct flusher *f, unsigned min)
@@ -136,12 +145,8 @@ static void reap(struct flusher *f, unsigned min)
 static void start_write(struct flusher *f, struct job *j)
 {
 	struct err e = ERR_INIT;
-	bool poison;
 
-	pthread_mutex_lock(&f->lock);
-	poison = j->ff->err.code != BC_OK;
-	pthread_mutex_unlock(&f->lock);
-	if (poison) {
+	if (file_state(f, j->ff) != BC_OK) {
 		write_ended(f, j, &e);
 		return;
 	}
@@ -156,7 +161,7 @@ static void start_write(struct flusher *f, struct job *j)
 static void end_file(struct flusher *f, struct flush_file *ff)
 {
 	struct err e = ERR_INIT;
-	enum bc_err rc = ff->err.code;
+	enum bc_err rc = file_state(f, ff);
 
 	if (rc == BC_OK)
 		rc = io_file_truncate(ff->file, ff->size, &e);
@@ -177,12 +182,10 @@ static void end_file(struct flusher *f, struct flush_file *ff)
 
 /* The end of a file comes after its writes in the list, so it only has to
  * wait for what is in flight. */
-static void finish_file(struct flusher *f, struct job *j)
+static void finish_file(struct flusher *f, struct flush_file *ff)
 {
-	struct flush_file *ff = j->ff;
 	unsigned pending;
 
-	job_put(f, j);
 	for (;;) {
 		pthread_mutex_lock(&f->lock);
 		pending = ff->pending;
@@ -223,7 +226,7 @@ static void *flush_thread(void *ctx)
 		if (j != NULL && j->req.buf != NULL)
 			start_write(f, j);
 		else if (j != NULL)
-			finish_file(f, j);
+			finish_file(f, j->ff);
 		else if (io_queue_count(f->queue) > 0)
 			reap(f, 1);
 		else if (stop)
@@ -275,50 +278,45 @@ enum bc_err flusher_open(struct flusher *f, struct io_file *file,
 	return BC_OK;
 }
 
-static void hand_over(struct flusher *f, struct flush_file *ff, uint8_t *buf,
-		      size_t len, uint64_t off)
+/* Under the lock: the thread takes jobs in this order. */
+static void hand_over(struct flusher *f, struct job *j)
 {
-	struct err none = ERR_INIT;
+	j->next = NULL;
+	if (f->last != NULL)
+		f->last->next = j;
+	else
+		f->first = j;
+	f->last = j;
+	pthread_cond_signal(&f->work);
+}
+
+void flusher_write(struct flusher *f, struct flush_file *ff, uint8_t *buf,
+		   size_t len, uint64_t off)
+{
 	struct job *j;
 
 	pthread_mutex_lock(&f->lock);
-	j = job_get(f);
-	if (j == NULL) {
-		err_set(&none, BC_ENOMEM, "no memory for a write");
-		file_failed(ff, &none);
-		pthread_mutex_unlock(&f->lock);
-		io_pool_put(f->pool, buf);
-		return;
-	}
+	j = f->spare;
+	f->spare = j->next;
 	*j = (struct job){ .ff = ff,
 			   .req = { .op = IO_REQ_WRITE,
 				    .file = ff->file,
 				    .buf = buf,
 				    .len = len,
 				    .off = off } };
-	if (f->last != NULL)
-		f->last->next = j;
-	else
-		f->first = j;
-	f->last = j;
-	if (buf != NULL)
-		ff->pending++;
-	else
-		ff->finish = true;
-	pthread_cond_signal(&f->work);
+	ff->pending++;
+	hand_over(f, j);
 	pthread_mutex_unlock(&f->lock);
-}
-
-void flusher_write(struct flusher *f, struct flush_file *ff, uint8_t *buf,
-		   size_t len, uint64_t off)
-{
-	hand_over(f, ff, buf, len, off);
 }
 
 void flusher_finish(struct flusher *f, struct flush_file *ff, uint64_t size)
 {
+	pthread_mutex_lock(&f->lock);
 	ff->size = size;
-	hand_over(f, ff, NULL, 0, 0);
+	ff->end.ff = ff;
+	ff->finish = true;
+	hand_over(f, &ff->end);
+	pthread_mutex_unlock(&f->lock);
 }
 
 enum bc_err flusher_wait(struct flusher *f, struct flush_file *ff,
@@ -327,14 +325,12 @@ enum bc_err flusher_wait(struct flusher *f, struct flush_file *ff,
 	enum bc_err rc;
 
 	pthread_mutex_lock(&f->lock);
-	/* A finish that found no memory was never handed over. */
-	while (!ff->ended && ff->finish)
+	while (!ff->ended)
 		pthread_cond_wait(&f->done, &f->lock);
 	pthread_mutex_unlock(&f->lock);
 	rc = ff->err.code;
 	if (rc != BC_OK && e != NULL)
 		*e = ff->err;
-	io_file_close(ff->file, NULL);
 	free(ff);
 	return rc;
 }
@@ -342,23 +338,23 @@ enum bc_err flusher_wait(struct flusher *f, struct flush_file *ff,
 void flusher_abandon(struct flusher *f, struct flush_file *ff)
 {
 	struct err gone = ERR_INIT;
+	bool finish;
 
-	pthread_mutex_lock(&f->lock);
 	err_set(&gone, BC_ECANCEL, "given up");
+	pthread_mutex_lock(&f->lock);
 	file_failed(ff, &gone);
+	finish = ff->finish;
 	pthread_mutex_unlock(&f->lock);
-	if (!ff->finish)
+	if (!finish)
 		flusher_finish(f, ff, 0);
-	if (flusher_wait(f, ff, NULL) != BC_OK)
-		return;
+	(void)!flusher_wait(f, ff, NULL);
 }
 
 void flusher_free(struct flusher *f)
 {
-	struct job *j;
-
 	if (f == NULL)
 		return;
+	/* Nobody else is left who could start it. */
 	if (f->started) {
 		pthread_mutex_lock(&f->lock);
 		f->stop = true;
@@ -367,13 +363,10 @@ void flusher_free(struct flusher *f)
 		pthread_join(f->thread, NULL);
 		io_queue_free(f->queue);
 	}
-	while ((j = f->spare) != NULL) {
-		f->spare = j->next;
-		free(j);
-	}
 	pthread_cond_destroy(&f->work);
 	pthread_cond_destroy(&f->done);
 	pthread_mutex_destroy(&f->lock);
 	io_pool_free(f->pool);
+	free(f->jobs);
 	free(f);
 }
