@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * index/mem - the chunks that a session has written itself: 64-bit key of the
- * id to the caller's ordinal of the chunk.
+ * index/mem - chunks that no index on disk has yet: those that a session has
+ * written itself, and those of the log's last groups. 64-bit key of the id to
+ * the caller's ordinal of the chunk.
  *
  * Open addressing, at most three quarters full, 12 bytes per slot. The table
  * holds keys, not ids: what it returns are candidates that the caller compares

@@ -19,8 +19,8 @@
  *	         read --(all ranges emitted)--> finishing --> built
  *
  * Whoever works on a directory moves it on (next_state() in dir.c). The last
- *three tell its parent, where it completes an entry of a range, or the parent's
- *check.
+ * three tell its parent, where it completes an entry of a range, or the
+ * parent's check.
  */
 #ifndef BC_INGEST_DIR_H
 #define BC_INGEST_DIR_H

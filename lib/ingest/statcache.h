@@ -7,9 +7,9 @@
  * each directory, the digest of its tree node and for each entry what the
  * system said about it. It is bound to a snapshot's root tree: whoever uses it
  * asks first whether a live snapshot has that root, and whether all that the
- * snapshot needs is still there. A file whose time stamps
- * are not older than the run that read it is never trusted (racy). Each record
- * has a checksum: a cache that lies would lose data.
+ * snapshot needs is still there. A file whose time stamps are not older than
+ * the run that read it is never trusted (racy). Each record has a checksum: a
+ * cache that lies would lose data.
  *
  * It is a cache: never synced, replaced by rename, deleted at will.
  */

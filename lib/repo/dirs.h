@@ -26,7 +26,7 @@ struct pack_ref {
 BC_MUST_CHECK enum bc_err repo_pack_ref(struct repo *r, uint32_t number,
 					struct pack_ref *out, struct err *e);
 
-/* A cached directory. dir_put() returns the reference. */
+/* A cached directory. repo_dir_put() returns the reference. */
 struct dir_ref {
 	const struct pack_dir *dir;
 	struct pack_ref pack;

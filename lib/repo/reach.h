@@ -4,7 +4,7 @@
  * attributes, chunks. Marks are bits by pack and slot, so memory is an eighth
  * of a byte for each chunk of the repository, and a walk enters no node twice.
  *
- * Private to lib/repo. One thread for each walk.
+ * Private to lib/repo and lib/check. One thread for each walk.
  */
 #ifndef BC_REPO_REACH_H
 #define BC_REPO_REACH_H

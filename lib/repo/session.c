@@ -23,7 +23,8 @@ enum {
 	 * bytes each. A window of new chunks may still come on top. */
 	DUE_CHUNKS = 200 << 10,
 	TABLE_MAX = 256 << 10,
-	/* A batch of session_filter(). */
+	/* Of one key in the table: it has 64 bits, and more than one chunk of
+	 * it is chance. Who has none of these is stored once more. */
 	CANDIDATES_MAX = 8,
 	/* The index is asked for so many at a time. */
 	FIND_IDS = 64,

@@ -253,7 +253,7 @@ void run_late(struct worker *w, const struct rdir *dir, const char *name,
  * dest_open - open or make the destination; sets root and birth.
  *   dir   the thing is a directory
  *   name  [out] malloc'ed: the name of the one thing; NULL for a directory
- *   top   [out] made or empty
+ *   fresh [out] made or empty
  */
 BC_MUST_CHECK enum bc_err dest_open(struct run *run, bool dir, char **name,
 				    bool *fresh, struct err *e);
