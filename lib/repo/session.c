@@ -674,14 +674,18 @@ enum bc_err session_tag(struct session *s, const struct digest *id,
 	}
 	for (size_t i = 0; i < n_drop && rc == BC_OK; i++)
 		rc = is_key(drop[i]) ? buf_str(&drops, drop[i]) : BC_EINVAL;
+	if (rc == BC_EINVAL)
+		err_set(e, rc, "a tag is empty or too long");
+	else if (rc == BC_ELIMIT)
+		err_set(e, rc, "the tags are too long together");
+	else if (rc != BC_OK)
+		err_set(e, rc, "no memory for the tags");
 	t.n_set = (uint32_t)n_set;
 	t.set = buf_bytes(&sets);
 	t.n_remove = (uint32_t)n_drop;
 	t.remove = buf_bytes(&drops);
 	if (rc == BC_OK)
 		rc = commit(&w, e);
-	else
-		err_set(e, rc, "a tag is empty or too long");
 	buf_fini(&sets);
 	buf_fini(&drops);
 	return rc;

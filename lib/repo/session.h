@@ -122,7 +122,7 @@ struct session_tag {
 };
 
 /* session_tag - set and remove tags of a snapshot. BC_ENOTFOUND, BC_EINVAL (a
- * tag too long, or too many). */
+ * tag too long, or too many), BC_ELIMIT (1 MiB of them). */
 BC_MUST_CHECK enum bc_err session_tag(struct session *s,
 				      const struct digest *id,
 				      const struct session_tag *set,

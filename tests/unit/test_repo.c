@@ -7,6 +7,7 @@
 #include "check/check.h"
 
 #include "tests/unit/repo_kit.h"
+#include "util/parse.h"
 
 static const struct kit_spec small = {
 	.name = "small", .seed = 1, .files = 3, .bytes = 4096, .chunk = 4096
@@ -420,6 +421,36 @@ static void remove_and_tag(struct kit *k)
 	repo_close(r);
 }
 
+/* Each is short enough, and all of them are not. The words are of that. */
+static void tags_too_long_together(struct kit *k)
+{
+	enum { TAGS = 1024 };
+	static struct session_tag set[TAGS];
+	static char value[TAG_VALUE_MAX_BYTES];
+	struct kit_spec sp = small;
+	struct digest id;
+	struct session *s;
+	struct repo *r;
+
+	memset(value, 'v', sizeof(value));
+	for (size_t i = 0; i < TAGS; i++)
+		set[i] = (struct session_tag){ bytes_str("key"),
+					       bytes_of(value, sizeof(value)) };
+	kit_create(k, 0);
+	id = kit_one(k, &sp);
+	r = kit_repo(k, true);
+	s = kit_session(k, r);
+	CHECK_EQ(session_tag(s, &id, set, TAGS, NULL, 0, &k->e), BC_ELIMIT);
+	CHECK(strstr(k->e.text, "together") != NULL);
+	err_clear(&k->e);
+	set[0].key.n = 0;
+	CHECK_EQ(session_tag(s, &id, set, 1, NULL, 0, &k->e), BC_EINVAL);
+	CHECK(strstr(k->e.text, "empty or too long") != NULL);
+	err_clear(&k->e);
+	session_end(s);
+	repo_close(r);
+}
+
 /* The same record twice is the same snapshot. */
 static void same_twice(struct kit *k)
 {
@@ -720,6 +751,7 @@ int main(void)
 	BOTH(compressed);
 	BOTH(abandoned);
 	BOTH(remove_and_tag);
+	BOTH(tags_too_long_together);
 	BOTH(same_twice);
 	BOTH(two_handles);
 	BOTH(log_rolls_by_slots);
