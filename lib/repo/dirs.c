@@ -302,7 +302,8 @@ static enum bc_err raw_layout(struct io_file *f, const struct pack_ref *p,
 	if (rc == BC_OK && (h.kind != BLOCK_DIRECTORY || h.codec != BLOCK_RAW ||
 			    h.cipher != BLOCK_CLEAR || h.stored < out->end))
 		rc = BC_EDAMAGE;
-	*at = foot.dir_offset + BLOCK_HEAD_BYTES;
+	if (rc == BC_OK)
+		*at = foot.dir_offset + BLOCK_HEAD_BYTES;
 	return rc;
 }
 
