@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "cmd/config.h"
 #include "cmd/msg.h"
@@ -110,6 +111,7 @@ const char *cmd_owner(const char *option);
 
 /* help_overview - 15 to 25 lines: what there is and how to begin. */
 void help_overview(FILE *to);
+
 /* ---- ctx.c ----------------------------------------------------------------
  */
 

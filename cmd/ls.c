@@ -134,7 +134,7 @@ static enum bc_err copy_spans(struct held *h, struct bytes **spans, size_t n)
 	return BC_OK;
 }
 
-/* Takes over h, whose spans still borrow. */
+/* A row to be sorted: a copy of `from` that owns what its spans point to. */
 static enum bc_err hold(struct list *l, const struct held *from, struct err *e)
 {
 	struct held *h = malloc(sizeof(*h));
@@ -255,7 +255,6 @@ static enum bc_err list_snapshots(struct list *l, const struct show_style *st,
 	struct catalog_tag *tags = calloc(want->n + 1, sizeof(*tags));
 	struct catalog_select q = { .tags = tags, .tag_count = want->n };
 	enum bc_err rc;
-
 	uint64_t n;
 
 	if (tags == NULL)

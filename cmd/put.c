@@ -455,8 +455,6 @@ static enum bc_err store_roots(struct ctx *c, const struct roots *roots,
 	rc = ingest_put(c->repo, &p, &r, e);
 	progress_stop(bar);
 	io_dir_close(p.cache);
-	if (rc == BC_EUSAGE)
-		err_hint(e, "put them one after the other, each with a --name");
 	if (rc != BC_OK)
 		return rc;
 	show_result(c, o, &r, name);
