@@ -8,7 +8,8 @@
  * checkpoint never says more than the log: one with which anything is wrong is
  * passed over for the one before it, and then for the whole log.
  *
- * Private to lib/repo. Threads: as repo_catch_up(), none beside it.
+ * Private to lib/repo and lib/check. Threads: as repo_catch_up(), none beside
+ * it.
  */
 #ifndef BC_REPO_CHECKPOINT_H
 #define BC_REPO_CHECKPOINT_H
