@@ -551,3 +551,115 @@ enum bc_err repo_open_numbered(struct repo *r, uint32_t number, bool direct,
 	pthread_mutex_unlock(&r->mutex);
 	return rc == BC_OK ? repo_open_pack(r, &ref, direct, out, e) : rc;
 }
+
+/* ---- all of them, from the catalog -----------------------------------------
+ */
+
+static enum bc_err add_number(void *ctx, const struct catalog_pack *p,
+			      struct err *e)
+{
+	struct pack_numbers *v = ctx;
+
+	if (v->n == v->cap) {
+		size_t cap = v->cap == 0 ? 64 : v->cap * 2;
+		uint32_t *at = realloc(v->at, cap * sizeof(*at));
+
+		if (at == NULL)
+			return err_set(e, BC_ENOMEM, "no memory");
+		v->at = at;
+		v->cap = cap;
+	}
+	v->at[v->n++] = p->number;
+	return BC_OK;
+}
+
+enum bc_err repo_pack_numbers(struct repo *r, unsigned states,
+			      struct pack_numbers *out, struct err *e)
+{
+	struct pack_numbers v = { NULL, 0, 0 };
+	enum bc_err rc = catalog_walk_packs(r->catalog, CATALOG_ANY, states,
+					    add_number, &v, e);
+
+	if (rc != BC_OK)
+		free(v.at);
+	else
+		*out = v;
+	return rc;
+}
+
+/* The groups of a log that has no directory of its own, the last one first, as
+ * the catalog lists them: a damaged one does not hide the others. */
+static enum bc_err each_group(struct repo *r, const struct pack_ref *p,
+			      repo_dir_fn *fn, void *ctx, struct err *e)
+{
+	char name[LOG_NAME_BYTES];
+	struct log_file *l = NULL;
+	uint16_t slot = CATALOG_SLOT_MAX;
+	uint64_t at = 0;
+	bool more = true;
+	enum bc_err rc;
+
+	log_name(p->seq, &p->id, name);
+	rc = log_file_open(r->log_dir, name, false, &l, e);
+	while (rc == BC_OK && more) {
+		struct group *g = NULL;
+
+		rc = catalog_find_group(r->catalog, p->number, slot, &slot, &at,
+					e);
+		if (rc == BC_ENOTFOUND) {
+			rc = BC_OK;
+			break;
+		}
+		if (rc != BC_OK)
+			break;
+		rc = log_file_group(l, at, GROUP_LEAD, r->dec, &g, e);
+		if (rc == BC_OK && g->dir != NULL)
+			rc = fn(ctx, g->dir, p->number, e);
+		if (rc == BC_ENOTFOUND) {
+			repo_note_f(r,
+				    "the group at byte %llu of %s is "
+				    "damaged",
+				    (unsigned long long)at, log_file_path(l));
+			err_clear(e);
+			rc = BC_OK;
+		}
+		group_free(g);
+		more = slot > 0;
+		slot--;
+	}
+	log_file_close(l);
+	return rc;
+}
+
+enum bc_err repo_each_dir(struct repo *r, uint32_t number, repo_dir_fn *fn,
+			  void *ctx, struct err *e)
+{
+	struct pack_ref p;
+	struct pack_dir *d = NULL;
+	struct io_file *file = NULL;
+	struct digest digest;
+	enum bc_err rc = repo_pack_ref(r, number, &p, e);
+
+	if (rc != BC_OK || p.freed)
+		return rc;
+	if (p.log && p.length == 0) {
+		rc = each_group(r, &p, fn, ctx, e);
+	} else {
+		rc = repo_open_pack(r, &p, false, &file, e);
+		if (rc == BC_OK)
+			rc = repo_read_dir(r, file, p.length, &d, &digest, e);
+		if (rc == BC_OK)
+			rc = fn(ctx, d, number, e);
+	}
+	/* A pack that is lost or damaged is what `check` reports; the index of
+	 * the others must not wait for it. */
+	if (rc == BC_EDAMAGE || rc == BC_ENOTFOUND || rc == BC_EIO) {
+		repo_note_f(r, "pack %u cannot be indexed: %s", number,
+			    e == NULL ? bc_err_name(rc) : e->text);
+		err_clear(e);
+		rc = BC_OK;
+	}
+	pack_dir_free(d);
+	io_file_close(file, NULL);
+	return rc;
+}

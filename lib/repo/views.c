@@ -67,132 +67,10 @@ static void overlay_clear(struct overlay *o)
 	o->n = 0;
 }
 
-/* ---- everything there is, from the catalog --------------------------------
+/* ---- rebuild --------------------------------------------------------------
  */
 
-struct each_dir {
-	repo_dir_fn *each;
-	void *ctx;
-};
-
-static enum bc_err add_number(void *ctx, const struct catalog_pack *p,
-			      struct err *e)
-{
-	struct pack_numbers *v = ctx;
-
-	if (v->n == v->cap) {
-		size_t cap = v->cap == 0 ? 64 : v->cap * 2;
-		uint32_t *at = realloc(v->at, cap * sizeof(*at));
-
-		if (at == NULL)
-			return err_set(e, BC_ENOMEM, "no memory");
-		v->at = at;
-		v->cap = cap;
-	}
-	v->at[v->n++] = p->number;
-	return BC_OK;
-}
-
-enum bc_err repo_pack_numbers(struct repo *r, unsigned states,
-			      struct pack_numbers *out, struct err *e)
-{
-	struct pack_numbers v = { NULL, 0, 0 };
-	enum bc_err rc = catalog_walk_packs(r->catalog, CATALOG_ANY, states,
-					    add_number, &v, e);
-
-	if (rc != BC_OK)
-		free(v.at);
-	else
-		*out = v;
-	return rc;
-}
-
-/* The groups of a log that has no directory of its own, the last one first, as
- * the catalog lists them: a damaged one does not hide the others. */
-static enum bc_err each_group(struct repo *r, const struct pack_ref *p,
-			      const struct each_dir *f, struct err *e)
-{
-	char name[LOG_NAME_BYTES];
-	struct log_file *l = NULL;
-	uint16_t slot = CATALOG_SLOT_MAX;
-	uint64_t at = 0;
-	bool more = true;
-	enum bc_err rc;
-
-	log_name(p->seq, &p->id, name);
-	rc = log_file_open(r->log_dir, name, false, &l, e);
-	while (rc == BC_OK && more) {
-		struct group *g = NULL;
-
-		rc = catalog_find_group(r->catalog, p->number, slot, &slot, &at,
-					e);
-		if (rc == BC_ENOTFOUND) {
-			rc = BC_OK;
-			break;
-		}
-		if (rc != BC_OK)
-			break;
-		rc = log_file_group(l, at, GROUP_LEAD, r->dec, &g, e);
-		if (rc == BC_OK && g->dir != NULL)
-			rc = f->each(f->ctx, g->dir, p->number, e);
-		if (rc == BC_ENOTFOUND) {
-			repo_note_f(r,
-				    "the group at byte %llu of %s is "
-				    "damaged",
-				    (unsigned long long)at, log_file_path(l));
-			err_clear(e);
-			rc = BC_OK;
-		}
-		group_free(g);
-		more = slot > 0;
-		slot--;
-	}
-	log_file_close(l);
-	return rc;
-}
-
-static enum bc_err each_of_pack(struct repo *r, uint32_t number,
-				const struct each_dir *f, struct err *e)
-{
-	struct pack_ref p;
-	struct pack_dir *d = NULL;
-	struct io_file *file = NULL;
-	struct digest digest;
-	enum bc_err rc = repo_pack_ref(r, number, &p, e);
-
-	if (rc != BC_OK || p.freed)
-		return rc;
-	if (p.log && p.length == 0) {
-		rc = each_group(r, &p, f, e);
-	} else {
-		rc = repo_open_pack(r, &p, false, &file, e);
-		if (rc == BC_OK)
-			rc = repo_read_dir(r, file, p.length, &d, &digest, e);
-		if (rc == BC_OK)
-			rc = f->each(f->ctx, d, number, e);
-	}
-	/* A pack that is lost or damaged is what `check` reports; the index of
-	 * the others must not wait for it. */
-	if (rc == BC_EDAMAGE || rc == BC_ENOTFOUND || rc == BC_EIO) {
-		repo_note_f(r, "pack %u cannot be indexed: %s", number,
-			    e == NULL ? bc_err_name(rc) : e->text);
-		err_clear(e);
-		rc = BC_OK;
-	}
-	pack_dir_free(d);
-	io_file_close(file, NULL);
-	return rc;
-}
-
-enum bc_err repo_each_dir(struct repo *r, uint32_t number, repo_dir_fn *fn,
-			  void *ctx, struct err *e)
-{
-	struct each_dir f = { fn, ctx };
-
-	return each_of_pack(r, number, &f, e);
-}
-
-static enum bc_err each_chunk(struct repo *r, const struct each_dir *f,
+static enum bc_err each_chunk(struct repo *r, repo_dir_fn *fn, void *ctx,
 			      struct err *e)
 {
 	struct pack_numbers v = { NULL, 0, 0 };
@@ -200,13 +78,10 @@ static enum bc_err each_chunk(struct repo *r, const struct each_dir *f,
 		r, 1 << CATALOG_LIVE | 1 << CATALOG_CONDEMNED, &v, e);
 
 	for (size_t i = 0; i < v.n && rc == BC_OK; i++)
-		rc = each_of_pack(r, v.at[i], f, e);
+		rc = repo_each_dir(r, v.at[i], fn, ctx, e);
 	free(v.at);
 	return rc;
 }
-
-/* ---- rebuild --------------------------------------------------------------
- */
 
 static enum bc_err build_one(void *ctx, const struct pack_dir *d,
 			     uint32_t number, struct err *e)
@@ -238,7 +113,6 @@ static enum bc_err rebuild_on_disk(struct repo *r, struct err *e)
 	static const struct digest zero;
 	struct index_range range = range_to_head(r, 0, &zero);
 	struct index_builder *b = NULL;
-	struct each_dir f = { .each = build_one };
 	enum bc_err rc;
 
 	index_close(r->index);
@@ -246,10 +120,8 @@ static enum bc_err rebuild_on_disk(struct repo *r, struct err *e)
 	rc = index_wipe(r->index_dir, e);
 	if (rc == BC_OK)
 		rc = index_builder_new(r->index_dir, &b, e);
-	if (rc == BC_OK) {
-		f.ctx = b;
-		rc = each_chunk(r, &f, e);
-	}
+	if (rc == BC_OK)
+		rc = each_chunk(r, build_one, b, e);
 	if (rc == BC_OK) {
 		rc = index_builder_finish(b, &range, e);
 		b = NULL;
@@ -268,10 +140,8 @@ static enum bc_err overlay_one(void *ctx, const struct pack_dir *d,
 
 static enum bc_err rebuild_in_memory(struct repo *r, struct err *e)
 {
-	struct each_dir f = { .each = overlay_one, .ctx = &r->overlay };
-
 	overlay_clear(&r->overlay);
-	return each_chunk(r, &f, e);
+	return each_chunk(r, overlay_one, &r->overlay, e);
 }
 
 static enum bc_err rebuild(struct repo *r, bool on_disk, struct err *e)
@@ -310,7 +180,6 @@ static enum bc_err rebuild(struct repo *r, bool on_disk, struct err *e)
 static enum bc_err add_packs_of(struct repo *r, const struct group *g,
 				struct err *e)
 {
-	struct each_dir f = { .each = overlay_one, .ctx = &r->overlay };
 	struct cursor c = cursor_of(g->record.ops);
 	enum bc_err rc = BC_OK;
 
@@ -319,7 +188,8 @@ static enum bc_err add_packs_of(struct repo *r, const struct group *g,
 
 		rc = log_op_next(&c, &op, e);
 		if (rc == BC_OK && op.code == LOG_OP_PACK_ADDED)
-			rc = each_of_pack(r, op.u.pack.number, &f, e);
+			rc = repo_each_dir(r, op.u.pack.number, overlay_one,
+					   &r->overlay, e);
 	}
 	return rc;
 }
