@@ -41,9 +41,4 @@ BC_MUST_CHECK enum bc_err repo_commit(struct repo *r, const struct commit *c,
 /* repo_commit_busy - BC_ELOCKED, and in `e` what to do about it. */
 enum bc_err repo_commit_busy(const struct repo *r, struct err *e);
 
-/* repo_release_reserve - give the reserve's space to who needs it now. */
-void repo_release_reserve(struct repo *r);
-/* repo_restore_reserve - take it back if there is room; no failure if not. */
-void repo_restore_reserve(struct repo *r);
-
 #endif

@@ -12,6 +12,7 @@
 #include "repo/hurt.h"
 #include "repo/lease.h"
 #include "repo/replay.h"
+#include "repo/reserve.h"
 #include "repo/views.h"
 #include "tree/attrs.h"
 #include "util/arith.h"
