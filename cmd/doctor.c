@@ -284,14 +284,28 @@ static void check_superblocks(struct exam *x, const struct repo_health *h)
 static void check_catalog(struct exam *x, struct repo *r,
 			  const struct repo_health *h)
 {
-	if (h->catalog_in_memory)
-		finding(x, HEALTH_WARN, "catalog", NULL,
-			"the catalog is made in memory at each start, since "
-			"it cannot be written");
-	else
+	switch (h->catalog) {
+	case REPO_CATALOG_ON_DISK:
 		finding(x, HEALTH_GOOD, "catalog", NULL,
 			"the catalog stands at generation %" PRIu64,
 			repo_generation(r));
+		break;
+	case REPO_CATALOG_BUSY:
+		finding(x, HEALTH_GOOD, "catalog", NULL,
+			"a commit is under way, and the catalog is made in "
+			"memory meanwhile");
+		break;
+	case REPO_CATALOG_AHEAD:
+		finding(x, HEALTH_BAD, "catalog", "blobctl check",
+			"the catalog has seen commits that the log does not "
+			"have");
+		break;
+	case REPO_CATALOG_UNWRITABLE:
+		finding(x, HEALTH_WARN, "catalog", NULL,
+			"the catalog is made in memory at each start, since "
+			"it cannot be written");
+		break;
+	}
 }
 
 static void check_index(struct exam *x, struct repo *r,

@@ -6,6 +6,16 @@
 #include "repo/state.h"
 #include "repo/views.h"
 
+static enum repo_catalog where_is_catalog(const struct repo *r)
+{
+	if (!r->catalog_in_memory)
+		return REPO_CATALOG_ON_DISK;
+	if (r->catalog_why == BC_ELOCKED)
+		return REPO_CATALOG_BUSY;
+	return r->catalog_why == BC_EDAMAGE ? REPO_CATALOG_AHEAD
+					    : REPO_CATALOG_UNWRITABLE;
+}
+
 enum bc_err repo_health(struct repo *r, struct repo_health *out, struct err *e)
 {
 	struct io_stat st = { .stored = 0 };
@@ -14,8 +24,7 @@ enum bc_err repo_health(struct repo *r, struct repo_health *out, struct err *e)
 	struct digest digest;
 	enum bc_err rc;
 
-	*out = (struct repo_health){ .catalog_in_memory =
-					     r->catalog_in_memory };
+	*out = (struct repo_health){ .catalog = where_is_catalog(r) };
 	/* It was opened, so one was there a moment ago. */
 	if (superblock_load(r->dir, &s, &out->superblocks, NULL) != BC_OK)
 		out->superblocks = 0;

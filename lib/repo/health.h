@@ -6,9 +6,21 @@
 #include "repo/lease.h"
 #include "repo/repo.h"
 
+/* Where the catalog of a handle is. */
+enum repo_catalog {
+	REPO_CATALOG_ON_DISK,
+	/* In memory: a commit was waited for in vain, */
+	REPO_CATALOG_BUSY,
+	/* or the one on disk has seen more than the log has, */
+	REPO_CATALOG_AHEAD,
+	/* or none can be written. */
+	REPO_CATALOG_UNWRITABLE,
+};
+
 struct repo_health {
-	int superblocks;			 /* whole copies of two */
-	bool catalog_in_memory, index_in_memory; /* it cannot be written */
+	int superblocks; /* whole copies of two */
+	enum repo_catalog catalog;
+	bool index_in_memory; /* it cannot be written */
 	uint64_t index_generation;
 	uint64_t index_chunks;
 	unsigned index_runs;

@@ -128,10 +128,13 @@ static enum bc_err trust_catalog(struct repo *r, struct err *e)
 	return BC_EDAMAGE;
 }
 
-static enum bc_err start_in_memory(struct repo *r, struct err *e)
+static enum bc_err start_in_memory(struct repo *r, enum bc_err why,
+				   struct err *e)
 {
 	enum bc_err rc;
 
+	if (r->catalog_why == BC_OK)
+		r->catalog_why = why;
 	err_clear(e);
 	rc = open_in_memory(r, e);
 	return rc == BC_OK ? load_position(r, e) : rc;
@@ -185,6 +188,7 @@ static enum bc_err log_is_shorter(struct repo *r, struct err *e)
 		 r->path, last);
 	if (!r->write) {
 		repo_note_f(r, "%s", why.text);
+		r->catalog_why = BC_EDAMAGE;
 		return BC_EACCES;
 	}
 	if (e != NULL)
@@ -230,12 +234,12 @@ enum bc_err repo_open_catalog(struct repo *r, struct err *e)
 	if (!r->read_only)
 		rc = start_on_disk(r, &on_disk, e);
 	if (is_out_of_reach(rc))
-		rc = start_in_memory(r, e);
+		rc = start_in_memory(r, rc, e);
 	if (rc != BC_OK)
 		return rc;
 	rc = replay_to_head(r, e);
 	if (can_be_read(r, rc)) {
-		rc = start_in_memory(r, e);
+		rc = start_in_memory(r, rc, e);
 		if (rc == BC_OK)
 			rc = replay_to_head(r, e);
 	}

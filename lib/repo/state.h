@@ -65,6 +65,9 @@ struct repo {
 	pthread_mutex_t mutex;
 	struct catalog *catalog;
 	bool catalog_in_memory;
+	/* Why: BC_ELOCKED, a commit is under way; BC_EDAMAGE, the one on disk
+	 * has seen more than the log; others, it cannot be written. */
+	enum bc_err catalog_why;
 	struct index *index; /* NULL if nothing could be written */
 	unsigned index_made; /* how often it was made again */
 	atomic_bool index_ready;

@@ -5,6 +5,7 @@
  */
 #include "io/fault.h"
 #include "check/check.h"
+#include "repo/health.h"
 #include "tests/unit/repo_kit.h"
 
 static const struct kit_spec small = {
@@ -27,7 +28,8 @@ struct meddler {
 	unsigned at; /* 0: only count */
 	bool write;
 	enum bc_err rc;
-	uint64_t seen; /* snapshots that the other has found */
+	uint64_t seen;		   /* snapshots that the other has found */
+	enum repo_catalog catalog; /* where it had its own */
 	/* What was done to logs: w or W (refused) and s, with the offset. */
 	char steps[STEPS_BYTES];
 	bool refuse; /* writes to logs fail */
@@ -43,11 +45,15 @@ static void other_opens(struct meddler *m)
 		.lock_wait_ms = 20,
 	};
 	struct repo *r = NULL;
+	struct repo_health h;
 	struct err e = ERR_INIT;
 
 	m->rc = repo_open(m->k->path, &o, &r, &e);
-	if (m->rc == BC_OK)
+	if (m->rc == BC_OK) {
 		m->seen = kit_count(r);
+		CHECK_OK(repo_health(r, &h, &e), &e);
+		m->catalog = h.catalog;
+	}
 	repo_close(r);
 }
 
@@ -116,6 +122,7 @@ static void sync_fails(struct kit *k)
 	meddle_no_more(k, &m);
 	CHECK_EQ(m.rc, BC_OK);
 	CHECK(m.seen == 1 || m.seen == 2);
+	CHECK_EQ(m.catalog, REPO_CATALOG_BUSY);
 	CHECK(m.files > 1);
 
 	r = kit_repo(k, true);
@@ -275,6 +282,14 @@ static struct log_pos head_of(struct kit *k)
 	return head;
 }
 
+static enum repo_catalog catalog_of(struct kit *k, struct repo *r)
+{
+	struct repo_health h;
+
+	CHECK_OK(repo_health(r, &h, &k->e), &k->e);
+	return h.catalog;
+}
+
 /*
  * A writer whose sync has failed, and that could not begin another log either,
  * has told its user so. Its group may be in memory alone, and the next sync
@@ -298,6 +313,7 @@ static void sync_failed_for_good(struct kit *k)
 	m.refuse = true;
 	r = kit_repo(k, false);
 	CHECK(r->catalog_in_memory);
+	CHECK_EQ(catalog_of(k, r), REPO_CATALOG_UNWRITABLE);
 	repo_close(r);
 	CHECK_EQ(kit_try(k, true, &r), BC_EIO);
 	meddle_no_more(k, &m);
@@ -305,6 +321,7 @@ static void sync_failed_for_good(struct kit *k)
 	meddle(k, &m);
 	r = kit_repo(k, false);
 	CHECK(!r->catalog_in_memory);
+	CHECK_EQ(catalog_of(k, r), REPO_CATALOG_ON_DISK);
 	CHECK_EQ(kit_count(r), 2);
 	CHECK_EQ(repo_generation(r), was.generation + 1);
 	repo_close(r);

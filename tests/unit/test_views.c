@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 
 #include "io/fault.h"
+#include "repo/health.h"
 #include "repo/views.h"
 #include "tests/unit/repo_kit.h"
 #include "tests/unit/t_mount.h"
@@ -295,6 +296,7 @@ static void log_went_back(struct kit *k)
 	struct world w;
 	struct repo *r = NULL;
 	struct session *s = NULL;
+	struct repo_health h;
 
 	world_make(k, &w);
 	save(k, "old");
@@ -310,6 +312,8 @@ static void log_went_back(struct kit *k)
 	r = kit_repo(k, false);
 	CHECK(k->notes[0] != '\0');
 	world_check(r, &w);
+	CHECK_OK(repo_health(r, &h, &k->e), &k->e);
+	CHECK_EQ(h.catalog, REPO_CATALOG_AHEAD);
 	repo_close(r);
 	/* It stays so: the catalog is the witness. */
 	CHECK_EQ(kit_try(k, true, &r), BC_EDAMAGE);
