@@ -6,6 +6,7 @@
 #ifndef BC_TESTS_REPO_KIT_H
 #define BC_TESTS_REPO_KIT_H
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -129,6 +130,31 @@ static inline const char *kit_at(const struct kit *k, const char *name,
 {
 	snprintf(out, 2 * KIT_PATH_BYTES, "%s/%s", k->path, name);
 	return out;
+}
+
+/* The newest log file. */
+static inline const char *kit_log(const struct kit *k,
+				  char out[4 * KIT_PATH_BYTES])
+{
+	char folder[2 * KIT_PATH_BYTES], best[256] = "";
+	struct dirent *de;
+	DIR *d = opendir(kit_at(k, "log", folder));
+
+	CHECK(d != NULL);
+	while ((de = readdir(d)) != NULL)
+		if (de->d_name[0] != '.' && strcmp(de->d_name, best) > 0)
+			snprintf(best, sizeof(best), "%s", de->d_name);
+	closedir(d);
+	snprintf(out, 4 * KIT_PATH_BYTES, "%s/%s", folder, best);
+	return out;
+}
+
+static inline off_t kit_size(const char *path)
+{
+	struct stat st;
+
+	CHECK(stat(path, &st) == 0);
+	return st.st_size;
 }
 
 static inline void kit_create(struct kit *k, uint64_t pack_bytes)

@@ -681,29 +681,6 @@ static void during_session(struct kit *k)
 /* ---- the log --------------------------------------------------------------
  */
 
-static const char *log_path(const struct kit *k, char out[4 * KIT_PATH_BYTES])
-{
-	char folder[2 * KIT_PATH_BYTES], best[256] = "";
-	struct dirent *de;
-	DIR *d = opendir(kit_at(k, "log", folder));
-
-	CHECK(d != NULL);
-	while ((de = readdir(d)) != NULL)
-		if (de->d_name[0] != '.' && strcmp(de->d_name, best) > 0)
-			snprintf(best, sizeof(best), "%s", de->d_name);
-	closedir(d);
-	snprintf(out, 4 * KIT_PATH_BYTES, "%s/%s", folder, best);
-	return out;
-}
-
-static off_t size_of(const char *path)
-{
-	struct stat st;
-
-	CHECK(stat(path, &st) == 0);
-	return st.st_size;
-}
-
 static void damaged_log(struct kit *k)
 {
 	char path[4 * KIT_PATH_BYTES], at[32];
@@ -712,8 +689,8 @@ static void damaged_log(struct kit *k)
 	off_t middle;
 
 	world_make(k, &w);
-	log_path(k, path);
-	middle = size_of(path);
+	kit_log(k, path);
+	middle = kit_size(path);
 	sp.name = "lost";
 	sp.seed = 70;
 	kit_one(k, &sp);
@@ -778,7 +755,7 @@ static void damaged_sealed_log(struct kit *k)
 
 	run_init(&run);
 	kit_create(k, 0);
-	log_path(k, path);
+	kit_log(k, path);
 	for (uint64_t i = 0; i < 10; i++) {
 		sp.seed = i + 1;
 		kit_one(k, &sp);
@@ -792,13 +769,13 @@ static void damaged_sealed_log(struct kit *k)
 	flip(path, -40);
 	CHECK_EQ(run_check(k, &run), BC_EDAMAGE);
 	put_back(k);
-	flip(path, size_of(path) / 2);
+	flip(path, kit_size(path) / 2);
 	CHECK_EQ(run_check(k, &run), BC_EDAMAGE);
 	put_back(k);
 	is_whole(k, &run);
 	/* The second log is gone: the chain simply ends, and the catalog
 	 * knows better. */
-	kit_sh("rm %s", log_path(k, path));
+	kit_sh("rm %s", kit_log(k, path));
 	CHECK_EQ(run_check(k, &run), BC_EDAMAGE);
 	run_fini(&run);
 }
@@ -897,7 +874,7 @@ static void indexes(struct kit *k)
 		char file[3 * KIT_PATH_BYTES];
 
 		snprintf(file, sizeof(file), "%.300s/%.200s", path, name);
-		if (4096 * i + 600 < size_of(file))
+		if (4096 * i + 600 < kit_size(file))
 			flip(file, 4096 * i + 600);
 	}
 	w.run.percent = 0;

@@ -267,30 +267,6 @@ static void damaged(struct kit *k)
 /* ---- the log --------------------------------------------------------------
  */
 
-/* The newest log file. */
-static const char *log_path(const struct kit *k, char out[4 * KIT_PATH_BYTES])
-{
-	char folder[2 * KIT_PATH_BYTES], best[256] = "";
-	struct dirent *de;
-	DIR *d = opendir(kit_at(k, "log", folder));
-
-	CHECK(d != NULL);
-	while ((de = readdir(d)) != NULL)
-		if (de->d_name[0] != '.' && strcmp(de->d_name, best) > 0)
-			snprintf(best, sizeof(best), "%s", de->d_name);
-	closedir(d);
-	snprintf(out, 4 * KIT_PATH_BYTES, "%s/%s", folder, best);
-	return out;
-}
-
-static off_t size_of(const char *path)
-{
-	struct stat st;
-
-	CHECK(stat(path, &st) == 0);
-	return st.st_size;
-}
-
 static void log_went_back(struct kit *k)
 {
 	struct world w;
@@ -339,27 +315,27 @@ static void torn_tail(struct kit *k)
 
 	world_make(k, &w);
 	/* Zeros are nothing, and the log goes on. */
-	kit_sh("truncate -s +70000 %s", log_path(k, path));
+	kit_sh("truncate -s +70000 %s", kit_log(k, path));
 	world_lives(k, &w);
 	kit_sh("test `ls %s/log | wc -l` = 1", k->path);
-	CHECK_EQ(size_of(path) % LOG_ALIGN, 0);
+	CHECK_EQ(kit_size(path) % LOG_ALIGN, 0);
 	/* Rubbish of many lengths: it stays, and a new log goes on. */
 	for (int i = 0; i < 6; i++) {
 		static const int n[] = { 1, 127, 4096, 5000, 50000, 300000 };
 
 		kit_sh("yes rubbish | head -c %d >> %s", n[i],
-		       log_path(k, path));
+		       kit_log(k, path));
 		kit_sh("cp %s %s/was", path, k->dir);
 		world_lives(k, &w);
 		kit_sh("cmp %s %s/was", path, k->dir);
 		kit_sh("test `ls %s/log | wc -l` = %d", k->path, i + 2);
 	}
-	log_path(k, path);
+	kit_log(k, path);
 	/* A group of which a part is there: nothing of it is. */
 	save(k, "old");
-	before = size_of(path);
+	before = kit_size(path);
 	world_put(k, &w, 4);
-	after = size_of(path);
+	after = kit_size(path);
 	CHECK(after > before);
 	kit_sh("cp %s %s/group", path, k->dir);
 	w.there[4] = false;
@@ -398,7 +374,7 @@ static void damaged_middle(struct kit *k)
 	off_t middle;
 
 	world_make(k, &w);
-	middle = size_of(log_path(k, path));
+	middle = kit_size(kit_log(k, path));
 	world_put(k, &w, 4);
 	world_put(k, &w, 5);
 	spoil(path, middle + 40, 1);
@@ -435,7 +411,7 @@ static void log_missing(struct kit *k)
 
 	world_make(k, &w);
 	save(k, "good");
-	kit_sh("rm %s", log_path(k, path));
+	kit_sh("rm %s", kit_log(k, path));
 	CHECK_EQ(kit_try(k, true, &r), BC_EDAMAGE);
 	/* A reader still has the catalog. */
 	r = kit_repo(k, false);
