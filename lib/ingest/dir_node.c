@@ -61,7 +61,7 @@ static enum bc_err record(struct worker *w, struct dir_node *n,
 	if (n->part_n == STAT_PART_ENTRIES)
 		rc = end_part(w, n, path, true);
 	if (rc == BC_OK)
-		rc = statcache_part_add(&n->part, st);
+		rc = stat_entry_add(&n->part, st);
 	n->part_n++;
 	n->recorded++;
 	return rc;

@@ -213,8 +213,11 @@ void known_differs(struct put *p)
 
 void known_record(struct put *p, const char *path, const struct stat_record *r)
 {
+	struct stat_record one = *r;
+
+	one.path = bytes_str(path);
 	if (p->known.after != NULL)
-		statcache_writer_put(p->known.after, bytes_str(path), r);
+		statcache_writer_put(p->known.after, &one);
 }
 
 /* ---- entries --------------------------------------------------------------
@@ -233,7 +236,7 @@ bool known_next(struct known_walk *k, struct stat_entry *out)
 {
 	struct stat_record r;
 
-	while (!statcache_next(&k->left, out)) {
+	while (!stat_entry_next(&k->left, out)) {
 		if (!k->more ||
 		    !statcache_find(k->cache, k->path, ++k->part, &r))
 			return false;
