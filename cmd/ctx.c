@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <dirent.h>
 #include <errno.h>
-#include <limits.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,8 +10,7 @@
 
 #include "cmd/cmd.h"
 #include "io/io.h"
-#include "log/format.h"
-#include "repo/layout.h"
+#include "repo/look.h"
 #include "repo/repo.h"
 #include "util/arith.h"
 #include "util/rng.h"
@@ -66,47 +63,42 @@ enum bc_err ctx_find_repo(struct ctx *c, struct err *e)
 	return rc;
 }
 
-/* More in one of its folders than an interrupted init leaves there? */
-static bool holds(const char *repo, const char *folder, off_t more_than)
-{
-	char path[PATH_MAX];
-	const struct dirent *at;
-	struct stat st;
-	bool found = false;
-	DIR *d;
-
-	snprintf(path, sizeof(path), "%s/%s", repo, folder);
-	d = opendir(path);
-	while (d != NULL && !found && (at = readdir(d)) != NULL)
-		found = fstatat(dirfd(d), at->d_name, &st, 0) == 0 &&
-			S_ISREG(st.st_mode) && st.st_size > more_than;
-	if (d != NULL)
-		closedir(d);
-	return found;
-}
-
 enum bc_err ctx_no_repo(struct ctx *c, enum bc_err rc, struct err *e)
 {
 	const char *path = c->repo_path;
-	struct stat st;
+	struct repo_look l = { .found = REPO_MISSING };
 
 	if (e->hint[0] != '\0')
 		return rc;
-	if (stat(path, &st) == 0 && !S_ISDIR(st.st_mode)) {
+	/* What cannot be looked at has been said already. */
+	(void)!repo_look(c->io, path, &l, NULL);
+	switch (l.found) {
+	case REPO_NO_FOLDER:
 		(void)err_set(e, rc, "%s is a file; a repository is a folder",
 			      path);
 		err_hint(e, "name the folder, or make a repository: blobctl "
 			    "init DIR");
-	} else if (holds(path, REPO_PACKS_DIR, 0) ||
-		   holds(path, REPO_LOG_DIR, LOG_HEAD_BYTES + LOG_ALIGN)) {
+		break;
+	case REPO_LOST_SUPERBLOCKS:
 		rc = err_set(e, BC_EDAMAGE,
 			     "%s holds a repository's data, but both of its "
 			     "superblocks are gone",
 			     path);
 		err_hint(e, "put `superblock` back from a copy of this "
 			    "repository, however old");
-	} else {
+		break;
+	case REPO_FOREIGN:
+		err_hint(e,
+			 "it holds %s: name another folder, or make a "
+			 "repository: blobctl init DIR",
+			 l.what);
+		break;
+	case REPO_MISSING:
+	case REPO_FREE:
+	case REPO_HALF_MADE:
+	case REPO_THERE:
 		err_hint(e, "blobctl init %s", path);
+		break;
 	}
 	return rc;
 }

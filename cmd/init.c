@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* init - make a repository, and remember it as the user's own. */
-#include <dirent.h>
-#include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "chunk/params.h"
 #include "cmd/cmd.h"
 #include "cmd/show.h"
 #include "io/io.h"
 #include "repo/create.h"
-#include "repo/layout.h"
 #include "util/hex.h"
 #include "util/rng.h"
 
@@ -121,10 +116,8 @@ static void remember(struct ctx *c, const char *dir)
 	free(real);
 }
 
-/* There is one already: fine if that was asked for. Without `say`
- * this only looks. */
-static enum bc_err show_present(struct ctx *c, const char *dir, bool say,
-				struct err *e)
+/* There is one already: fine if that was asked for. */
+static enum bc_err show_present(struct ctx *c, const char *dir, struct err *e)
 {
 	struct io_dir *d = NULL;
 	struct superblock s;
@@ -137,67 +130,16 @@ static enum bc_err show_present(struct ctx *c, const char *dir, bool say,
 	if (rc != BC_OK)
 		return rc;
 	hex_encode(s.id.b, PACK_ID_BYTES, id);
-	if (say)
-		show_repo(&c->out, dir, id, false);
+	show_repo(&c->out, dir, id, false);
 	return BC_OK;
 }
 
-/* With -n: is anything in the way? What an interrupted init left is not, but
- * cannot be told from other things with these names. */
-static enum bc_err pretend(struct ctx *c, const struct init_opts *o,
-			   const char *dir, struct err *e)
-{
-	static const char *const OURS[] = {
-		".",
-		"..",
-		REPO_LOG_DIR,
-		REPO_PACKS_DIR,
-		REPO_LEASES_DIR,
-		REPO_INDEX_DIR,
-		REPO_CACHE_DIR,
-		REPO_LOCK_FILE,
-		REPO_RESERVE_FILE,
-		"lost+found",
-	};
-	const char *foreign = NULL;
-	struct err none = ERR_INIT;
-	DIR *d = opendir(dir);
-	const struct dirent *at;
-
-	if (d == NULL && errno != ENOENT)
-		return err_sys(e, errno, "cannot open %s", dir);
-	if (d != NULL && show_present(c, dir, o->if_missing, &none) == BC_OK) {
-		closedir(d);
-		if (o->if_missing)
-			return BC_OK;
-		(void)err_set(e, BC_EEXIST, "%s is a repository already", dir);
-		err_hint(e, "`blobctl init --if-missing` accepts it");
-		return BC_EEXIST;
-	}
-	while (d != NULL && foreign == NULL && (at = readdir(d)) != NULL) {
-		foreign = at->d_name;
-		for (size_t i = 0; i < sizeof(OURS) / sizeof(OURS[0]); i++)
-			if (strcmp(at->d_name, OURS[i]) == 0)
-				foreign = NULL;
-	}
-	if (foreign != NULL)
-		(void)err_set(e, BC_EEXIST, "%s is not empty (it holds %s)",
-			      dir, foreign);
-	else
-		msg_note(&c->msg, "would make a repository in %s", dir);
-	if (d != NULL)
-		closedir(d);
-	return foreign != NULL ? BC_EEXIST : BC_OK;
-}
-
 /* A way out for what has none yet. */
-static enum bc_err advise(const char *dir, enum bc_err rc, struct err *e)
+static enum bc_err advise(enum bc_err rc, struct err *e)
 {
-	if (rc == BC_ENOTFOUND && e->sys_errno == ENOTDIR)
-		rc = err_set(e, BC_EEXIST, "%s is no folder", dir);
 	if (e->hint[0] != '\0')
 		return rc;
-	if (rc == BC_EEXIST || rc == BC_ENOTFOUND)
+	if (rc == BC_ENOTFOUND)
 		err_hint(e, "choose an empty or a new folder");
 	else if (rc == BC_EACCES)
 		err_hint(e, "choose a folder that you may write to");
@@ -218,17 +160,20 @@ static enum bc_err make_repo(struct ctx *c, const struct init_opts *o,
 	char hex[PACK_ID_HEX_BYTES];
 	enum bc_err rc;
 
-	if (c->g.dry_run)
-		return advise(dir, pretend(c, o, dir, e), e);
-	rc = repo_create(dir, &r, &id, e);
+	rc = c->g.dry_run ? repo_create_check(c->io, dir, e)
+			  : repo_create(dir, &r, &id, e);
 	if (rc == BC_EEXIST && o->if_missing) {
 		struct err other = ERR_INIT;
 
-		if (show_present(c, dir, true, &other) == BC_OK)
+		if (show_present(c, dir, &other) == BC_OK)
 			return BC_OK;
 	}
 	if (rc != BC_OK)
-		return advise(dir, rc, e);
+		return advise(rc, e);
+	if (c->g.dry_run) {
+		msg_note(&c->msg, "would make a repository in %s", dir);
+		return BC_OK;
+	}
 	hex_encode(id.b, PACK_ID_BYTES, hex);
 	show_repo(&c->out, dir, hex, true);
 	return BC_OK;

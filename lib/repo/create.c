@@ -21,124 +21,37 @@ void repo_create_defaults(struct repo_create_options *o)
 	o->reserve_bytes = UINT64_MAX;
 }
 
-static const char *const folders[] = { REPO_LOG_DIR, REPO_PACKS_DIR,
-				       REPO_LEASES_DIR, REPO_INDEX_DIR,
-				       REPO_CACHE_DIR };
-
-/* What repo_create itself may have left behind. */
-static bool is_ours(const char *name)
+/* May a repository be made in what there is? */
+static enum bc_err judge(const char *path, const struct repo_look *l,
+			 struct err *e)
 {
-	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
-		if (strcmp(name, folders[i]) == 0)
-			return true;
-	return strcmp(name, REPO_LOCK_FILE) == 0 ||
-	       strcmp(name, REPO_RESERVE_FILE) == 0 ||
-	       strcmp(name, SUPERBLOCK_COPY_NAME) == 0 ||
-	       strncmp(name, IO_TMP_PREFIX, strlen(IO_TMP_PREFIX)) == 0 ||
-	       strcmp(name, "lost+found") == 0;
-}
-
-struct scan {
-	bool repo;    /* a superblock is there */
-	bool foreign; /* something that init did not make */
-	char name[256];
-};
-
-static enum bc_err scan_one(void *ctx, const char *name, enum io_type type)
-{
-	struct scan *s = ctx;
-
-	(void)type;
-	if (strcmp(name, SUPERBLOCK_NAME) == 0) {
-		s->repo = true;
-	} else if (!is_ours(name)) {
-		s->foreign = true;
-		strncpy(s->name, name, sizeof(s->name) - 1);
-	}
-	return BC_OK;
-}
-
-static enum bc_err not_empty(void *ctx, const char *name, enum io_type type)
-{
-	(void)name;
-	(void)type;
-	*(bool *)ctx = true;
-	return BC_OK;
-}
-
-struct log_scan {
-	struct io_dir *dir;
-	bool used;
-};
-
-static enum bc_err scan_log(void *ctx, const char *name, enum io_type type)
-{
-	struct log_scan *s = ctx;
-	struct io_stat st;
-
-	(void)type;
-	/* An interrupted init writes one header and one group of one sector. */
-	if (io_stat_at(s->dir, name, &st, NULL) != BC_OK ||
-	    st.size > LOG_HEAD_BYTES + LOG_ALIGN)
-		s->used = true;
-	return BC_OK;
-}
-
-/* Does the log hold more than init itself writes? Sets *used, or leaves it. */
-static enum bc_err log_in_use(struct io_dir *dir, bool *used, struct err *e)
-{
-	struct log_scan s = { .dir = NULL };
-	enum bc_err rc = io_dir_open_at(dir, REPO_LOG_DIR, &s.dir, e);
-
-	if (rc == BC_ENOTFOUND) {
-		err_clear(e);
+	switch (l->found) {
+	case REPO_MISSING:
+	case REPO_FREE:
+	case REPO_HALF_MADE:
 		return BC_OK;
-	}
-	if (rc == BC_OK)
-		rc = io_list(s.dir, ".", e, scan_log, &s);
-	io_dir_close(s.dir);
-	*used = *used || s.used;
-	return rc;
-}
-
-/* The folder must hold nothing that is somebody's. */
-static enum bc_err check_free(struct io_dir *dir, struct err *e)
-{
-	struct scan s = { .repo = false };
-	struct superblock copy;
-	bool packs = false;
-	enum bc_err rc = io_list(dir, ".", e, scan_one, &s);
-
-	if (rc != BC_OK)
-		return rc;
-	/* The copy alone makes a repository, too. */
-	if (superblock_load(dir, &copy, NULL, NULL) == BC_OK)
-		s.repo = true;
-	if (s.repo) {
-		err_set(e, BC_EEXIST, "%s is a repository already",
-			io_dir_path(dir));
+	case REPO_THERE:
+		err_set(e, BC_EEXIST, "%s is a repository already", path);
 		err_hint(e, "`blobctl init --if-missing` accepts it");
 		return BC_EEXIST;
-	}
-	rc = io_list(dir, REPO_PACKS_DIR, e, not_empty, &packs);
-	if (rc == BC_ENOTFOUND)
-		rc = BC_OK;
-	if (rc == BC_OK)
-		rc = log_in_use(dir, &packs, e);
-	if (rc == BC_OK && packs)
-		return err_set(e, BC_EEXIST,
-			       "%s holds data but no superblock: a damaged "
-			       "repository",
-			       io_dir_path(dir));
-	if (rc == BC_OK)
-		err_clear(e);
-	if (s.foreign) {
-		err_set(e, BC_EEXIST, "%s is not empty (it holds %s)",
-			io_dir_path(dir), s.name);
-		err_hint(e, "choose an empty or a new folder");
+	case REPO_LOST_SUPERBLOCKS:
+		err_set(e, BC_EEXIST,
+			"%s holds data (%s/) but no superblock: a damaged "
+			"repository",
+			path, l->what);
+		err_hint(e, "put `superblock` back from a copy of this "
+			    "repository, however old");
 		return BC_EEXIST;
+	case REPO_FOREIGN:
+		err_set(e, BC_EEXIST, "%s is not empty (it holds %s)", path,
+			l->what);
+		break;
+	case REPO_NO_FOLDER:
+		err_set(e, BC_EEXIST, "%s is no folder", path);
+		break;
 	}
-	return rc;
+	err_hint(e, "choose an empty or a new folder");
+	return BC_EEXIST;
 }
 
 static enum bc_err drop_one(void *ctx, const char *name, enum io_type type)
@@ -161,8 +74,8 @@ static enum bc_err make_folders(struct io_dir *dir, struct err *e)
 	struct io_dir *log = NULL;
 	enum bc_err rc;
 
-	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
-		rc = io_mkdir(dir, folders[i], e);
+	for (size_t i = 0; i < REPO_FOLDERS; i++) {
+		rc = io_mkdir(dir, repo_folders[i], e);
 		if (rc != BC_OK && rc != BC_EEXIST)
 			return rc;
 	}
@@ -263,39 +176,58 @@ static enum bc_err make_log(struct io_dir *dir, struct rng rng, int64_t now,
 	return rc;
 }
 
-static enum bc_err open_or_make(const char *path,
-				const struct repo_create_options *o,
-				struct io_dir **out, struct err *e)
+/* Open the folder in which `path` is a name; *name is within *copy, which is
+ * to be freed. */
+static enum bc_err open_parent(struct io *io, const char *path, char **copy,
+			       const char **name, struct io_dir **out,
+			       struct err *e)
 {
-	char *copy = strdup(path);
 	char *slash;
-	struct io_dir *parent = NULL;
-	enum bc_err rc = io_dir_open(o->io, path, out, e);
 
-	if (rc != BC_ENOTFOUND || copy == NULL) {
-		free(copy);
-		return copy == NULL ? BC_ENOMEM : rc;
-	}
-	err_clear(e);
+	*copy = strdup(path);
+	if (*copy == NULL)
+		return err_set(e, BC_ENOMEM, "no memory for a path");
 	/* The last component, without slashes that may follow it. */
-	while (strlen(copy) > 1 && copy[strlen(copy) - 1] == '/')
-		copy[strlen(copy) - 1] = '\0';
-	slash = strrchr(copy, '/');
-	if (slash == NULL) {
-		rc = io_dir_open(o->io, ".", &parent, e);
-		slash = copy - 1;
-	} else {
-		*slash = '\0';
-		rc = io_dir_open(o->io, slash == copy ? "/" : copy, &parent, e);
-	}
+	while (strlen(*copy) > 1 && (*copy)[strlen(*copy) - 1] == '/')
+		(*copy)[strlen(*copy) - 1] = '\0';
+	slash = strrchr(*copy, '/');
+	*name = slash == NULL ? *copy : slash + 1;
+	if (slash == NULL)
+		return io_dir_open(io, ".", out, e);
+	*slash = '\0';
+	return io_dir_open(io, slash == *copy ? "/" : *copy, out, e);
+}
+
+static enum bc_err make_folder(struct io *io, const char *path, struct err *e)
+{
+	struct io_dir *parent = NULL;
+	const char *name = NULL;
+	char *copy = NULL;
+	enum bc_err rc = open_parent(io, path, &copy, &name, &parent, e);
+
 	if (rc == BC_OK)
-		rc = io_mkdir(parent, slash + 1, e);
+		rc = io_mkdir(parent, name, e);
 	if (rc == BC_EEXIST)
 		rc = BC_OK;
 	if (rc == BC_OK)
 		rc = io_dir_sync(parent, e);
+	io_dir_close(parent);
+	free(copy);
+	return rc;
+}
+
+enum bc_err repo_create_check(struct io *io, const char *path, struct err *e)
+{
+	struct io_dir *parent = NULL;
+	const char *name = NULL;
+	char *copy = NULL;
+	struct repo_look l;
+	enum bc_err rc = repo_look(io, path, &l, e);
+
 	if (rc == BC_OK)
-		rc = io_dir_open(o->io, path, out, e);
+		rc = judge(path, &l, e);
+	if (rc == BC_OK && l.found == REPO_MISSING)
+		rc = open_parent(io, path, &copy, &name, &parent, e);
 	io_dir_close(parent);
 	free(copy);
 	return rc;
@@ -315,8 +247,11 @@ static enum bc_err fill(struct io_dir *dir, const struct repo_create_options *o,
 				.block_bytes = REPO_BLOCK_BYTES,
 				.pack_bytes = o->pack_bytes,
 				.reserve_bytes = o->reserve_bytes };
-	enum bc_err rc = check_free(dir, e);
+	struct repo_look l;
+	enum bc_err rc = repo_look_dir(dir, &l, e);
 
+	if (rc == BC_OK)
+		rc = judge(io_dir_path(dir), &l, e);
 	if (rc == BC_OK)
 		rc = rng_fill(o->rng, s.id.b, PACK_ID_BYTES, e);
 	if (rc == BC_OK)
@@ -364,6 +299,7 @@ enum bc_err repo_create(const char *path, const struct repo_create_options *o,
 {
 	struct io_dir *dir = NULL;
 	struct io_file *lock = NULL;
+	struct repo_look l;
 	enum bc_err rc;
 
 	if (!chunk_params_valid(&o->chunker) ||
@@ -371,12 +307,15 @@ enum bc_err repo_create(const char *path, const struct repo_create_options *o,
 	    o->pack_bytes > REPO_PACK_MAX_BYTES)
 		return err_set(e, BC_EINVAL,
 			       "a repository cannot have these sizes");
-	rc = open_or_make(path, o, &dir, e);
-
-	if (rc == BC_OK)
-		rc = check_free(dir, e);
-	if (rc == BC_EEXIST && dir != NULL)
+	rc = repo_look(o->io, path, &l, e);
+	if (rc == BC_OK && l.found == REPO_MISSING)
+		rc = make_folder(o->io, path, e);
+	if (rc == BC_OK && l.found != REPO_NO_FOLDER)
+		rc = io_dir_open(o->io, path, &dir, e);
+	if (rc == BC_OK && l.found == REPO_THERE)
 		complete(dir);
+	if (rc == BC_OK)
+		rc = judge(path, &l, e);
 	if (rc == BC_OK)
 		rc = io_file_open(dir, REPO_LOCK_FILE,
 				  IO_READ | IO_WRITE | IO_CREATE, &lock, e);

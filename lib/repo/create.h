@@ -3,6 +3,7 @@
 #ifndef BC_REPO_CREATE_H
 #define BC_REPO_CREATE_H
 
+#include "repo/look.h"
 #include "repo/superblock.h"
 #include "util/clock.h"
 #include "util/rng.h"
@@ -35,5 +36,13 @@ void repo_create_defaults(struct repo_create_options *o);
 BC_MUST_CHECK enum bc_err repo_create(const char *path,
 				      const struct repo_create_options *o,
 				      struct pack_id *id, struct err *e);
+
+/*
+ * repo_create_check - would repo_create() find `path` fit? Changes nothing, and
+ * fails with the same words. Not looked at: rights, space, and whether another
+ * process is making one.
+ */
+BC_MUST_CHECK enum bc_err repo_create_check(struct io *io, const char *path,
+					    struct err *e);
 
 #endif

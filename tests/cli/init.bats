@@ -203,3 +203,94 @@ print(s[74], *struct.unpack_from("<IIIi", s, 76), *struct.unpack_from("<QQ", s, 
 		err_has "choose an empty or a new folder"
 	done
 }
+
+# folders - one for each thing that a folder may be.
+folders() {
+	mkdir -p f/empty f/file f/packs/packs f/tmp f/tmp-mine f/log/log f/bits/log \
+		f/link f/lost+found/lost+found
+	echo x >f/file/mine
+	echo x >f/packs/packs/data.pack
+	: >f/tmp/.tmp-77-1
+	echo x >f/tmp-mine/.tmp-notes
+	echo x >f/log/log/today
+	mkdir f/bits/{packs,index}
+	: >f/bits/lock
+	echo x >f/no-folder
+	blobctl -q init --no-remember f/there
+	cp -a f/there f/copy-alone
+	rm f/copy-alone/superblock
+	cp -a f/copy-alone f/copy-damaged
+	: >f/copy-damaged/superblock.copy
+	cp -a f/there f/half-made
+	rm f/half-made/superblock*
+	cp -a f/half-made f/catalog
+	: >f/catalog/catalog.db
+	ln -s ../file f/link/log
+	mkdir f/packs-file
+	echo x >f/packs-file/packs
+}
+
+@test "-n says just what init does, whatever the folder is" {
+	while read -r name status words; do
+		rm -rf f
+		folders
+		before=$(find f -printf '%p %s %y\n' | sort)
+		run --separate-stderr blobctl -n init --no-remember "f/$name"
+		status_is "$status"
+		pretended=$stderr
+		[ "$(find f -printf '%p %s %y\n' | sort)" = "$before" ]
+		run --separate-stderr blobctl init --no-remember "f/$name"
+		status_is "$status"
+		if [ "$status" -eq 0 ]; then
+			[[ $pretended = *"would make a repository in f/$name"* ]]
+			[ -f "f/$name/superblock" ]
+			blobctl -R "f/$name" check >/dev/null 2>&1
+		else
+			[ "$stderr" = "$pretended" ]
+			err_has "$words"
+			# Nothing of it is gone.
+			after=$(find f -printf '%p %s %y\n' | grep -v ' d$' | sort)
+			[ -z "$(comm -23 <(grep -v ' d$' <<<"$before") - <<<"$after")" ]
+		fi
+	done <<-'TABLE'
+		new            0
+		new/           0
+		no/where       1 f/no
+		empty          0
+		lost+found     0
+		tmp            0
+		bits           0
+		half-made      0
+		copy-damaged   0
+		file           1 is not empty (it holds mine)
+		tmp-mine       1 is not empty (it holds .tmp-notes)
+		log            1 is not empty (it holds log/today)
+		link           1 is not empty (it holds log/mine)
+		packs-file     1 is not empty (it holds packs)
+		catalog        1 is not empty (it holds catalog.db)
+		packs          1 holds data (packs/) but no superblock
+		there          1 is a repository already
+		copy-alone     1 is a repository already
+		no-folder      1 f/no-folder is no folder
+		no-folder/x    1 f/no-folder/x is no folder
+	TABLE
+}
+
+@test "who finds no repository says the same of the folder" {
+	while read -r name status words; do
+		rm -rf f
+		folders
+		run --separate-stderr blobctl -R "f/$name" ls
+		status_is "$status"
+		err_has "$words"
+	done <<-'TABLE'
+		new        10 blobctl init f/new
+		empty      10 blobctl init f/empty
+		half-made  10 blobctl init f/half-made
+		file       10 it holds mine: name another folder
+		log        10 it holds log/today: name another folder
+		packs      13 both of its superblocks are gone
+		no-folder  10 is a file; a repository is a folder
+		copy-alone 0
+	TABLE
+}
