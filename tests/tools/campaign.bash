@@ -4,8 +4,10 @@
 #
 # A campaign makes a repository, lets things go wrong, and compares with a
 # manifest of what the program has promised: verify_repo (tests/tools) reads
-# every byte of it. Environment: BLOBCTL (or BUILD), TOOLS, TMPDIR; LONG=1 or
-# ROUNDS=N for more of it; SEED=N repeats the random choices of a run. Reports
+# every byte of it, and so does, each READER_EVERYth time, verify_reader.py with
+# the reader of contrib/, which shares no code with the program. Environment:
+# BLOBCTL (or BUILD), TOOLS, TMPDIR; LONG=1 or ROUNDS=N for more of it; SEED=N
+# repeats the random choices of a run. Reports
 # in TAP's words.
 
 set -u
@@ -28,7 +30,8 @@ export HOME=$T XDG_CONFIG_HOME=$T XDG_STATE_HOME=$T XDG_CACHE_HOME=$T
 R=$T/repo M=$T/manifest
 SEED=${SEED:-$RANDOM$RANDOM}
 RANDOM=$((SEED % 32768))
-tests=0 failed=0
+READER_EVERY=${READER_EVERY:-40}
+tests=0 failed=0 verified=0
 at_end=()
 
 finish() {
@@ -140,10 +143,18 @@ removed() {
 	sed -i "s/^+$1 .*/-$1/" "$M"
 }
 
-# verify WORDS...: all that was promised is there. One result only if not.
+# verify WORDS...: all that was promised is there. One result only if not. The
+# first time and then now and again the independent reader must say so, too: it
+# takes as long as a dozen rounds.
 verify() {
 	if ! "$TOOLS/verify_repo" "$R" "$M" >"$T/said" 2>&1; then
 		fail "$*"
+		return 1
+	fi
+	verified=$((verified + 1))
+	[ $((verified % READER_EVERY)) = 1 ] || return 0
+	if ! python3 tests/tools/verify_reader.py "$R" "$M" "$T/restored" >"$T/said" 2>&1; then
+		fail "$*, by the independent reader"
 		return 1
 	fi
 }
