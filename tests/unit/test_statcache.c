@@ -241,6 +241,25 @@ static void truncations(void)
 	kit_fini(&k);
 }
 
+/* A record alone: the first of the file. */
+static void record_cut(void)
+{
+	struct stat_record r;
+	struct kit k;
+	size_t n;
+
+	kit_init(&k);
+	CHECK(stat_record_decode(bytes_of(k.file.p + STAT_HEAD_BYTES,
+					  k.file.n - STAT_HEAD_BYTES),
+				 &r));
+	same_record(&r, 0);
+	n = r.whole.n;
+	for (size_t i = 0; i < n; i++)
+		CHECK(!stat_record_decode(bytes_of(r.whole.p, i), &r));
+	CHECK(stat_record_decode(bytes_of(r.whole.p, n), &r));
+	kit_fini(&k);
+}
+
 static void flips(void)
 {
 	struct stat_head h;
@@ -361,6 +380,7 @@ int main(int argc, char **argv)
 	}
 	RUN(round_trip);
 	RUN(truncations);
+	RUN(record_cut);
 	RUN(flips);
 	RUN(offsets);
 	RUN(headers);
