@@ -40,8 +40,7 @@ void codec_enc_free(struct codec_enc *enc);
 /*
  * codec_enc_memory - bytes that enc holds now. Grows with the level and the
  * size of the blocks it has seen, then stays: at level 1 below 0.7 MiB, at
- * level 3 below 1.5 MiB, at level 19 below 60 MiB for blocks of 4 MiB. For
- * tests and bench_codec.
+ * level 3 below 1.5 MiB, at level 19 below 60 MiB for blocks of 4 MiB.
  */
 size_t codec_enc_memory(const struct codec_enc *enc);
 

@@ -4,9 +4,6 @@
  *
  * Any thread, no allocation. A struct hmac_ctx holds what lets anyone compute
  * under the key: hmac_final() wipes it.
- *
- * For the keys of encrypted repositories (docs/format.md, section 1). None can
- * be made yet, so only the tests call this.
  */
 #ifndef BC_HASH_HMAC_H
 #define BC_HASH_HMAC_H

@@ -65,8 +65,7 @@ index_mem_add(struct index_mem *m, const struct digest *id, uint32_t ordinal);
 size_t index_mem_find(const struct index_mem *m, const struct digest *id,
 		      uint32_t *out, size_t max);
 
-/* index_mem_bytes - memory held now. For the test of what this header says
- * about it. */
+/* index_mem_bytes - anonymous memory held now. */
 size_t index_mem_bytes(const struct index_mem *m);
 
 #endif

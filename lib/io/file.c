@@ -371,6 +371,26 @@ enum bc_err io_file_allocate(struct io_file *f, uint64_t off, uint64_t len,
 	return io_fail_file(e, sys, op.ev.op, f);
 }
 
+enum bc_err io_file_punch(struct io_file *f, uint64_t off, uint64_t len,
+			  bool *done, struct err *e)
+{
+	int flags = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+	bool could = true;
+	struct io_op op;
+	int sys;
+
+	io_op_file(&op, f, IO_CLASS_WRITE, "free space in");
+	op.ev.off = off;
+	IO_DO(sys, &op, fallocate(f->fd, flags, (off_t)off, (off_t)len));
+	if (unsupported(sys)) {
+		could = false;
+		sys = 0;
+	}
+	if (sys == 0 && done != NULL)
+		*done = could;
+	return io_fail_file(e, sys, op.ev.op, f);
+}
+
 enum bc_err io_file_truncate(struct io_file *f, uint64_t size, struct err *e)
 {
 	struct io_op op;

@@ -104,7 +104,7 @@ static enum bc_err hinted(struct err *e, int sys, enum bc_err rc)
 {
 	if (sys == EMFILE || sys == ENFILE)
 		err_hint(e, "raise the limit of open files (ulimit -n)");
-	/* A directory that is not empty: a thing is there already. */
+	/* rmdir of a directory in use: a thing is there already. */
 	if (sys == ENOTEMPTY) {
 		rc = BC_EEXIST;
 		if (e != NULL)

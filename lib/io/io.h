@@ -54,9 +54,9 @@ struct io_file;
 
 enum io_class {
 	IO_CLASS_READ = 1,  /* open for reading, read, map, stat, list */
-	IO_CLASS_WRITE = 2, /* write, allocate, truncate */
+	IO_CLASS_WRITE = 2, /* write, allocate, punch, truncate */
 	IO_CLASS_SYNC = 4,  /* datasync and sync of a file or directory */
-	IO_CLASS_NAME = 8,  /* create, rename, link, unlink, mkdir */
+	IO_CLASS_NAME = 8,  /* create, rename, link, unlink, mkdir, rmdir */
 	IO_CLASS_LOCK = 16, /* lock and unlock */
 	IO_CLASS_CHANGE = 2 | 4 | 8,
 	IO_CLASS_ALL = 31,
@@ -167,6 +167,10 @@ BC_MUST_CHECK enum bc_err io_dir_sync(struct io_dir *d, struct err *e);
 
 /* io_mkdir - BC_EEXIST when the name is taken. */
 BC_MUST_CHECK enum bc_err io_mkdir(struct io_dir *d, const char *name,
+				   struct err *e);
+
+/* io_rmdir - remove an empty directory; BC_ENOTFOUND, BC_EEXIST (not empty). */
+BC_MUST_CHECK enum bc_err io_rmdir(struct io_dir *d, const char *name,
 				   struct err *e);
 
 /* io_unlink - BC_ENOTFOUND when the name is not there. */
@@ -320,6 +324,17 @@ BC_MUST_CHECK enum bc_err io_file_allocate(struct io_file *f, uint64_t off,
 					   uint64_t len,
 					   enum io_alloc_mode mode,
 					   struct err *e);
+
+/*
+ * io_file_punch - give the space of whole blocks in a range back; they read as
+ * zeros and the size stays.
+ *
+ *   done  [out] false when the file system cannot do it (nothing changed);
+ *	   may be NULL
+ */
+BC_MUST_CHECK enum bc_err io_file_punch(struct io_file *f, uint64_t off,
+					uint64_t len, bool *done,
+					struct err *e);
 
 /* io_file_truncate - set the size in bytes. */
 BC_MUST_CHECK enum bc_err io_file_truncate(struct io_file *f, uint64_t size,

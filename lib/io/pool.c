@@ -94,3 +94,8 @@ size_t io_pool_bytes(const struct io_pool *p)
 {
 	return p->bytes;
 }
+
+size_t io_pool_count(const struct io_pool *p)
+{
+	return p->count;
+}

@@ -40,4 +40,6 @@ void io_pool_put(struct io_pool *p, uint8_t *buf);
 /* io_pool_bytes - size of one buffer after rounding. */
 size_t io_pool_bytes(const struct io_pool *p);
 
+/* io_pool_count - buffers in all. */
+size_t io_pool_count(const struct io_pool *p);
 #endif

@@ -105,6 +105,16 @@ enum bc_err io_mkdir(struct io_dir *d, const char *name, struct err *e)
 	return io_fail_at(e, sys, op.ev.op, d, name);
 }
 
+enum bc_err io_rmdir(struct io_dir *d, const char *name, struct err *e)
+{
+	struct io_op op;
+	int sys;
+
+	io_op_at(&op, d, name, IO_CLASS_NAME, "remove directory");
+	IO_DO(sys, &op, unlinkat(d->fd, name, AT_REMOVEDIR));
+	return io_fail_at(e, sys, op.ev.op, d, name);
+}
+
 enum bc_err io_unlink(struct io_dir *d, const char *name, struct err *e)
 {
 	struct io_op op;

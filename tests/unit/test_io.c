@@ -114,12 +114,14 @@ static void names(struct scratch *s)
 
 	CHECK_EQ(io_unlink(s->d, "none", &s->e), BC_ENOTFOUND);
 	CHECK_OK(io_rename(s->d, "d", sub, "d", IO_REPLACE, &s->e), &s->e);
+	CHECK_EQ(io_rmdir(s->d, "sub", &s->e), BC_EEXIST);
+	CHECK_EQ(s->e.code, BC_EEXIST);
 	l = (struct listing){ .unlink_in = sub };
 	CHECK_OK(io_list(sub, ".", &s->e, count_one, &l), &s->e);
 	CHECK_EQ(names_in(s, "sub"), 0);
 	CHECK_OK(io_dir_sync(sub, &s->e), &s->e);
 	io_dir_close(sub);
-	CHECK(unlinkat(io_dir_fd(s->d), "sub", AT_REMOVEDIR) == 0);
+	CHECK_OK(io_rmdir(s->d, "sub", &s->e), &s->e);
 	CHECK_OK(io_dir_space(s->d, &sp, &s->e), &s->e);
 	CHECK(sp.total >= sp.available && sp.block > 0 && !sp.read_only);
 	io_dir_close(NULL);
@@ -281,6 +283,7 @@ static void space(struct scratch *s)
 	uint8_t *p = aligned_bytes(MIB);
 	struct io_file *f;
 	struct io_stat st;
+	bool done = false;
 
 	memset(p, 7, MIB);
 	f = must_open(s, "f", IO_READ | IO_WRITE | IO_CREATE);
@@ -294,6 +297,14 @@ static void space(struct scratch *s)
 	CHECK_EQ(st.type, IO_TYPE_FILE);
 	CHECK_OK(io_file_pwrite(f, p, MIB, 0, &s->e), &s->e);
 	CHECK_OK(io_file_datasync(f, &s->e), &s->e);
+	CHECK_OK(io_file_punch(f, 4096, MIB / 2, &done, &s->e), &s->e);
+	CHECK(done);
+	CHECK_OK(io_file_stat(f, &st, &s->e), &s->e);
+	CHECK_EQ(st.size, MIB);
+	CHECK(st.stored <= MIB / 2 + 65536);
+	CHECK_OK(io_file_pread(f, p, MIB, 0, &s->e), &s->e);
+	CHECK(p[4095] == 7 && p[4096] == 0 && p[4095 + MIB / 2] == 0 &&
+	      p[4096 + MIB / 2] == 7);
 	CHECK(io_file_allocate(f, 0, 0, IO_ALLOC_GROW, &s->e) != BC_OK);
 	HAS(s->e, "cannot reserve space for");
 	io_file_forget(f, 0, 0);

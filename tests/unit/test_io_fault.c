@@ -3,7 +3,6 @@
 #include "tests/unit/test_io.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 
 /* ---- plans --------------------------------------------------------------- */
@@ -137,7 +136,9 @@ static enum bc_err job_steps(struct io_dir *d, struct io *io,
 	if (rc != BC_OK)
 		return rc;
 	io_unmap(&m);
-	rc = io_file_unlock(*f, 0, 0, e);
+	rc = io_file_punch(*f, 0, 4096, NULL, e);
+	if (rc == BC_OK)
+		rc = io_file_unlock(*f, 0, 0, e);
 	if (rc == BC_OK)
 		rc = io_write_small(d, "small",
 				    bytes_of(new_text, sizeof(new_text)),
@@ -146,6 +147,8 @@ static enum bc_err job_steps(struct io_dir *d, struct io *io,
 		rc = io_mkdir(d, "dir", e);
 	if (rc == BC_OK)
 		rc = io_rename(d, "dir", d, "dir2", IO_NOREPLACE, e);
+	if (rc == BC_OK)
+		rc = io_rmdir(d, "dir2", e);
 	if (rc == BC_OK)
 		rc = io_list(d, ".", e, skip_name, NULL);
 	return rc;
@@ -192,8 +195,8 @@ static void check_state(struct scratch *s, int tmp)
 
 static void reset(struct scratch *s)
 {
-	(void)!unlinkat(io_dir_fd(s->d), "dir", AT_REMOVEDIR);
-	(void)!unlinkat(io_dir_fd(s->d), "dir2", AT_REMOVEDIR);
+	(void)!io_rmdir(s->d, "dir", NULL);
+	(void)!io_rmdir(s->d, "dir2", NULL);
 	CHECK_OK(io_write_small(s->d, "small",
 				bytes_of(old_text, sizeof(old_text)),
 				IO_REPLACE, &s->e),

@@ -23,6 +23,7 @@ static void bounds(void)
 	CHECK(p == NULL);
 	CHECK_OK(io_pool_new(COUNT, 5000, &p, &e), &e);
 	CHECK_EQ(io_pool_bytes(p), 8192);
+	CHECK_EQ(io_pool_count(p), COUNT);
 	for (int i = 0; i < COUNT; i++) {
 		b[i] = io_pool_get(p);
 		CHECK(b[i] != NULL && (uintptr_t)b[i] % IO_ALIGN == 0);
