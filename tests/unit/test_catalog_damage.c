@@ -185,6 +185,54 @@ static void test_flips(void)
 	t_unfolder(p.dir);
 }
 
+static int read_at(sqlite3_file *f, uint8_t *out, int n, off_t at)
+{
+	return f->pMethods->xRead(f, out, n, at);
+}
+
+/* SQLite may ask for a piece of a page, as it does since 3.45 with long values:
+ * it gets it, and not from a page that is not what was written. */
+static void test_pieces(void)
+{
+	static const int from_to[][2] = { { 0, 4088 }, { 0, 60 },
+					  { 0, 100 },  { 4, 4096 },
+					  { 24, 40 },  { 4000, 4088 } };
+	struct place p;
+	sqlite3 *db = NULL;
+	sqlite3_file *f = NULL;
+	uint8_t page[4096], piece[4096];
+	uint64_t seed = 11;
+
+	place_make(&p);
+	make_folded(p.db, 60);
+	CHECK_EQ(sqlite3_open_v2(p.db, &db, SQLITE_OPEN_READWRITE,
+				 "blobctl-catalog"),
+		 SQLITE_OK);
+	CHECK_EQ(
+		sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &f),
+		SQLITE_OK);
+	CHECK_EQ(f->pMethods->xDeviceCharacteristics(f) & 0x8000, 0);
+	for (off_t at = 4096; at < t_size(p.db, ""); at += 4096) {
+		size_t k = t_rng(&seed) % 6;
+		int from = from_to[k][0], n = from_to[k][1] - from;
+		off_t bad = at + (off_t)(t_rng(&seed) % 4088);
+
+		CHECK_EQ(read_at(f, page, 4096, at), SQLITE_OK);
+		CHECK_EQ(read_at(f, piece, n, at + from), SQLITE_OK);
+		CHECK(memcmp(piece, page + from, (size_t)n) == 0);
+		flip(p.db, bad, 5);
+		CHECK_EQ(read_at(f, piece, n, at + from), SQLITE_IOERR_DATA);
+		flip(p.db, bad, 5);
+	}
+	/* Of two pages, of none, and of the first one but its header. */
+	CHECK_EQ(read_at(f, piece, 200, 8192 - 100), SQLITE_IOERR_DATA);
+	CHECK_EQ(read_at(f, piece, 60, t_size(p.db, "")), SQLITE_IOERR_DATA);
+	CHECK_EQ(read_at(f, piece, 512, 0), SQLITE_IOERR_DATA);
+	CHECK_EQ(read_at(f, piece, 100, 0), SQLITE_OK);
+	CHECK_EQ(sqlite3_close(db), SQLITE_OK);
+	t_unfolder(p.dir);
+}
+
 /* In the write-ahead file a flip loses what comes after it, so that the
  * catalog is older, and nothing else. */
 static void test_flips_in_wal(void)
@@ -827,6 +875,7 @@ int main(void)
 	setvbuf(stdout, NULL, _IOLBF, 0); /* children must not repeat it */
 	t_reference(4 * TO, want);
 	RUN(test_flips);
+	RUN(test_pieces);
 	RUN(test_flips_in_wal);
 	RUN(test_truncation);
 	RUN(test_misplaced_page);
