@@ -205,6 +205,7 @@ enum bc_err catalog_open(const struct catalog_options *o, struct catalog **out,
 		rc = recognise(c, o->create || c->in_memory, e);
 	if (rc != BC_OK)
 		goto out;
+	c->damaged = false; /* as an empty one seemed to be */
 	*out = c;
 	c = NULL; /* the caller's now */
 out:
@@ -215,6 +216,20 @@ out:
 bool catalog_writable(const struct catalog *c)
 {
 	return c->s->db_readonly(c->db, "main") == 0;
+}
+
+bool catalog_damaged(const struct catalog *c)
+{
+	return c != NULL && c->damaged;
+}
+
+bool catalog_moved(struct catalog *c)
+{
+	int moved = 0;
+
+	return c->s->file_control(c->db, "main", SQLITE_FCNTL_HAS_MOVED,
+				  &moved) == SQLITE_OK &&
+	       moved != 0;
 }
 
 void catalog_close(struct catalog *c)

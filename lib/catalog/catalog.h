@@ -96,6 +96,15 @@ void catalog_close(struct catalog *c);
  */
 BC_MUST_CHECK enum bc_err catalog_remove(const char *path, struct err *e);
 
+/* catalog_damaged - has this handle met a page or a row that is not what was
+ * written? Then the file is to be removed. False after an operation that only
+ * contradicts what is there, and of NULL. */
+bool catalog_damaged(const struct catalog *c);
+
+/* catalog_moved - is what this handle has open no longer at its path, as when
+ * another process has removed it? */
+bool catalog_moved(struct catalog *c);
+
 /*
  * catalog_verify - read everything and compare: structure, indexes, types,
  * every page, and the set of snapshots with the count and the sum that were

@@ -62,7 +62,7 @@ static enum bc_err from_sqlite(int rc, int sys)
 	}
 }
 
-enum bc_err catalog_query_fail(const struct catalog *c, int sqlite_rc,
+enum bc_err catalog_query_fail(struct catalog *c, int sqlite_rc,
 			       const char *what, struct err *e)
 {
 	int sys = c->db != NULL ? c->s->system_errno(c->db) : 0;
@@ -74,6 +74,9 @@ enum bc_err catalog_query_fail(const struct catalog *c, int sqlite_rc,
 	/* The handle's own text names the table, if it is of this failure. */
 	else if (c->db != NULL && c->s->extended_errcode(c->db) == sqlite_rc)
 		why = c->s->errmsg(c->db);
+	/* A constraint is broken by what is to be written. */
+	if (rc == BC_EDAMAGE && (sqlite_rc & 0xff) != SQLITE_CONSTRAINT)
+		c->damaged = true;
 	return err_set(e, rc, "catalog %s: %s: %s", c->path, what, why);
 }
 
@@ -231,9 +234,11 @@ bool catalog_query_sound(struct catalog_query *q, struct err *e)
 {
 	if (q->rc != BC_OK)
 		return false;
-	if (q->bad)
+	if (q->bad) {
+		q->c->damaged = true;
 		q->rc = catalog_query_damage(q->c, e,
 					     "a row is not of its schema");
+	}
 	return q->rc == BC_OK;
 }
 

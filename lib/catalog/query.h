@@ -50,6 +50,7 @@ struct catalog {
 	int wal_pages;	  /* in the write-ahead file at the last commit */
 	int fold_at;	  /* fold it when it has so many */
 
+	bool damaged; /* a page or a row was not what it should be */
 	enum catalog_mode mode;
 	struct catalog_stand stand; /* in WRITING: as it will be */
 	bool changed;
@@ -67,9 +68,9 @@ struct catalog_query {
 
 /*
  * catalog_query_fail - turn an SQLite result into ours, with a text that names
- * the catalog and what was tried. Returns the code.
+ * the catalog and what was tried. Returns the code. Damage is remembered.
  */
-enum bc_err catalog_query_fail(const struct catalog *c, int sqlite_rc,
+enum bc_err catalog_query_fail(struct catalog *c, int sqlite_rc,
 			       const char *what, struct err *e);
 
 /* catalog_query_damage - BC_EDAMAGE with the catalog's name before the text. */

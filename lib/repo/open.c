@@ -201,7 +201,7 @@ void repo_close(struct repo *r)
 		return;
 	repo_hurt_save(r);
 	hurt_fini(&r->hurt);
-	catalog_close(r->catalog);
+	repo_close_catalog(r);
 	repo_close_index(r);
 	dir_cache_free(r->dirs);
 	codec_dec_free(r->dec);

@@ -6,6 +6,7 @@
  */
 #include "repo/replay.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "repo/checkpoint.h"
@@ -16,6 +17,9 @@ enum {
 	CATALOG_BUSY_MS = 1000,
 	CATALOG_PATH_ROOM = 16,
 };
+
+#define NOTE_ANEW                                                              \
+	"the catalog is damaged or foreign; making it again from the log"
 
 static enum bc_err open_in_memory(struct repo *r, struct err *e)
 {
@@ -28,26 +32,35 @@ static enum bc_err open_in_memory(struct repo *r, struct err *e)
 	return catalog_open(&o, &r->catalog, e);
 }
 
+/* Of the catalog on disk, to be freed; NULL: no memory. */
+static char *path_of(const struct repo *r, struct err *e)
+{
+	size_t n = strlen(r->path) + CATALOG_PATH_ROOM;
+	char *path = malloc(n);
+
+	if (path == NULL)
+		err_set(e, BC_ENOMEM, "no memory for the catalog");
+	else
+		snprintf(path, n, "%s/" REPO_CATALOG_FILE, r->path);
+	return path;
+}
+
 /* anew: remove the one that is there. */
 static enum bc_err open_on_disk(struct repo *r, bool anew, struct err *e)
 {
 	struct catalog_options o = { .create = true,
 				     .busy_ms = CATALOG_BUSY_MS };
-	size_t n = strlen(r->path) + CATALOG_PATH_ROOM;
-	char *path = malloc(n);
+	char *path = path_of(r, e);
 	enum bc_err rc = BC_OK;
 
 	if (path == NULL)
-		return err_set(e, BC_ENOMEM, "no memory for the catalog");
-	memcpy(path, r->path, strlen(r->path) + 1);
-	strncat(path, "/" REPO_CATALOG_FILE, n - strlen(path) - 1);
+		return BC_ENOMEM;
 	o.path = path;
 	memcpy(o.repository, r->sb.id.b, PACK_ID_BYTES);
 	if (!anew)
 		rc = catalog_open(&o, &r->catalog, e);
 	if (rc == BC_EDAMAGE) {
-		repo_note_f(r, "the catalog is damaged or foreign; making it "
-			       "again from the log");
+		repo_note_f(r, NOTE_ANEW);
 		err_clear(e);
 		anew = true;
 		rc = BC_OK;
@@ -113,6 +126,7 @@ static enum bc_err trust_catalog(struct repo *r, struct err *e)
 	catalog_close(r->catalog);
 	r->catalog = NULL;
 	r->catalog_in_memory = false;
+	r->catalog_trusted = true;
 	rc = open_on_disk(r, false, e);
 	if (rc == BC_OK)
 		rc = load_position(r, e);
@@ -140,6 +154,21 @@ static enum bc_err start_in_memory(struct repo *r, enum bc_err why,
 	return rc == BC_OK ? load_position(r, e) : rc;
 }
 
+/* With an empty one, where it was. */
+static enum bc_err start_again(struct repo *r, struct err *e)
+{
+	enum bc_err rc;
+
+	err_clear(e);
+	catalog_close(r->catalog);
+	r->catalog = NULL;
+	if (r->catalog_in_memory)
+		rc = open_in_memory(r, e);
+	else
+		rc = open_on_disk(r, true, e);
+	return rc == BC_OK ? load_position(r, e) : rc;
+}
+
 /*
  * Bring the catalog to the head; an empty one first to a checkpoint. One that
  * does not agree with the log that follows it is forgotten again.
@@ -158,15 +187,7 @@ static enum bc_err replay_to_head(struct repo *r, struct err *e)
 	repo_note_f(r,
 		    "the log after the checkpoint cannot be replayed; reading "
 		    "it from its beginning");
-	err_clear(e);
-	catalog_close(r->catalog);
-	r->catalog = NULL;
-	if (r->catalog_in_memory)
-		rc = open_in_memory(r, e);
-	else
-		rc = open_on_disk(r, true, e);
-	if (rc == BC_OK)
-		rc = load_position(r, e);
+	rc = start_again(r, e);
 	return rc == BC_OK ? repo_catch_up(r, false, e) : rc;
 }
 
@@ -238,6 +259,13 @@ enum bc_err repo_open_catalog(struct repo *r, struct err *e)
 	if (rc != BC_OK)
 		return rc;
 	rc = replay_to_head(r, e);
+	/* Its pages are looked at as they are needed. */
+	if (rc == BC_EDAMAGE && catalog_damaged(r->catalog)) {
+		repo_note_f(r, NOTE_ANEW);
+		rc = start_again(r, e);
+		if (rc == BC_OK)
+			rc = replay_to_head(r, e);
+	}
 	if (can_be_read(r, rc)) {
 		rc = start_in_memory(r, rc, e);
 		if (rc == BC_OK)
@@ -246,4 +274,25 @@ enum bc_err repo_open_catalog(struct repo *r, struct err *e)
 	if (rc == BC_EDAMAGE && on_disk && !r->write)
 		rc = trust_catalog(r, e);
 	return rc;
+}
+
+void repo_close_catalog(struct repo *r)
+{
+	/* One that another process has removed already may have a successor. */
+	bool remove = catalog_damaged(r->catalog) && !r->catalog_in_memory &&
+		      !r->catalog_trusted && !catalog_moved(r->catalog);
+	struct err e = ERR_INIT;
+	char *path;
+
+	catalog_close(r->catalog);
+	r->catalog = NULL;
+	if (!remove)
+		return;
+	path = path_of(r, &e);
+	if (path != NULL && catalog_remove(path, &e) == BC_OK)
+		repo_note_f(r, "the catalog is damaged; the next command makes "
+			       "it again from the log");
+	else
+		repo_note_f(r, "the catalog is damaged, and stays: %s", e.text);
+	free(path);
 }

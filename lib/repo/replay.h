@@ -45,4 +45,8 @@ struct log_pos repo_pos_of(const struct catalog_position *c);
 /* repo_open_catalog - open or make the catalog and set r->head from it. */
 BC_MUST_CHECK enum bc_err repo_open_catalog(struct repo *r, struct err *e);
 
+/* repo_close_catalog - and remove it from disk if it was found damaged, so that
+ * whoever opens the repository next makes it again. */
+void repo_close_catalog(struct repo *r);
+
 #endif

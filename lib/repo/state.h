@@ -68,8 +68,9 @@ struct repo {
 	/* Why: BC_ELOCKED, a commit is under way; BC_EDAMAGE, the one on disk
 	 * has seen more than the log; others, it cannot be written. */
 	enum bc_err catalog_why;
-	struct index *index; /* NULL if nothing could be written */
-	unsigned index_made; /* how often it was made again */
+	bool catalog_trusted; /* the log cannot be read: it is all there is */
+	struct index *index;  /* NULL if nothing could be written */
+	unsigned index_made;  /* how often it was made again */
 	atomic_bool index_ready;
 	struct overlay overlay;
 	uint64_t overlay_secret; /* so that nobody makes ids that collide */

@@ -10,6 +10,7 @@
 
 #include "io/fault.h"
 #include "repo/health.h"
+#include "repo/snapshots.h"
 #include "repo/views.h"
 #include "tests/unit/repo_kit.h"
 #include "tests/unit/t_mount.h"
@@ -179,6 +180,14 @@ static void older(struct kit *k)
 	repo_close(r);
 }
 
+static off_t size_of(const char *path)
+{
+	struct stat st;
+
+	CHECK(stat(path, &st) == 0);
+	return st.st_size;
+}
+
 /* Write at an offset of a file; from its end if negative. */
 static void spoil(const char *path, off_t at, size_t n)
 {
@@ -262,6 +271,119 @@ static void damaged(struct kit *k)
 		cut_one(kit_at(k, "catalog.db", path), i);
 		world_lives(k, &w);
 	}
+}
+
+/* Tags that fill pages, so that most of them are met by some question only. */
+static void tag_much(struct kit *k, struct world *w, const char *prefix)
+{
+	enum { TAGS = 60, SIZE = 4000 };
+	struct session_tag set[TAGS];
+	char key[TAGS][32], *value = malloc(SIZE);
+	struct repo *r = kit_repo(k, true);
+	struct session *s = kit_session(k, r);
+
+	CHECK(value != NULL);
+	memset(value, 'v', SIZE);
+	for (int i = 0; i < TAGS; i++) {
+		snprintf(key[i], sizeof(key[i]), "%s-%d", prefix, i);
+		set[i].key = bytes_str(key[i]);
+		set[i].value = bytes_of(value, i % 3 == 0 ? 10 : SIZE);
+	}
+	CHECK_OK(session_tag(s, &w->id[0], set, TAGS, NULL, 0, &k->e), &k->e);
+	session_end(s);
+	repo_close(r);
+	free(value);
+}
+
+static enum bc_err count_tag(void *ctx, const struct catalog_tag *t,
+			     struct err *e)
+{
+	uint64_t *bytes = ctx;
+
+	(void)e;
+	*bytes += t->key.n + t->value.n;
+	return BC_OK;
+}
+
+static enum bc_err count_snapshot(void *ctx, const struct catalog_snapshot *s,
+				  struct err *e)
+{
+	uint64_t *bytes = ctx;
+
+	(void)e;
+	*bytes += s->record.n;
+	return BC_OK;
+}
+
+/* Ask for all snapshots and tags; their bytes, to compare. */
+static enum bc_err ask(struct repo *r, const struct world *w, uint64_t *bytes,
+		       struct err *e)
+{
+	struct catalog_select q = { .oldest_first = true };
+	enum bc_err rc = snapshots_each(r, &q, count_snapshot, bytes, e);
+
+	return rc == BC_OK ? snapshots_tags(r, &w->id[0], count_tag, bytes, e)
+			   : rc;
+}
+
+/* A page is looked at when a question needs it, which may be long after
+ * opening. The one who meets it fails; the next one finds all in order. */
+static void damaged_inside(struct kit *k)
+{
+	char path[2 * KIT_PATH_BYTES];
+	uint64_t want = 0, got, met = 0, anew = 0;
+	enum bc_err rc;
+	struct world w;
+	struct repo *r;
+	off_t size;
+
+	world_make(k, &w);
+	tag_much(k, &w, "old");
+	save(k, "old");
+	tag_much(k, &w, "new");
+	save(k, "good");
+	r = kit_repo(k, false);
+	CHECK_OK(ask(r, &w, &want, &k->e), &k->e);
+	repo_close(r);
+	CHECK_STR(k->notes, "");
+	size = size_of(kit_at(k, "catalog.db", path));
+	CHECK(size > 30 * 4096);
+	for (off_t at = 4096 + 50; at < size; at += 4096) {
+		put_back(k, "good", "catalog.db*");
+		spoil(kit_at(k, "catalog.db", path), at, 8);
+		got = 0;
+		r = kit_repo(k, at % 8192 == 50);
+		rc = ask(r, &w, &got, &k->e);
+		repo_close(r);
+		if (rc == BC_OK)
+			CHECK_EQ(got, want);
+		else
+			CHECK_EQ(rc, BC_EDAMAGE);
+		if (rc == BC_EDAMAGE) {
+			met++;
+			CHECK(strstr(k->notes, "the next command") != NULL);
+		}
+		got = 0;
+		r = kit_repo(k, false);
+		CHECK_OK(ask(r, &w, &got, &k->e), &k->e);
+		repo_close(r);
+		CHECK_EQ(got, want);
+		CHECK_STR(k->notes, "");
+	}
+	CHECK(met > 10);
+	/* Met while the log is followed: made again at once. */
+	put_back(k, "old", "catalog.db*");
+	size = size_of(path);
+	for (off_t at = 4096 + 50; at < size; at += 4096) {
+		put_back(k, "old", "catalog.db*");
+		spoil(kit_at(k, "catalog.db", path), at, 8);
+		r = kit_repo(k, at % 8192 == 50);
+		anew += strstr(k->notes, "making it again") != NULL;
+		repo_close(r);
+	}
+	CHECK(anew > 2);
+	put_back(k, "good", "*");
+	world_lives(k, &w);
 }
 
 /* ---- the log --------------------------------------------------------------
@@ -835,6 +957,7 @@ int main(void)
 	BOTH(deleted);
 	BOTH(older);
 	BOTH(damaged);
+	BOTH(damaged_inside);
 	BOTH(log_went_back);
 	BOTH(torn_tail);
 	BOTH(damaged_middle);
