@@ -77,6 +77,9 @@ enum bc_err catalog_query_fail(struct catalog *c, int sqlite_rc,
 	/* A constraint is broken by what is to be written. */
 	if (rc == BC_EDAMAGE && (sqlite_rc & 0xff) != SQLITE_CONSTRAINT)
 		c->damaged = true;
+	/* SQLite may have rolled it back, and would commit what follows by
+	 * itself, statement by statement. */
+	c->failed = true;
 	return err_set(e, rc, "catalog %s: %s: %s", c->path, what, why);
 }
 
@@ -236,6 +239,7 @@ bool catalog_query_sound(struct catalog_query *q, struct err *e)
 		return false;
 	if (q->bad) {
 		q->c->damaged = true;
+		q->c->failed = true;
 		q->rc = catalog_query_damage(q->c, e,
 					     "a row is not of its schema");
 	}

@@ -68,7 +68,8 @@ struct catalog_query {
 
 /*
  * catalog_query_fail - turn an SQLite result into ours, with a text that names
- * the catalog and what was tried. Returns the code. Damage is remembered.
+ * the catalog and what was tried. Returns the code. Damage is remembered,
+ * and a transaction cannot be committed any more.
  */
 enum bc_err catalog_query_fail(struct catalog *c, int sqlite_rc,
 			       const char *what, struct err *e);

@@ -192,12 +192,25 @@ static enum bc_err apply_state(struct repo *r, const struct log_blocks *b,
 	return rc;
 }
 
-/* One whose record was lost is not. */
-static bool known(struct repo *r, const struct digest *id)
+/* BC_ENOTFOUND, without a text: one whose record was lost. */
+static enum bc_err known(struct repo *r, const struct digest *id, struct err *e)
 {
 	struct catalog_snapshot row;
+	enum bc_err rc = catalog_get_snapshot(r->catalog, id, &row, e);
 
-	return catalog_get_snapshot(r->catalog, id, &row, NULL) == BC_OK;
+	if (rc == BC_ENOTFOUND)
+		err_clear(e);
+	return rc;
+}
+
+static enum bc_err apply_removed(struct repo *r, const struct digest *id,
+				 struct err *e)
+{
+	enum bc_err rc = known(r, id, e);
+
+	if (rc == BC_OK)
+		rc = catalog_remove_snapshot(r->catalog, id, e);
+	return rc == BC_ENOTFOUND ? BC_OK : rc;
 }
 
 static enum bc_err apply_checkpoint(struct repo *r,
@@ -222,6 +235,7 @@ static enum bc_err apply_op(struct repo *r, const struct group *g,
 			    struct log_pos *pos, struct err *e)
 {
 	uint64_t gen = g->head.generation;
+	enum bc_err rc;
 
 	switch ((enum log_op_code)op->code) {
 	case LOG_OP_BEGIN:
@@ -232,13 +246,12 @@ static enum bc_err apply_op(struct repo *r, const struct group *g,
 	case LOG_OP_SNAPSHOT_MADE:
 		return apply_made(r, g, &op->u.snapshot, log_number, e);
 	case LOG_OP_SNAPSHOT_REMOVED:
-		if (!known(r, &op->u.snapshot))
-			return BC_OK;
-		return catalog_remove_snapshot(r->catalog, &op->u.snapshot, e);
+		return apply_removed(r, &op->u.snapshot, e);
 	case LOG_OP_SNAPSHOT_TAGGED:
-		if (!known(r, &op->u.tagging.snapshot))
-			return BC_OK;
-		return apply_tagging(r, &op->u.tagging, e);
+		rc = known(r, &op->u.tagging.snapshot, e);
+		if (rc == BC_OK)
+			rc = apply_tagging(r, &op->u.tagging, e);
+		return rc == BC_ENOTFOUND ? BC_OK : rc;
 	case LOG_OP_PACK_ADDED:
 		return apply_pack(r, &op->u.pack, gen, pos, e);
 	case LOG_OP_CONDEMNED:

@@ -185,6 +185,54 @@ static void test_flips(void)
 	t_unfolder(p.dir);
 }
 
+/* Damage that a question meets inside a transaction ends it: nothing of it is
+ * committed, and above all not the position alone. */
+static void test_in_transaction(void)
+{
+	struct place p;
+	struct catalog_position at, to;
+	struct catalog_snapshot row;
+	struct err e = ERR_INIT;
+	struct catalog *c;
+	struct digest id;
+	uint64_t last, met = 0;
+	enum bc_err rc;
+
+	place_make(&p);
+	last = make_folded(p.db, 150);
+	place_save(&p);
+	for (off_t page = 4096; page < t_size(p.old_db, ""); page += 4096) {
+		struct catalog_options o = t_options(p.db);
+
+		place_restore(&p);
+		flip(p.db, page + 70, 1);
+		if (catalog_open(&o, &c, &e) != BC_OK)
+			continue;
+		CHECK(!catalog_damaged(c));
+		CHECK_OK(catalog_begin(c, &at, &e), &e);
+		rc = BC_ENOTFOUND;
+		for (uint64_t i = 1; i <= last && rc != BC_EDAMAGE; i++) {
+			id = t_digest(1, i);
+			rc = catalog_get_snapshot(c, &id, &row, &e);
+		}
+		CHECK_EQ(catalog_damaged(c), rc == BC_EDAMAGE);
+		if (rc == BC_EDAMAGE) {
+			met++;
+			to = at;
+			to.generation++;
+			CHECK_OK(catalog_move(c, &to, &e), &e);
+			CHECK(catalog_commit(c, &e) != BC_OK);
+		}
+		catalog_close(c);
+		c = t_open(p.db);
+		CHECK_OK(catalog_position(c, &to, &e), &e);
+		CHECK_EQ(to.generation, at.generation);
+		catalog_close(c);
+	}
+	CHECK(met > 3);
+	t_unfolder(p.dir);
+}
+
 static int read_at(sqlite3_file *f, uint8_t *out, int n, off_t at)
 {
 	return f->pMethods->xRead(f, out, n, at);
@@ -875,6 +923,7 @@ int main(void)
 	setvbuf(stdout, NULL, _IOLBF, 0); /* children must not repeat it */
 	t_reference(4 * TO, want);
 	RUN(test_flips);
+	RUN(test_in_transaction);
 	RUN(test_pieces);
 	RUN(test_flips_in_wal);
 	RUN(test_truncation);
