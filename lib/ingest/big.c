@@ -281,7 +281,10 @@ enum bc_err big_read(struct worker *w, struct range *r, uint32_t i, int fd,
 		rc = read_stretch(w, &f, &s, e);
 	waited = wait_windows(w, &f, rc == BC_OK ? e : NULL);
 	rc = rc == BC_OK ? waited : rc;
-	if (rc == BC_OK && !put_failed(w->p) && s.sys == 0) {
+	/* What was not read to its end has not changed: the put ends. */
+	if (rc == BC_OK)
+		rc = put_failure(w->p, e);
+	if (rc == BC_OK && s.sys == 0) {
 		rc = content_builder_finish(&w->content, &c, e);
 		if (rc == BC_OK)
 			rc = file_keep(r, i, &c, e);

@@ -25,20 +25,27 @@ void put_no_memory(struct put *p, const char *what)
 	put_fail(p, err_set(&e, BC_ENOMEM, "no memory for %s", what), &e);
 }
 
-bool put_failed(struct put *p)
+enum bc_err put_failure(struct put *p, struct err *e)
 {
-	bool failed;
+	enum bc_err rc;
 
 	if (p->o->stop != NULL &&
 	    atomic_load_explicit(p->o->stop, memory_order_relaxed)) {
-		struct err e = ERR_INIT;
+		struct err stopped = ERR_INIT;
 
-		put_fail(p, err_set(&e, BC_ECANCEL, "stopped"), &e);
+		put_fail(p, err_set(&stopped, BC_ECANCEL, "stopped"), &stopped);
 	}
 	pthread_mutex_lock(&p->lock);
-	failed = p->failed.code != BC_OK;
+	rc = p->failed.code;
+	if (rc != BC_OK && e != NULL)
+		*e = p->failed;
 	pthread_mutex_unlock(&p->lock);
-	return failed;
+	return rc;
+}
+
+bool put_failed(struct put *p)
+{
+	return put_failure(p, NULL) != BC_OK;
 }
 
 static void tell(struct put *p, enum put_event_kind kind, const char *path,

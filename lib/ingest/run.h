@@ -82,6 +82,10 @@ void put_no_memory(struct put *p, const char *what);
 /* put_failed - failed, or stopped from outside? */
 bool put_failed(struct put *p);
 
+/* put_failure - the code of what has failed it or stopped it, BC_OK if nothing
+ * has. */
+enum bc_err put_failure(struct put *p, struct err *e);
+
 /* put_event - tell the caller of an item, below the root as it is shown; count
  * it, and go on. */
 void put_event(struct put *p, enum put_event_kind kind, const char *dir,

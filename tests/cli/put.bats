@@ -450,3 +450,21 @@ all/repo" ]
 	done
 	[ "$(blobctl ls -R R | wc -l)" -eq 8 ]
 }
+
+# slow_file FILE - in a repository where storing it takes some ten seconds.
+slow_file() {
+	rm -rf repo
+	blobctl -q init repo --no-remember --reserve=64KiB --compression=zstd:19
+	random_bytes "$2" 5 | base64 -w0 >"$1"
+}
+
+@test "a put that is stopped says nothing about the files in flight" {
+	slow_file f 60000000
+	run --separate-stderr blobctl --max-duration=1s put f
+	status_is 8
+	[[ $stderr != *"changed each time"* ]]
+	run --separate-stderr timeout -s INT 1 "$BLOBCTL" put f
+	[[ $stderr = *stopping* ]]
+	[[ $stderr != *"changed each time"* ]]
+	[ -z "$(blobctl ls)" ]
+}
