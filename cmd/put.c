@@ -455,6 +455,8 @@ static enum bc_err store_roots(struct ctx *c, const struct roots *roots,
 	rc = ingest_put(c->repo, &p, &r, e);
 	progress_stop(bar);
 	io_dir_close(p.cache);
+	if (rc == BC_ECANCEL && !c->g.dry_run)
+		err_hint(e, "the same command goes on from here");
 	if (rc != BC_OK)
 		return rc;
 	show_result(c, o, &r, name);

@@ -228,6 +228,25 @@ static enum bc_err commit_chunks(struct put *p, struct err *e)
 	return session_checkpoint(p->session, e);
 }
 
+/*
+ * Stopped: what is stored is committed, so that the next run finds it. All
+ * workers are done, and each claimed chunk is in a pack. Returns BC_ECANCEL,
+ * or why it cannot be kept.
+ */
+static enum bc_err keep_stored(struct put *p, struct err *e)
+{
+	enum bc_err rc = BC_OK;
+
+	if (p->session == NULL || session_counts(p->session).chunks == 0)
+		return BC_ECANCEL;
+	rc = session_checkpoint(p->session, e);
+	if (rc != BC_OK && e != NULL)
+		err_wrap(e, "stopped, and what was stored is not kept");
+	if (rc != BC_OK)
+		return rc;
+	return err_set(e, BC_ECANCEL, "stopped; what is stored so far is kept");
+}
+
 static void reset_progress(struct put_progress *g)
 {
 	atomic_store(&g->files, 0);
@@ -263,6 +282,8 @@ static enum bc_err put_once(struct repo *r, const struct put_options *o,
 	rc = begin(p, e);
 	if (rc == BC_OK)
 		rc = store(p, e);
+	if (rc == BC_ECANCEL)
+		rc = keep_stored(p, e);
 	if (rc == BC_OK && !p->root_known)
 		rc = err_set(e, BC_ESYS, "the tree was not finished");
 	if (rc == BC_OK)

@@ -98,7 +98,8 @@ struct put_result {
  *   BC_OK       committed and durable; *out says what was skipped
  *   BC_EUSAGE   two roots have one name
  *   BC_ENOTFOUND, BC_EACCES  a root itself cannot be opened; nothing committed
- *   BC_ECANCEL  stopped; packs already committed stay for the next run
+ *   BC_ECANCEL  stopped; what is stored so far is committed without a
+ *		 snapshot, and the next run need not store it again
  *   others      the repository failed; no snapshot
  */
 BC_MUST_CHECK enum bc_err ingest_put(struct repo *r,

@@ -468,3 +468,32 @@ slow_file() {
 	[[ $stderr != *"changed each time"* ]]
 	[ -z "$(blobctl ls)" ]
 }
+
+stored_bytes() { blobctl stats | sed -n 's/^unique_bytes	//p'; }
+
+@test "a put that is stopped keeps what it has stored" {
+	slow_file f 60000000
+	run --separate-stderr blobctl --max-duration=1s put f
+	status_is 8
+	err_has "the time is up; the same command goes on from here"
+	first=$(stored_bytes)
+	[ "$first" -gt 0 ]
+	run --separate-stderr blobctl --max-duration=1s put f
+	status_is 8
+	second=$(stored_bytes)
+	[ "$second" -gt "$first" ]
+	run --separate-stderr timeout -s INT 1 "$BLOBCTL" put f
+	err_has "stopped; what is stored so far is kept"
+	third=$(stored_bytes)
+	[ "$third" -gt "$second" ]
+	[ -z "$(blobctl ls)" ]
+	run --separate-stderr blobctl check --read-data
+	status_is 0
+	# The rest, without the half of a minute that the whole of it takes.
+	truncate -s $((third + 4000000)) f
+	run --separate-stderr blobctl --json put f
+	status_is 0
+	new=$(sed -n 's/.*"type":"summary".*"new_bytes":\([0-9]*\).*/\1/p' <<<"$output")
+	[ "$new" -lt 6000000 ]
+	blobctl cat latest:f | cmp - f
+}
