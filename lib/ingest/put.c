@@ -217,6 +217,31 @@ static enum bc_err still_sound(struct put *p, bool *sound, struct err *e)
 	return rc;
 }
 
+/* Of all that was named nothing could be had: that is no snapshot. */
+static enum bc_err anything(const struct put *p, struct err *e)
+{
+	const struct put_options *o = p->o;
+	bool some = p->root.files + p->root.dirs + p->root.others > 0;
+
+	for (size_t i = 0; i < o->n_roots; i++)
+		some = some || o->roots[i].how == PUT_CONTENTS;
+	if (some || o->n_roots == 0)
+		return BC_OK;
+	if (o->n_roots > 1)
+		err_set(e, BC_ESYS,
+			"none of %zu paths could be read (%s and others: %s); "
+			"no snapshot is made",
+			o->n_roots, o->roots[0].path, strerror(p->sys));
+	else
+		err_set(e, BC_ESYS,
+			"%s could not be read (%s); no snapshot is made",
+			o->roots[0].path, strerror(p->sys));
+	if (e != NULL)
+		err_hint(e, "look who may read it: ls -ld %s",
+			 o->roots[0].path);
+	return BC_ESYS;
+}
+
 /* A snapshot that is there already may need what this run has stored again. */
 static enum bc_err commit_chunks(struct put *p, struct err *e)
 {
@@ -293,6 +318,8 @@ static enum bc_err put_once(struct repo *r, const struct put_options *o,
 		end(p);
 		return rc;
 	}
+	if (rc == BC_OK)
+		rc = anything(p, e);
 	res.root = p->root.dir.id;
 	if (rc == BC_OK && o->if_changed)
 		rc = repo_newest_root(r, o->name, &p->root.dir.id, &res.id,

@@ -98,6 +98,7 @@ struct put_result {
  *   BC_OK       committed and durable; *out says what was skipped
  *   BC_EUSAGE   two roots have one name
  *   BC_ENOTFOUND, BC_EACCES  a root itself cannot be opened; nothing committed
+ *   BC_ESYS     nothing of what was named could be read; nothing committed
  *   BC_ECANCEL  stopped; what is stored so far is committed without a
  *		 snapshot, and the next run need not store it again
  *   others      the repository failed; no snapshot

@@ -72,6 +72,8 @@ void put_event(struct put *p, enum put_event_kind kind, const char *dir,
 	p->vanished += kind == PUT_VANISHED;
 	p->changed += kind == PUT_CHANGED;
 	p->unreadable += kind == PUT_UNREADABLE;
+	if (p->sys == 0)
+		p->sys = sys;
 	pthread_mutex_unlock(&p->lock);
 	if (kind != PUT_VANISHED)
 		atomic_fetch_add(&p->progress->errors, 1);

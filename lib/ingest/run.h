@@ -68,6 +68,7 @@ struct put {
 	struct tree_sum root;
 	bool root_known;
 	uint64_t vanished, changed, unreadable;
+	int sys; /* why the first item was left out */
 	pthread_t threads[THREADS_MAX];
 	unsigned n_threads;
 

@@ -234,6 +234,32 @@ all/repo" ]
 	status_is 0
 }
 
+@test "if nothing that was named can be read, there is no snapshot" {
+	root_only "becomes another user"
+	let_in
+	echo x >f
+	mkdir -p d
+	chmod 000 f d
+	chown -R 65534:65534 repo
+	as_nobody env HOME=/nonexistent "$BLOBCTL" -R "$T/repo" -q put "$T/home"
+	for paths in ./f d 'd ./f'; do
+		run --separate-stderr as_nobody env HOME=/nonexistent \
+			"$BLOBCTL" -R "$T/repo" put $paths --ok-if=unreadable
+		status_is 1
+		[ -z "$output" ]
+		err_has "${paths%% *}"
+		err_has "Permission denied"
+		err_has "no snapshot is made"
+		err_has "ls -ld ${paths%% *}"
+	done
+	[ "$(blobctl ls | wc -l)" -eq 1 ]
+	# With one of them there is something to keep.
+	run --separate-stderr as_nobody env HOME=/nonexistent \
+		"$BLOBCTL" -R "$T/repo" put f home
+	status_is 3
+	[ "$(blobctl ls | wc -l)" -eq 2 ]
+}
+
 @test "-v tells each item by its path" {
 	mkdir -p src/dir/deep
 	echo 1 >src/a
