@@ -83,17 +83,34 @@ static bool fits_above(const struct opt_list *l, struct bytes path, bool is_dir)
 	return false;
 }
 
-/* Directories stay, with --include: what is wanted may be in them. */
-static bool want(void *ctx, const char *path, const struct tree_entry *en)
+/* With --include, what is wanted may be in a directory that does not fit. */
+static enum restore_want want(void *ctx, const char *path,
+			      const struct tree_entry *en)
 {
 	const struct get_opts *o = ((struct run *)ctx)->c->opts;
 	struct bytes p = bytes_str(path);
 	bool is_dir = en->type == TREE_DIR;
 
 	if (any_fits(&o->exclude, p, is_dir))
-		return false;
-	return o->include.n == 0 || is_dir ||
-	       fits_above(&o->include, p, is_dir);
+		return RESTORE_NOT;
+	if (o->include.n == 0 || fits_above(&o->include, p, is_dir))
+		return RESTORE_THIS;
+	return is_dir ? RESTORE_INSIDE : RESTORE_NOT;
+}
+
+/* Did the patterns leave nothing? */
+static enum bc_err nothing_fits(const struct ctx *c, struct err *e)
+{
+	const struct get_opts *o = c->opts;
+
+	(void)err_set(e, BC_ENOTFOUND, "nothing in %s fits --include=%s%s",
+		      c->args[0], o->include.v[0],
+		      o->include.n > 1	 ? " or the other patterns"
+		      : o->exclude.n > 0 ? " and is not left out by --exclude"
+					 : "");
+	err_hint(e, "blobctl find %s shows where something is",
+		 o->include.v[0]);
+	return BC_ENOTFOUND;
 }
 
 /* ---- the work --------------------------------------------------------------
@@ -261,6 +278,8 @@ static enum bc_err restore(struct ctx *c, const struct pick *k,
 	};
 	struct restore_result r = { .files = 0 };
 	struct progress *bar;
+	struct stat st;
+	bool made = lstat(dest, &st) != 0;
 	enum bc_err rc;
 
 	if (ro.threads > RESTORE_THREADS_MAX)
@@ -273,6 +292,12 @@ static enum bc_err restore(struct ctx *c, const struct pick *k,
 	bar = progress_start(&c->out, &c->msg, c->g.progress, &src);
 	rc = restore_run(c->repo, &ro, &r, e);
 	progress_stop(bar);
+	if (rc == BC_OK && o->include.n > 0 &&
+	    r.files + r.dirs + r.others == 0) {
+		if (made)
+			(void)rmdir(dest);
+		return nothing_fits(c, e);
+	}
 	if (rc == BC_OK || rc == BC_EPARTIAL || rc == BC_EDAMAGE)
 		show(&run, dest, &r);
 	explain(&run, rc, dest, e);
@@ -286,13 +311,44 @@ struct pretence {
 	struct run run;
 	struct show_get sum;
 	bool filtered;
+	char *counted; /* the directory that was counted last */
 };
+
+/* Is a directory the one that was counted last, or above it? */
+static bool is_counted(const struct pretence *p, struct bytes dir)
+{
+	return p->counted != NULL && strlen(p->counted) >= dir.n &&
+	       memcmp(p->counted, dir.p, dir.n) == 0 &&
+	       (p->counted[dir.n] == '\0' || p->counted[dir.n] == '/');
+}
+
+static enum bc_err count_dir(struct pretence *p, struct bytes dir,
+			     struct err *e)
+{
+	if (is_counted(p, dir))
+		return BC_OK;
+	free(p->counted);
+	p->counted = strndup((const char *)dir.p, dir.n);
+	p->sum.dirs++;
+	return p->counted != NULL ? BC_OK : err_set(e, BC_ENOMEM, "no memory");
+}
+
+/* The directories that are made because of an entry; the walk is depth
+ * first. */
+static enum bc_err count_above(struct pretence *p, struct bytes path,
+			       struct err *e)
+{
+	enum bc_err rc = BC_OK;
+
+	for (size_t n = 0; n < path.n && rc == BC_OK; n++)
+		if (path.p[n] == '/')
+			rc = count_dir(p, bytes_of(path.p, n), e);
+	return rc;
+}
 
 static void count_one(struct pretence *p, const struct tree_entry *en)
 {
-	if (en->type == TREE_DIR)
-		p->sum.dirs++;
-	else if (en->type == TREE_FILE)
+	if (en->type == TREE_FILE)
 		p->sum.files++;
 	else
 		p->sum.others++;
@@ -304,22 +360,29 @@ static enum bc_err count_entry(void *ctx, struct bytes path,
 			       const struct tree_entry *en, bool *enter,
 			       struct err *e)
 {
+	enum restore_want how = RESTORE_THIS;
 	struct pretence *p = ctx;
+	enum bc_err rc;
 	char *text;
 
 	if (p->filtered || p->run.c->g.verbose > 0) {
 		text = strndup((const char *)path.p, path.n);
 		if (text == NULL)
 			return err_set(e, BC_ENOMEM, "no memory for a path");
-		*enter = !p->filtered || want(&p->run, text, en);
-		if (*enter && en->type != TREE_DIR)
+		if (p->filtered)
+			how = want(&p->run, text, en);
+		if (how == RESTORE_THIS && en->type != TREE_DIR)
 			tell_item(&p->run, text, en->type, size_of(en));
 		free(text);
-		if (!*enter)
-			return BC_OK;
 	}
+	*enter = how != RESTORE_NOT;
+	if (how != RESTORE_THIS)
+		return BC_OK;
+	rc = count_above(p, path, e);
+	if (rc == BC_OK && en->type == TREE_DIR)
+		return count_dir(p, path, e);
 	count_one(p, en);
-	return BC_OK;
+	return rc;
 }
 
 /* What there is to restore, as the snapshot has it. */
@@ -342,6 +405,10 @@ static enum bc_err pretend(struct ctx *c, const struct pick *k,
 		rc = entries_walk(&w, &k->entry->dir.id, bytes_of("", 0), e);
 	else
 		count_one(&p, k->entry);
+	free(p.counted);
+	if (rc == BC_OK && o->include.n > 0 &&
+	    p.sum.files + p.sum.dirs + p.sum.others == 0)
+		return nothing_fits(c, e);
 	if (rc == BC_OK)
 		show_get(&c->out, &c->msg, &p.sum);
 	return rc;

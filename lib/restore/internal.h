@@ -48,6 +48,7 @@ struct rdir {
 	uint64_t serial;     /* never used again, unlike the address */
 	_Atomic uint32_t holds;
 	bool apply; /* made, or empty: attributes are to be set */
+	bool later; /* made when something in it is; the walker's */
 	struct meta meta;
 	struct digest node;
 	unsigned name_n;

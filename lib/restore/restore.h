@@ -25,6 +25,12 @@ enum restore_owner {
 	RESTORE_OWNER_NONE,
 };
 
+enum restore_want {
+	RESTORE_NOT,	/* left out, with all below it */
+	RESTORE_THIS,	/* restored */
+	RESTORE_INSIDE, /* a directory: made if anything in it is restored */
+};
+
 /* Counts while it runs, for whoever shows them; only ever grow. */
 struct restore_progress {
 	_Atomic uint64_t files;	 /* regular files, further names included */
@@ -59,14 +65,15 @@ struct restore_options {
 	 *	    restored here (BC_EPARTIAL: told once for each kind, with
 	 *	    the first path)
 	 *   item   restored
-	 *   want   false: leave it out, with all below it. Called by one
-	 *	    thread; all of `en` but its name may be looked at
+	 *   want   is it to be restored? Called by one thread; all of `en`
+	 *	    but its name may be looked at
 	 */
 	void (*error)(void *ctx, const char *path, enum bc_err code,
 		      const char *text);
 	void (*item)(void *ctx, const char *path, enum tree_type type,
 		     uint64_t size);
-	bool (*want)(void *ctx, const char *path, const struct tree_entry *en);
+	enum restore_want (*want)(void *ctx, const char *path,
+				  const struct tree_entry *en);
 	void *ctx;
 	struct restore_progress *progress; /* may be NULL */
 	const atomic_int *stop;		   /* not 0: stop; may be NULL */

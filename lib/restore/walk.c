@@ -326,9 +326,61 @@ static void out_of_memory(struct walk *k, struct rdir *dir, const char *name)
 	run_failed(k->w, dir, name, &e);
 }
 
+/* Make directory d, whose parent is there. */
+static bool make_dir(struct walk *k, struct rdir *d)
+{
+	int dirfd = dest_dir(k->w, d->parent);
+	struct err e = ERR_INIT;
+
+	d->later = false;
+	if (dirfd < 0 || mkdirat(dirfd, d->name, 0700) != 0) {
+		err_sys(&e, errno, "cannot make the directory");
+		run_failed(k->w, d->parent, d->name, &e);
+		return false;
+	}
+	d->apply = true;
+	run_item(k->w, d->parent, d->name, TREE_DIR, 0);
+	return true;
+}
+
+/* Forget what was noted of the levels from `from` on. */
+static void forget(struct walk *k, size_t from)
+{
+	for (size_t i = from; i < k->depth; i++) {
+		struct level *l = &k->level[i];
+
+		free(l->resume);
+		l->resume = NULL;
+		while (l->first != NULL) {
+			struct rdir *d = l->first;
+
+			l->first = d->next;
+			k->noted--;
+			dest_release(k->w, d);
+		}
+		l->end = &l->first;
+	}
+}
+
+/* There is something to restore in the level on top: make the directories that
+ * have waited for that. False if one cannot be made. */
+static bool make_above(struct walk *k)
+{
+	size_t i = k->depth;
+
+	while (i > 0 && k->level[i - 1].dir->later)
+		i--;
+	for (; i < k->depth; i++)
+		if (!make_dir(k, k->level[i].dir)) {
+			forget(k, i);
+			return false;
+		}
+	return true;
+}
+
 /* Note a subdirectory. Should reading pause after it? */
 static bool note_dir(struct walk *k, struct level *l,
-		     const struct tree_entry *en, unsigned *of_one)
+		     const struct tree_entry *en, bool later, unsigned *of_one)
 {
 	struct rdir *d = new_dir(k, l->dir, k->name, en);
 
@@ -336,6 +388,7 @@ static bool note_dir(struct walk *k, struct level *l,
 		out_of_memory(k, l->dir, k->name);
 		return false;
 	}
+	d->later = later;
 	*l->end = d;
 	l->end = &d->next;
 	k->noted++;
@@ -360,6 +413,16 @@ static bool skip_node(struct walk *k, const struct level *l, struct err *e)
 	return at.step == TREE_AT_NODE;
 }
 
+static enum restore_want wanted(struct walk *k, const struct level *l,
+				const struct tree_entry *en)
+{
+	const struct restore_options *o = &k->run->o;
+
+	if (o->want == NULL)
+		return RESTORE_THIS;
+	return o->want(o->ctx, dest_path(l->dir, k->name, &k->w->path), en);
+}
+
 /* Read the directory of the level on top, from where it was left. */
 static void read_dir(struct walk *k)
 {
@@ -375,6 +438,8 @@ static void read_dir(struct walk *k)
 			  : tree_reader_seek(&k->tree, &l->dir->node,
 					     bytes_str(from), &e);
 	while (!run_dead(k->run)) {
+		enum restore_want want;
+
 		if (rc == BC_OK)
 			rc = tree_reader_next(&k->tree, &en, &e);
 		if (rc != BC_OK) {
@@ -389,33 +454,26 @@ static void read_dir(struct walk *k)
 		k->name[en->name.n] = '\0';
 		if (from != NULL && strcmp(k->name, from) == 0)
 			continue;
-		if (k->run->o.want != NULL &&
-		    !k->run->o.want(k->run->o.ctx,
-				    dest_path(l->dir, k->name, &k->w->path),
-				    en))
+		want = wanted(k, l, en);
+		if (want == RESTORE_NOT)
 			continue;
+		if (want == RESTORE_THIS && !make_above(k))
+			break;
 		if (en->type != TREE_DIR)
 			walk_entry(k, l->dir, en);
-		else if (note_dir(k, l, en, &of_one))
+		else if (note_dir(k, l, en, want == RESTORE_INSIDE, &of_one))
 			break;
 	}
 	free(from);
 }
 
-/* Make directory d, which is noted, and step into it. */
+/* Step into directory d, which is noted, and make it first or later. */
 static void enter_dir(struct walk *k, struct rdir *d)
 {
-	int dirfd = dest_dir(k->w, d->parent);
-	struct err e = ERR_INIT;
-
-	if (dirfd < 0 || mkdirat(dirfd, d->name, 0700) != 0) {
-		err_sys(&e, errno, "cannot make the directory");
-		run_failed(k->w, d->parent, d->name, &e);
+	if (!d->later && !make_dir(k, d)) {
 		dest_release(k->w, d);
 		return;
 	}
-	d->apply = true;
-	run_item(k->w, d->parent, d->name, TREE_DIR, 0);
 	if (!push(k, d)) {
 		out_of_memory(k, d->parent, d->name);
 		dest_release(k->w, d);

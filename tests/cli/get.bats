@@ -143,6 +143,58 @@ setup() {
 	[ "$(cd out2 && find . -type f | sort | xargs)" = "./src/b.c" ]
 }
 
+# dirs DIR - the directories below it.
+dirs() { (cd "$1" && find . -mindepth 1 -type d | sort | xargs); }
+
+@test "--include makes the directories of what fits, and no other" {
+	mkdir -p src/a/b/c src/d/e src/f/docs/sub src/g
+	echo 1 >src/a/b/c/README.md
+	echo 2 >src/a/b/other
+	echo 3 >src/d/e/other
+	echo 4 >src/f/docs/sub/x
+	echo 5 >src/a/README.md
+	touch -d 2026-01-02T03:04:05Z src/a/b/c src/a/b src/a src/f/docs
+	blobctl -q put src
+	for n in "" -n; do
+		run --separate-stderr blobctl $n get --json latest out --include=README.md
+		status_is 0
+		has '"files":2'
+		has '"dirs":4'
+	done
+	[ "$(dirs out)" = "./src ./src/a ./src/a/b ./src/a/b/c" ]
+	[ "$(stat -c %Y out/src/a/b/c)" = "$(stat -c %Y src/a/b/c)" ]
+	[ "$(stat -c %Y out/src/a)" = "$(stat -c %Y src/a)" ]
+	# A directory that fits comes with all below it.
+	blobctl -q get latest out2 --include=docs/ --include=g
+	[ "$(dirs out2)" = "./src ./src/f ./src/f/docs ./src/f/docs/sub ./src/g" ]
+	[ -e out2/src/f/docs/sub/x ]
+	# In the way: what is below it is left out, the rest comes.
+	blobctl -q put src/
+	mkdir out3
+	echo x >out3/a
+	run --separate-stderr blobctl get latest out3 --include=README.md --include=docs
+	status_is 3
+	err_has "a: is there already"
+	[ "$(dirs out3)" = "./f ./f/docs ./f/docs/sub" ]
+	[ -e out3/f/docs/sub/x ]
+}
+
+@test "--include of what is nowhere is status 4, and nothing is made" {
+	small_tree src
+	blobctl -q put src
+	for n in "" -n; do
+		run --separate-stderr blobctl $n get latest out --include=none
+		status_is 4
+		err_has "nothing in latest fits --include=none"
+		err_has "blobctl find"
+		[ ! -e out ]
+	done
+	mkdir out
+	run --separate-stderr blobctl get latest out --include=a.txt --exclude=src
+	status_is 4
+	[ -d out ]
+}
+
 @test "-n restores nothing" {
 	small_tree src
 	blobctl -q put src

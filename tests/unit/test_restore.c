@@ -428,11 +428,14 @@ static void one_thing(void)
 /* ---- options --------------------------------------------------------------
  */
 
-static bool no_sub(void *ctx, const char *path, const struct tree_entry *en)
+static enum restore_want no_sub(void *ctx, const char *path,
+				const struct tree_entry *en)
 {
 	(void)ctx;
 	(void)en;
-	return strcmp(path, "sub") != 0 && strcmp(path, "sticky/file") != 0;
+	return strcmp(path, "sub") != 0 && strcmp(path, "sticky/file") != 0
+		       ? RESTORE_THIS
+		       : RESTORE_NOT;
 }
 
 static void leave_out(void)
