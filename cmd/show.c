@@ -208,6 +208,9 @@ static void count_put(struct out *o, const struct show_put *r)
 	out_count_u64(o, "others", r->others);
 	out_count_u64(o, "skipped_items", r->skipped);
 	out_count_u64(o, "logical_bytes", r->bytes);
+	/* Nothing was looked up: what is new is not known. */
+	if (r->dry_run)
+		return;
 	out_count_u64(o, "new_bytes", r->new_bytes);
 	out_count_u64(o, "stored_bytes", r->stored_bytes);
 }
@@ -249,8 +252,13 @@ void show_put(struct out *o, struct msg *m, const struct show_put *r,
 			 out_size(o, r->bytes, size), r->id);
 		return;
 	}
-	msg_note(m, "%s%s, %s; new %s, stored in %s; %s",
-		 r->dry_run ? "would store: " : "",
+	if (r->dry_run) {
+		msg_note(m, "would store: %s, %s; read in %s",
+			 fmt_things(r->files, "file", files),
+			 out_size(o, r->bytes, size), fmt_seconds(ns, took));
+		return;
+	}
+	msg_note(m, "%s, %s; new %s, stored in %s; %s",
 		 fmt_things(r->files, "file", files),
 		 out_size(o, r->bytes, size), out_size(o, r->new_bytes, fresh),
 		 out_size(o, r->stored_bytes, stored), fmt_seconds(ns, took));

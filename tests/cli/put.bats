@@ -200,6 +200,12 @@ all/repo" ]
 	run --separate-stderr blobctl -n put src
 	status_is 0
 	[ -z "$output" ]
+	err_has "would store: 5 files, 293 KiB; read in "
+	# What of it would be new is not known.
+	[[ $stderr != *new* ]]
+	[[ $stderr != *stored\ in* ]]
+	run --separate-stderr blobctl -n put --json src
+	[[ $output != *new_bytes* ]]
 	[ -z "$(blobctl ls)" ]
 	[ -z "$(ls repo/packs)" ]
 }
