@@ -132,7 +132,8 @@ void progress_line(const struct progress_view *v, const struct progress_now *n,
 	      fmt_size(now.bytes_done, v->unit, a),
 	      fmt_size(now.bytes_total, v->unit, b),
 	      now.total_final ? "" : "...");
-	if (v->bar && now.bytes_total > 0)
+	/* Where the total is not known a bar would always be full. */
+	if (v->bar && n->bytes_total > 0)
 		draw_bar(&l, v, &now);
 	if (now.total_final && now.bytes_total > 0) {
 		ascii(&l, w, " %u%%",

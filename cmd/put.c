@@ -137,6 +137,8 @@ struct roots {
 	struct put_root *at;
 	char **source; /* what they borrow */
 	size_t n;
+	uint64_t bytes; /* of those that are files */
+	bool files;	/* all are */
 };
 
 static void roots_free(struct roots *r)
@@ -198,11 +200,16 @@ static enum bc_err add_root(struct ctx *c, struct roots *r, const char *path,
 					 .path = "standard input",
 					 .name = o->stdin_name,
 					 .fd = STDIN_FILENO };
+		r->files = false;
 		r->n++;
 		return BC_OK;
 	}
 	if (lstat(path, &st) != 0)
 		return err_sys(e, errno, "cannot put %s", path);
+	if (S_ISREG(st.st_mode))
+		r->bytes += (uint64_t)st.st_size;
+	else
+		r->files = false;
 	r->source[r->n] = absolute(path, last);
 	if (r->source[r->n] == NULL)
 		return err_sys(e, errno, "cannot put %s", path);
@@ -223,7 +230,7 @@ static enum bc_err make_roots(struct ctx *c, struct roots *r, struct err *e)
 {
 	enum bc_err rc = BC_OK;
 
-	*r = (struct roots){ .n = 0 };
+	*r = (struct roots){ .files = true };
 	r->at = calloc(c->n_args, sizeof(*r->at));
 	r->source = calloc(c->n_args, sizeof(*r->source));
 	if (r->at == NULL || r->source == NULL)
@@ -252,13 +259,18 @@ static const char *snapshot_name(const struct put_opts *o,
 
 struct run {
 	struct ctx *c;
+	const struct roots *roots;
 	struct put_progress progress;
 };
 
 static void sample(void *ctx, struct progress_now *now)
 {
+	const struct roots *roots = ((struct run *)ctx)->roots;
 	struct put_progress *p = &((struct run *)ctx)->progress;
 
+	/* What is in a tree is known when it is read. */
+	now->total_final = roots->files;
+	now->bytes_total = roots->files ? roots->bytes : 0;
 	now->bytes_done = atomic_load(&p->bytes);
 	now->bytes_known = atomic_load(&p->bytes_known);
 	now->bytes_new = atomic_load(&p->bytes_new);
@@ -418,7 +430,7 @@ static enum bc_err store_roots(struct ctx *c, const struct roots *roots,
 {
 	const struct put_opts *o = c->opts;
 	const char *name = snapshot_name(o, roots);
-	struct run run = { .c = c };
+	struct run run = { .c = c, .roots = roots };
 	struct progress_source src = { "put", sample, &run };
 	struct passwd *pw = getpwuid(geteuid());
 	char host[256] = "";

@@ -503,6 +503,19 @@ slow_file() {
 
 stored_bytes() { blobctl stats | sed -n 's/^unique_bytes	//p'; }
 
+@test "the progress of files knows how much there is" {
+	slow_file f 60000000
+	echo more >g
+	run --separate-stderr blobctl --max-duration=1s --json put f g
+	status_is 8
+	has "\"total_bytes\":$(($(stat -c %s f) + 5)),\"total_final\":true"
+	mkdir src
+	mv f src
+	run --separate-stderr blobctl --max-duration=1s --json put src
+	status_is 8
+	has '"total_final":false'
+}
+
 @test "a put that is stopped keeps what it has stored" {
 	slow_file f 60000000
 	run --separate-stderr blobctl --max-duration=1s put f

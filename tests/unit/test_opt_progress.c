@@ -77,6 +77,8 @@ static void text(void)
 	narrow.width = 30;
 	check_line(narrow, n, "put  72.0 MiB of 100 MiB 19%");
 	n = (struct progress_now){ .bytes_done = 5 };
+	check_line(bar, n,
+		   "put  5 B of 5 B...  1.00 MiB/s  0 files  ETA >=0:00");
 	check_line(wide, n,
 		   "put  5 B of 5 B...  1.00 MiB/s  0 files  "
 		   "ETA >=0:00");
