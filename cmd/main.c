@@ -249,6 +249,8 @@ static void advise(const struct ctx *c, struct err *e)
  */
 static int decide_status(struct ctx *c, enum bc_err rc, const struct err *e)
 {
+	/* The closing line comes last. */
+	msg_end_groups(&c->msg);
 	if (rc != BC_OK && rc != BC_EDIFFER &&
 	    !(rc == BC_ECANCEL && signal_time_up())) {
 		struct err said = *e;
@@ -262,7 +264,6 @@ static int decide_status(struct ctx *c, enum bc_err rc, const struct err *e)
 		if (rc != BC_EPARTIAL || said.text[0] != '\0')
 			msg_error(&c->msg, &said);
 	}
-	msg_end_groups(&c->msg);
 	if (signal_number() != 0)
 		return STATUS_SIGNAL + signal_number();
 	if (rc == BC_ECANCEL && signal_time_up()) {

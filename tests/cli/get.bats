@@ -195,6 +195,19 @@ dirs() { (cd "$1" && find . -mindepth 1 -type d | sort | xargs); }
 	[ -d out ]
 }
 
+@test "how many more are in the way stands before the closing line" {
+	mkdir src out
+	for i in $(seq 30); do
+		echo $i | tee src/$i >out/$i
+	done
+	blobctl -q put src/
+	for quiet in "" -q; do
+		run --separate-stderr blobctl $quiet get latest out
+		status_is 3
+		[[ $stderr = *"more like this"*"30 items there already"*"try: "* ]]
+	done
+}
+
 @test "-n restores nothing" {
 	small_tree src
 	blobctl -q put src
