@@ -93,6 +93,21 @@ static const struct opt init_opts[] = {
 	{ .type = OPT_END },
 };
 
+/* There is a default already. It stays. */
+static void tell_default(struct ctx *c, const char *path, const char *real)
+{
+	struct config now;
+
+	if (config_load(path, &now, NULL) != BC_OK)
+		return;
+	if (now.repo != NULL && strcmp(now.repo, real) != 0)
+		msg_note(&c->msg,
+			 "the default repository stays %s (core.repo in %s); "
+			 "for this one: -R %s",
+			 now.repo, path, real);
+	config_free(&now);
+}
+
 /* Make it the default of later commands, unless there is one. A failure here
  * does not undo the repository: it is a warning. */
 static void remember(struct ctx *c, const char *dir)
@@ -112,6 +127,8 @@ static void remember(struct ctx *c, const char *dir)
 		msg_note(&c->msg,
 			 "set as the default repository (core.repo in %s)",
 			 path);
+	else
+		tell_default(c, path, real);
 	free(path);
 	free(real);
 }

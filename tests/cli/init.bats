@@ -293,4 +293,20 @@ folders() {
 		no-folder  10 is a file; a repository is a folder
 		copy-alone 0
 	TABLE
+
+@test "a second repository does not become the default, and says so" {
+	blobctl -q init one
+	run --separate-stderr blobctl init two
+	status_is 0
+	err_has "the default repository stays $T/one"
+	err_has "-R $T/two"
+	run --separate-stderr blobctl init --if-missing two
+	err_has "the default repository stays $T/one"
+	run --separate-stderr blobctl init --if-missing one
+	[[ $stderr != *"the default repository"* ]]
+	run --separate-stderr blobctl init --no-remember three
+	[[ $stderr != *"the default repository"* ]]
+	echo x >f
+	blobctl -q put f
+	[ "$(blobctl -R "$T/one" ls | wc -l)" -eq 1 ]
 }
