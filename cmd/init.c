@@ -13,17 +13,22 @@
 
 enum { ZSTD_LEVEL_MAX = 19 };
 
+struct chunker_opt {
+	struct chunk_params p;
+	bool asked; /* for these */
+};
+
 struct init_opts {
 	bool if_missing;
 	bool no_remember;
-	struct chunk_params chunker;
+	struct chunker_opt chunker;
 	uint64_t pack_bytes;
 	int level;		/* of zstd; 0: stored as it is */
 	uint64_t reserve_bytes; /* UINT64_MAX: the library's choice */
 };
 
 static const struct init_opts INIT_DEFAULT = {
-	.chunker = { CHUNK_CDC, 16 << 10, 64 << 10, 256 << 10 },
+	.chunker.p = { CHUNK_CDC, 16 << 10, 64 << 10, 256 << 10 },
 	.pack_bytes = 64 << 20,
 	.level = 1,
 	.reserve_bytes = UINT64_MAX,
@@ -31,7 +36,10 @@ static const struct init_opts INIT_DEFAULT = {
 
 static enum bc_err read_chunker(const char *text, void *at, struct err *e)
 {
-	return chunk_params_parse(text, at, e);
+	struct chunker_opt *c = at;
+
+	c->asked = true;
+	return chunk_params_parse(text, &c->p, e);
 }
 
 /* zstd:LEVEL, zstd or none. */
@@ -133,6 +141,24 @@ static void remember(struct ctx *c, const char *dir)
 	free(real);
 }
 
+static void compare_chunkers(struct ctx *c, const struct superblock *s)
+{
+	const struct chunker_opt *want =
+		&((const struct init_opts *)c->opts)->chunker;
+	const struct chunk_params *is = &s->chunker;
+	char words[CHUNK_PARAMS_TEXT_BYTES];
+
+	if (!want->asked ||
+	    (want->p.kind == is->kind && want->p.min == is->min &&
+	     want->p.avg == is->avg && want->p.max == is->max))
+		return;
+	chunk_params_format(is, words);
+	msg_warn(&c->msg, "chunker_differs",
+		 "the repository is there already, with --chunker=%s; that "
+		 "holds for its life",
+		 words);
+}
+
 /* There is one already: fine if that was asked for. */
 static enum bc_err show_present(struct ctx *c, const char *dir, struct err *e)
 {
@@ -147,6 +173,7 @@ static enum bc_err show_present(struct ctx *c, const char *dir, struct err *e)
 	if (rc != BC_OK)
 		return rc;
 	hex_encode(s.id.b, PACK_ID_BYTES, id);
+	compare_chunkers(c, &s);
 	show_repo(&c->out, dir, id, false);
 	return BC_OK;
 }
@@ -169,7 +196,7 @@ static enum bc_err make_repo(struct ctx *c, const struct init_opts *o,
 	struct repo_create_options r = { .io = c->io,
 					 .rng = rng_system(),
 					 .clock = c->clk,
-					 .chunker = o->chunker,
+					 .chunker = o->chunker.p,
 					 .level = o->level,
 					 .pack_bytes = o->pack_bytes,
 					 .reserve_bytes = o->reserve_bytes };

@@ -310,3 +310,15 @@ folders() {
 	blobctl -q put f
 	[ "$(blobctl -R "$T/one" ls | wc -l)" -eq 1 ]
 }
+
+@test "--if-missing with another chunker than there is warns" {
+	blobctl -q init --no-remember r
+	run --separate-stderr blobctl init --no-remember --if-missing r --chunker=fixed:1MiB
+	status_is 0
+	err_has "the repository is there already, with --chunker=cdc:64KiB"
+	for same in "" --chunker=cdc:64KiB --chunker=cdc:16KiB/64KiB/256KiB; do
+		run --separate-stderr blobctl init --no-remember --if-missing r $same
+		status_is 0
+		[ -z "$stderr" ]
+	done
+}
