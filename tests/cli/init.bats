@@ -322,3 +322,16 @@ folders() {
 		[ -z "$stderr" ]
 	done
 }
+
+@test "the sizes of chunks that there are" {
+	for spec in cdc:4KiB cdc:4MiB fixed:4KiB fixed:16MiB; do
+		blobctl -q init --no-remember "r-$spec" --chunker=$spec
+	done
+	for spec in cdc:2KiB cdc:8MiB fixed:2KiB fixed:32MiB cdc:48KiB; do
+		run --separate-stderr blobctl init --no-remember r --chunker=$spec
+		status_is 2
+		err_has "a power of two, 4KiB to "
+	done
+	run blobctl help init
+	has "cdc:4KiB to cdc:4MiB"
+}
