@@ -4,8 +4,13 @@
 #include <stdlib.h>
 
 #include "tree/reader.h"
+#include "util/hex.h"
 
-enum { SHOWN_BYTES = 200 };
+enum {
+	SHOWN_BYTES = 200,
+	HINT_PATH_BYTES = 160, /* of a whole path in a hint */
+	HINT_ID_DIGITS = 16,
+};
 
 /* All that an entry borrows, into one allocation, which the caller frees; the
  * copy points there. NULL without memory. */
@@ -173,23 +178,57 @@ static int before(const struct parts *p, size_t at, const char **text)
 	return at == 0 ? 0 : (int)(end - (const uint8_t *)p->text - 1);
 }
 
-static enum bc_err missing(const struct parts *p, size_t at,
-			   const struct tree_entry *last, struct err *e)
+/* A word that a shell leaves as it is. */
+static bool is_plain(const char *s, int n)
+{
+	static const char PLAIN[] = "abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789/._-+,@%=";
+
+	for (int i = 0; i < n; i++)
+		if (s[i] == '\0' || strchr(PLAIN, s[i]) == NULL)
+			return false;
+	return true;
+}
+
+/* The nearest directory above component `at` can be listed. */
+static void hint_parent(const struct snapshot *s, const struct parts *p,
+			size_t at, struct err *e)
+{
+	char id[DIGEST_HEX_BYTES];
+	const char *text, *quote;
+	int n = before(p, at, &text);
+
+	if (e == NULL || n == 0 || n > HINT_PATH_BYTES ||
+	    memchr(text, '\'', (size_t)n) != NULL)
+		return;
+	quote = is_plain(text, n) ? "" : "'";
+	hex_encode(s->id.b, DIGEST_BYTES, id);
+	err_hint(e, "blobctl ls %s%.*s:%.*s%s   shows what there is", quote,
+		 HINT_ID_DIGITS, id, n, text, quote);
+}
+
+static enum bc_err missing(const struct snapshot *s, const struct parts *p,
+			   size_t at, const struct tree_entry *last,
+			   struct err *e)
 {
 	const char *text;
 	int n = before(p, at, &text);
 
 	if (n > SHOWN_BYTES)
 		n = SHOWN_BYTES;
-	if (last != NULL && last->type != TREE_DIR)
-		return err_set(e, BC_ENOTFOUND, "%.*s is %s", n, text,
-			       type_name(last->type));
-	if (n == 0)
-		return err_set(e, BC_ENOTFOUND,
-			       "the snapshot holds no %.*s at its top",
-			       (int)p->at[at].n, (const char *)p->at[at].p);
-	return err_set(e, BC_ENOTFOUND, "there is no %.*s in %.*s",
-		       (int)p->at[at].n, (const char *)p->at[at].p, n, text);
+	if (last->type != TREE_DIR)
+		err_set(e, BC_ENOTFOUND, "%.*s is %s", n, text,
+			type_name(last->type));
+	else if (n == 0)
+		err_set(e, BC_ENOTFOUND,
+			"the snapshot holds no %.*s at its top",
+			(int)p->at[at].n, (const char *)p->at[at].p);
+	else
+		err_set(e, BC_ENOTFOUND, "there is no %.*s in %.*s",
+			(int)p->at[at].n, (const char *)p->at[at].p, n, text);
+	hint_parent(s, p, last->type == TREE_DIR || at == 0 ? at : at - 1, e);
+	return BC_ENOTFOUND;
 }
 
 /* Follow the parts; on BC_ENOTFOUND *at is the number of components found. */
@@ -215,7 +254,7 @@ static enum bc_err follow(struct chunk_reader *c, const struct snapshot *s,
 			     : tree_reader_lookup(&t, &now.dir.id, p->at[*at],
 						  &en, e);
 		if (rc == BC_ENOTFOUND) {
-			missing(p, *at, &now, e);
+			missing(s, p, *at, &now, e);
 			break;
 		}
 		if (rc != BC_OK)

@@ -266,14 +266,23 @@ static enum bc_err look_at_name(void *ctx, const struct catalog_snapshot *s,
 
 	(void)e;
 	m->same += d == 0;
-	/* A name of three letters has everything near. */
-	if (d < m->best && s->name.n < KEY_NAME_BYTES && d < m->typed.n / 2 &&
+	/* Names of three letters are all near one another. */
+	if (d < m->best && s->name.n < KEY_NAME_BYTES &&
+	    d < max_size(m->typed.n, s->name.n) / 2 &&
 	    memchr(s->name.p, '\0', s->name.n) == NULL) {
 		m->best = d;
 		memcpy(m->name, s->name.p, s->name.n);
 		m->name[s->name.n] = '\0';
 	}
 	return BC_OK;
+}
+
+/* Could it be meant as the beginning of an id? */
+static bool is_short_id(const char *name)
+{
+	size_t n = strlen(name);
+
+	return n < KEY_HEX_MIN && strspn(name, "0123456789abcdefABCDEF") == n;
 }
 
 static enum bc_err not_found(struct repo *r, const struct snap_key *key,
@@ -317,6 +326,11 @@ static enum bc_err not_found(struct repo *r, const struct snap_key *key,
 	err_set(e, BC_ENOTFOUND, "there is no snapshot %s", key->name);
 	if (m.best <= TYPOS_MAX)
 		err_hint(e, "did you mean %s?", m.name);
+	else if (is_short_id(key->name))
+		err_hint(e,
+			 "an id needs at least %d of its digits; `blobctl "
+			 "ls` lists them",
+			 KEY_HEX_MIN);
 	else
 		err_hint(e, "`blobctl ls` lists them");
 	return BC_ENOTFOUND;

@@ -35,11 +35,45 @@ three() {
 @test "a mistyped key gets the right suggestion" {
 	three
 	blobctl -q put f --name=pictures
-	for pair in latst:latest pictrues:pictures lastest:latest; do
+	for pair in latst:latest picture:pictures pictrues:pictures lastest:latest; do
 		run --separate-stderr blobctl cat "${pair%%:*}:f"
 		status_is 4
 		err_has "did you mean ${pair##*:}?"
 	done
+}
+
+@test "short names and short ids get a word of their own" {
+	echo x >f
+	blobctl -q put f --name=proj
+	blobctl -q put f --name=aaa
+	run --separate-stderr blobctl ls prj
+	status_is 4
+	err_has "did you mean proj?"
+	run --separate-stderr blobctl ls aab
+	[[ $stderr != *"did you mean"* ]]
+	run --separate-stderr blobctl ls 531
+	status_is 4
+	err_has "an id needs at least 6 of its digits"
+}
+
+@test "a path that is not there: the nearest folder that is" {
+	mkdir -p "src/sub/a b"
+	echo x >src/sub/f
+	put_quietly src
+	run --separate-stderr blobctl ls latest:src/sub/nonesuch/deep
+	status_is 4
+	err_has "there is no nonesuch in src/sub"
+	err_has "blobctl ls ${id:0:16}:src/sub   shows what there is"
+	run --separate-stderr blobctl cat latest:src/sub/f/x
+	status_is 4
+	err_has "blobctl ls ${id:0:16}:src/sub   shows what there is"
+	run --separate-stderr blobctl get "latest:src/sub/a b/x"
+	status_is 4
+	err_has "blobctl ls '${id:0:16}:src/sub/a b'   shows what there is"
+	run --separate-stderr blobctl ls latest:nonesuch
+	err_has "blobctl ls ${id:0:16}   shows what there is"
+	run --separate-stderr blobctl ls "latest:$T/src/sub/none"
+	err_has "blobctl ls ${id:0:16}:src/sub   shows what there is"
 }
 
 @test "on a pipe: tab-separated, no header, newest first" {
