@@ -208,8 +208,18 @@ static enum bc_err run_check(struct ctx *c, struct run *run, struct err *e)
 static enum bc_err check_run(struct ctx *c, struct err *e)
 {
 	struct run run = { .c = c };
-	enum bc_err rc = ctx_find_repo(c, e);
+	unsigned share;
+	enum bc_err rc;
 
+	if (c->n_args > 0) {
+		rc = ctx_usage(c, e, "'%.64s' is one operand too many",
+			       c->args[0]);
+		if (read_share(c->args[0], &share, NULL) == BC_OK)
+			err_hint(e, "blobctl check --read-data=%.8s",
+				 c->args[0]);
+		return rc;
+	}
+	rc = ctx_find_repo(c, e);
 	if (rc != BC_OK)
 		return rc;
 	buf_init(&run.key, KEY_MAX_BYTES);
@@ -229,6 +239,7 @@ const struct cmd cmd_check = {
 	.examples = "  blobctl check\n"
 		    "  blobctl check --read-data=5%\n",
 	.needs = CMD_STOPS,
+	.args_max = 1, /* to say where it belongs */
 	.opts = check_opts,
 	.opts_bytes = sizeof(struct check_opts),
 	.run = check_run,

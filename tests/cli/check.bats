@@ -397,4 +397,14 @@ patch_superblock() {
 	status_is 13
 	run --separate-stderr blobctl ls
 	err_has "is damaged: a commit may be lost"
+
+@test "a share that stands apart gets the right spelling" {
+	run --separate-stderr blobctl check --read-data 5%
+	status_is 2
+	err_has "'5%' is one operand too many"
+	err_has "blobctl check --read-data=5%"
+	run --separate-stderr blobctl check nonsense
+	status_is 2
+	err_has "usage: blobctl check"
+	[[ $stderr != *read-data* ]]
 }
