@@ -10,8 +10,9 @@
  *                     to the wrong place is found too
  *   offset 4092  u32  CRC-32C of bytes 0-4091
  *
- * Written when a page goes to the database file, checked when it comes back;
- * a page that fails is SQLITE_IOERR_DATA. Pages in the write-ahead file have
+ * Written when a page goes to the database file, checked when it comes back,
+ * also when SQLite wants a piece of it only, as of long values since 3.45; a
+ * page that fails is SQLITE_IOERR_DATA. Pages in the write-ahead file have
  * SQLite's own checksums, and seals of zero. Another program may therefore read
  * a catalog, and fold its write-ahead file as it leaves, as the sqlite3 program
  * does: a seal of zero is not checked. A page that it changes by itself has an
