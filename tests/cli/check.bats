@@ -397,6 +397,7 @@ patch_superblock() {
 	status_is 13
 	run --separate-stderr blobctl ls
 	err_has "is damaged: a commit may be lost"
+}
 
 @test "a share that stands apart gets the right spelling" {
 	run --separate-stderr blobctl check --read-data 5%

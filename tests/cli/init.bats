@@ -293,6 +293,7 @@ folders() {
 		no-folder  10 is a file; a repository is a folder
 		copy-alone 0
 	TABLE
+}
 
 @test "a second repository does not become the default, and says so" {
 	blobctl -q init one
