@@ -106,11 +106,33 @@ enum bc_err cargo_name_packs(struct cargo *c, struct err *e)
 	return no_memory(rc, e);
 }
 
+/* Packs that were removed behind our back would be lost by a commit. */
+static enum bc_err packs_there(struct cargo *c, struct err *e)
+{
+	enum bc_err rc = BC_OK;
+
+	for (struct pack_made *m = c->made; m != NULL && rc == BC_OK;
+	     m = m->next) {
+		char name[PACK_NAME_BYTES];
+		struct io_stat st;
+
+		pack_name(&m->id, name);
+		rc = io_stat_at(c->r->packs_dir, name, &st, e);
+		if (rc == BC_ENOTFOUND || (rc == BC_OK && st.size != m->length))
+			rc = err_set(e, BC_EIO,
+				     "%s/%s is not what was written there",
+				     io_dir_path(c->r->packs_dir), name);
+	}
+	return rc;
+}
+
 static enum bc_err look(void *ctx, struct repo *r, struct err *e)
 {
 	struct cargo *c = ctx;
-	enum bc_err rc = c->look(c->ctx, r, e);
+	enum bc_err rc = packs_there(c, e);
 
+	if (rc == BC_OK)
+		rc = c->look(c->ctx, r, e);
 	c->looked = rc == BC_OK;
 	return rc;
 }

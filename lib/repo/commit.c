@@ -272,13 +272,37 @@ static enum bc_err open_for(struct repo *r, const struct commit *c,
 	return rc == BC_OK ? next_log(r, l, e) : rc;
 }
 
+/* Is what is open still what lies under its name? A group in a folder that
+ * somebody has moved away would be no commit. */
+static enum bc_err still_there(struct repo *r, struct io_dir *open,
+			       const char *name, struct err *e)
+{
+	struct io_stat is, was;
+	enum bc_err rc = io_stat_at(open, ".", &was, e);
+
+	if (rc == BC_OK)
+		rc = io_stat_at(r->dir, name, &is, e);
+	if (rc == BC_ENOTFOUND ||
+	    (rc == BC_OK && (is.dev != was.dev || is.ino != was.ino))) {
+		err_set(e, BC_EIO, "%s/%s was moved away while this ran",
+			r->path, name);
+		err_hint(e, "put it back, then run the same command again");
+		rc = BC_EIO;
+	}
+	return rc;
+}
+
 static enum bc_err commit_locked(struct repo *r, const struct commit *c,
 				 struct err *e)
 {
 	struct log_file *l = NULL;
 	struct err again = ERR_INIT;
-	enum bc_err rc = repo_catch_up(r, true, e);
+	enum bc_err rc = still_there(r, r->log_dir, REPO_LOG_DIR, e);
 
+	if (rc == BC_OK)
+		rc = still_there(r, r->packs_dir, REPO_PACKS_DIR, e);
+	if (rc == BC_OK)
+		rc = repo_catch_up(r, true, e);
 	if (rc == BC_OK && c->look != NULL)
 		rc = c->look(c->ctx, r, e);
 	if (rc == BC_OK)

@@ -219,6 +219,27 @@ static void compressed(struct kit *k)
 	repo_close(r);
 }
 
+/* All of a spec into a session's packs, and no commit. */
+static void fill_packs(struct session *s, const struct kit_spec *sp)
+{
+	struct kit_put p = { .s = s, .sp = sp };
+	struct node_sink sink = session_node_sink(s);
+	struct tree_dir root;
+
+	p.mem = malloc(KIT_BATCH * sp->chunk);
+	CHECK(p.mem != NULL);
+	CHECK_OK(gather_init(&p.gather, BLOCK_DATA, 256 << 10, sp->chunk, &p.e),
+		 &p.e);
+	CHECK_OK(sealer_init(&p.sealer, 1, 512 << 10, &p.e), &p.e);
+	content_builder_init(&p.content, &sink);
+	kit_root(&p, &root);
+	kit_flush(&p);
+	content_builder_fini(&p.content);
+	gather_fini(&p.gather);
+	sealer_fini(&p.sealer);
+	free(p.mem);
+}
+
 /* A session that is given up leaves nothing that anybody sees. */
 static void abandoned(struct kit *k)
 {
@@ -227,36 +248,55 @@ static void abandoned(struct kit *k)
 			       .files = 100,
 			       .bytes = 100000,
 			       .chunk = 50000 };
-	struct kit_put p = { .sp = &sp };
-	struct node_sink sink;
-	struct tree_dir root;
+	struct session *s;
 	struct digest id;
 	struct repo *r;
 
 	kit_create(k, 4 << 20);
 	r = kit_repo(k, true);
-	p.s = kit_session(k, r);
-	sink = session_node_sink(p.s);
-	p.mem = malloc(KIT_BATCH * sp.chunk);
-	CHECK_OK(gather_init(&p.gather, BLOCK_DATA, 256 << 10, sp.chunk, &p.e),
-		 &p.e);
-	CHECK_OK(sealer_init(&p.sealer, 1, 512 << 10, &p.e), &p.e);
-	content_builder_init(&p.content, &sink);
-	kit_root(&p, &root);
-	kit_flush(&p);
-	session_end(p.s);
+	s = kit_session(k, r);
+	fill_packs(s, &sp);
+	session_end(s);
 	CHECK_EQ(repo_generation(r), 1);
 	/* And the next one stores all of it again. */
-	p.s = kit_session(k, r);
-	CHECK_EQ(kit_put(k, p.s, &sp, &id), 200);
-	session_end(p.s);
+	s = kit_session(k, r);
+	CHECK_EQ(kit_put(k, s, &sp, &id), 200);
+	session_end(s);
 	kit_verify(r, &id, &sp);
 	repo_close(r);
-	content_builder_fini(&p.content);
-	gather_fini(&p.gather);
-	sealer_fini(&p.sealer);
-	free(p.mem);
 	CHECK_EQ(count_names(k, "leases"), 0);
+}
+
+/* What the names in the folder no longer mean is not committed. */
+static void moved_away(struct kit *k)
+{
+	struct kit_spec sp = { .name = "x",
+			       .seed = 8,
+			       .files = 100,
+			       .bytes = 100000,
+			       .chunk = 50000 };
+
+	for (int i = 0; i < 3; i++) {
+		struct repo *r;
+		struct session *s;
+
+		kit_create(k, 4 << 20);
+		r = kit_repo(k, true);
+		s = kit_session(k, r);
+		fill_packs(s, &sp);
+		if (i == 0)
+			kit_sh("cd %s && mv packs was && mkdir packs", k->path);
+		else if (i == 1)
+			kit_sh("cd %s && mv log was && cp -a was log", k->path);
+		else
+			kit_sh("rm %s/packs/*", k->path);
+		CHECK_EQ(session_checkpoint(s, &k->e), BC_EIO);
+		CHECK_EQ(repo_generation(r), 1);
+		session_end(s);
+		repo_close(r);
+		err_clear(&k->e);
+		kit_sh("rm -rf %s", k->path);
+	}
 }
 
 /* Groups of 250 KB until several logs are full. */
@@ -750,6 +790,7 @@ int main(void)
 	BOTH(many_packs);
 	BOTH(compressed);
 	BOTH(abandoned);
+	BOTH(moved_away);
 	BOTH(remove_and_tag);
 	BOTH(tags_too_long_together);
 	BOTH(same_twice);
