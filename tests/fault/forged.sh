@@ -8,7 +8,7 @@
 # shellcheck source=tests/tools/campaign.bash
 . "$(dirname "$0")/../tools/campaign.bash"
 
-# forge PACK: change a byte in the middle of the first data block, and make
+# forge PACK|LOG: change a byte in the middle of the first data block, and make
 # both checksums fit again.
 forge() {
 	python3 - "$1" <<'PY'
@@ -29,9 +29,9 @@ def crc(data):
 
 with open(sys.argv[1], "r+b") as f:
     raw = bytearray(f.read())
-    at = 128
-    while raw[at:at + 4] == b"BLK1" and raw[at + 4] != 1:
-        at += 64 + struct.unpack_from("<I", raw, at + 8)[0]
+    at = raw.find(b"BLK1")
+    while at >= 0 and raw[at + 4] != 1:
+        at = raw.find(b"BLK1", at + 4)
     assert raw[at:at + 4] == b"BLK1" and raw[at + 5] == 0, "no raw data block"
     stored = struct.unpack_from("<I", raw, at + 8)[0]
     body = at + 64
@@ -44,16 +44,22 @@ with open(sys.argv[1], "r+b") as f:
 PY
 }
 
-mkdir -p "$T/one" "$T/two"
+mkdir -p "$T/one" "$T/two" "$T/small"
 head -c 3000000 /dev/urandom >"$T/one/file"
 head -c 3000000 /dev/urandom >"$T/two/file"
 new_repo --reserve=0 --compression=none
 b put -q --print-id "$T/one/"
 bad=$(cat "$T/out")
 pack=$(find "$R/packs" -name '*.pack' | head -n 1)
+# In the log, where no checksums of parts help a range.
+head -c 9000 /dev/urandom >"$T/small/file"
+b put -q --print-id "$T/small/"
+small=$(cat "$T/out")
+log=$(find "$R/log" -type f)
 b put -q --print-id "$T/two/" && promised full "$T/two"
 verify "before" && ok "before"
-forge "$pack" || fail "forging"
+forge "$pack" || fail "forging a pack"
+forge "$log" || fail "forging a log"
 if "$TOOLS/verify_repo" "$R" >"$T/said" 2>&1; then
 	fail "verify_repo reads forged bytes"
 else
@@ -68,6 +74,18 @@ for engine in $(engines); do
 	else
 		fail "cat of forged bytes: status $status on $engine"
 	fi
+	for key in "$bad" "$small"; do
+		b cat --range=100-8900 "$key:file"
+		status=$?
+		if [ $status = 13 ]; then
+			ok "cat of a range ends with 13 on $engine"
+		elif [ "$key" = "$bad" ] && cmp -s -n 8801 -i 0:100 \
+			"$T/out" "$T/one/file"; then
+			ok "cat of a range that is whole on $engine"
+		else
+			fail "cat of a forged range: status $status on $engine"
+		fi
+	done
 	mkdir "$T/got.$engine"
 	b get "$bad" "$T/got.$engine/bad"
 	status=$?

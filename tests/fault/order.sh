@@ -54,7 +54,8 @@ for i, line in enumerate(open(sys.argv[1]), 1):
                 if not dirs["log"]:
                     say(i, "a group before log/ is synced")
                 for p, dirty in logs.items():
-                    if p != path and dirty:
+                    # Of its own log the header, and the group before.
+                    if "write" in dirty if p == path else dirty:
                         say(i, "a group before %s is synced" % p)
         state.setdefault(path, set()).add(op)
     elif op == "sync":
