@@ -11,6 +11,7 @@
  */
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +31,7 @@ enum {
 	ROUNDS = 5,
 	COLD = 1000,
 	BUILD_MAX = 10 * 1000 * 1000,
+	SMALL = 10000, /* chunks of the index that the others are set beside */
 };
 
 static const uint8_t repo[INDEX_REPO_ID_BYTES] = "benchmark";
@@ -100,7 +102,8 @@ static struct index_range range_of(uint64_t from, uint64_t to)
 	return r;
 }
 
-static void generate(struct bench *b, struct err *e)
+/* Writes a base of b->chunks and fills in the samples: entries a second. */
+static double generate(struct bench *b, struct err *e)
 {
 	struct index_range range = range_of(0, 1);
 	uint32_t pages = index_pages_for(b->chunks);
@@ -126,8 +129,6 @@ static void generate(struct bench *b, struct err *e)
 	}
 	CHECK_OK(index_writer_finish(w, NULL, e), e);
 	t = now() - t;
-	printf("  generate        %8.2f M entries/s\n",
-	       (double)b->chunks / t / 1e6);
 	for (size_t i = b->samples; i > 1; i--) {
 		size_t k = t_rng(&b->seed) % i;
 		struct digest x = b->hit[k];
@@ -137,6 +138,7 @@ static void generate(struct bench *b, struct err *e)
 	}
 	for (size_t i = 0; i < b->samples; i++)
 		b->miss[i] = id_of(t_rng(&b->seed));
+	return (double)b->chunks / t;
 }
 
 static struct index *open_index(struct bench *b)
@@ -148,19 +150,28 @@ static struct index *open_index(struct bench *b)
 	return ix;
 }
 
-static void time_open(struct bench *b)
+static double time_one_open(struct bench *b)
 {
-	double v[OPENS];
+	double t = now();
+	struct index *ix = open_index(b);
+
+	t = now() - t;
+	index_close(ix);
+	return t;
+}
+
+/* In turn with a small one, so that both meet the machine at the same speed. */
+static void time_open(struct bench *b, struct bench *small)
+{
+	double v[OPENS], u[OPENS];
 
 	for (int i = 0; i < OPENS; i++) {
-		struct index *ix;
-
-		v[i] = now();
-		ix = open_index(b);
-		v[i] = now() - v[i];
-		index_close(ix);
+		v[i] = time_one_open(b);
+		u[i] = time_one_open(small);
 	}
-	printf("  open            %8.1f us\n", median(v, OPENS) * 1e6);
+	printf("  open            %8.1f us; of %" PRIu64
+	       " chunks, in turn, %.1f us\n",
+	       median(v, OPENS) * 1e6, small->chunks, median(u, OPENS) * 1e6);
 }
 
 static size_t ask_single(struct index *ix, const struct digest *ids, size_t n)
@@ -325,7 +336,7 @@ static void time_build(struct bench *b, struct err *e)
 	       (double)n / (now() - t) / 1e6, n);
 }
 
-static void one_size(struct bench *b, uint64_t chunks)
+static void one_size(struct bench *b, struct bench *small, uint64_t chunks)
 {
 	struct err e = ERR_INIT;
 	struct index_stats st;
@@ -333,7 +344,7 @@ static void one_size(struct bench *b, uint64_t chunks)
 
 	b->chunks = chunks;
 	printf("%" PRIu64 " chunks\n", chunks);
-	generate(b, &e);
+	printf("  generate        %8.2f M entries/s\n", generate(b, &e) / 1e6);
 	ix = open_index(b);
 	index_stats(ix, &st);
 	printf("  size            %8.2f bytes per chunk, %" PRIu32
@@ -343,7 +354,7 @@ static void one_size(struct bench *b, uint64_t chunks)
 	time_warm(b, ix);
 	CHECK_OK(index_damage(ix, &e), &e);
 	index_close(ix);
-	time_open(b);
+	time_open(b, small);
 	time_cold(b, false);
 	time_cold(b, true);
 	time_merge(b, &e);
@@ -353,41 +364,60 @@ static void one_size(struct bench *b, uint64_t chunks)
 	fflush(stdout);
 }
 
+/* Both belong to main() until the process ends. */
+static void begin(struct bench *b, struct io *io, const char *parent,
+		  size_t samples, char path[static PATH_MAX])
+{
+	struct err e = ERR_INIT;
+
+	snprintf(path, PATH_MAX, "%s/bench-index-XXXXXX", parent);
+	CHECK(mkdtemp(path) != NULL);
+	CHECK_OK(io_dir_open(io, path, &b->d, &e), &e);
+	b->seed = 1;
+	b->hit = calloc(samples, sizeof(*b->hit));
+	b->miss = calloc(samples, sizeof(*b->miss));
+	b->ids = calloc(samples, sizeof(*b->ids));
+	CHECK(b->hit != NULL && b->miss != NULL && b->ids != NULL);
+}
+
+static int end(struct bench *b, const char *path)
+{
+	free(b->hit);
+	free(b->miss);
+	free(b->ids);
+	io_dir_close(b->d);
+	return rmdir(path) == 0 ? 0 : 1;
+}
+
 int main(int argc, char **argv)
 {
 	static const uint64_t sizes[] = { 10000, 1000000, 10000000, 100000000 };
+	char path[PATH_MAX], small_path[PATH_MAX];
+	struct bench b = { 0 }, small = { .chunks = SMALL };
 	const char *parent = "/tmp";
-	struct bench b = { .seed = 1 };
 	struct err e = ERR_INIT;
-	char path[4096];
 	struct rusage ru;
 	struct io *io;
-	int at = 1;
+	int at = 1, failed;
 
 	if (argc > 2 && strcmp(argv[1], "-d") == 0) {
 		parent = argv[2];
 		at = 3;
 	}
-	snprintf(path, sizeof(path), "%s/bench-index-XXXXXX", parent);
-	CHECK(mkdtemp(path) != NULL);
 	CHECK_OK(io_open(NULL, &io, &e), &e);
-	CHECK_OK(io_dir_open(io, path, &b.d, &e), &e);
-	b.hit = calloc(SAMPLES, sizeof(*b.hit));
-	b.miss = calloc(SAMPLES, sizeof(*b.miss));
-	b.ids = calloc(SAMPLES, sizeof(*b.ids));
-	CHECK(b.hit != NULL && b.miss != NULL && b.ids != NULL);
+	begin(&b, io, parent, SAMPLES, path);
+	begin(&small, io, parent, SMALL + 1, small_path);
+	generate(&small, &e);
 	if (at == argc)
 		for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
-			one_size(&b, sizes[i]);
+			one_size(&b, &small, sizes[i]);
 	for (; at < argc; at++)
-		one_size(&b, (uint64_t)strtod(argv[at], NULL));
+		one_size(&b, &small, (uint64_t)strtod(argv[at], NULL));
 	getrusage(RUSAGE_SELF, &ru);
 	printf("peak RSS %ld KiB, files in the page cache included\n",
 	       ru.ru_maxrss);
-	free(b.hit);
-	free(b.miss);
-	free(b.ids);
-	io_dir_close(b.d);
+	CHECK_OK(index_wipe(small.d, &e), &e);
+	failed = end(&small, small_path) | end(&b, path);
 	io_close(io);
-	return rmdir(path) == 0 ? 0 : 1;
+	return failed;
 }

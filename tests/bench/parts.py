@@ -225,6 +225,7 @@ INDEX_FIELDS = {
     "bytes_each": r"size +([\d.]+) bytes", "hits": r"warm single +([\d.]+)",
     "misses": r"warm single .*, ([\d.]+) M/s misses", "many_hits": r"warm batched +([\d.]+)",
     "many_misses": r"warm batched .*, ([\d.]+) M/s misses", "open_us": r"open +([\d.]+)",
+    "open_small_us": r"open .*in turn, ([\d.]+)",
     "cold_us": r"cold single +([\d.]+)", "cold_bytes": r"cold single .*, (\d+) bytes",
     "merge": r"merge +([\d.]+)", "rebuild": r"rebuild +([\d.]+)"}
 
