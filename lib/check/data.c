@@ -8,11 +8,9 @@
 #include <stdlib.h>
 
 #include "check/internal.h"
-#include "codec/zstd.h"
-#include "hash/sha256.h"
 #include "io/queue.h"
-#include "pack/open.h"
 #include "pack/sums.h"
+#include "pack/verifier.h"
 #include "repo/dirs.h"
 #include "util/arith.h"
 
@@ -207,21 +205,17 @@ struct data_check {
 	atomic_bool over;
 };
 
-/* A chunk whose id is to be computed. */
+/* A chunk that is being verified. */
 struct pending {
 	uint32_t slot;
 	uint64_t offset; /* of its block */
-	struct digest want, got;
 };
 
 struct reader {
 	struct data_check *d;
-	struct codec_dec *dec;
 	struct stream stream;
-	struct buf plain;
-	struct pending *pending;
-	struct sha256_job *jobs;
-	size_t n;
+	struct verifier verifier;
+	struct pending *pending; /* of the verifier's chunks */
 	uint32_t number;
 	struct check_at at;
 	unsigned held;
@@ -248,17 +242,18 @@ static void hold(struct reader *r, uint32_t slot, uint32_t n, uint64_t offset,
 			 r->held <= CHECK_TELL_MAX ? text : NULL);
 }
 
-/* Compute and compare the ids that have gathered. */
+/* Verify the chunks that have gathered. */
 static enum bc_err flush(struct reader *r, struct err *e)
 {
 	enum bc_err rc = BC_OK;
 	uint64_t told = UINT64_MAX;
 
-	sha256_many(r->jobs, r->n);
-	for (size_t i = 0; i < r->n && rc == BC_OK; i++) {
+	verifier_run(&r->verifier);
+	for (size_t i = 0; i < r->verifier.n && rc == BC_OK; i++) {
 		const struct pending *p = &r->pending[i];
+		struct bytes chunk;
 
-		if (digest_eq(&p->want, &p->got))
+		if (verifier_take(&r->verifier, i, &chunk))
 			continue;
 		hold(r, p->slot, 1, p->offset,
 		     p->offset == told ? NULL
@@ -267,19 +262,7 @@ static enum bc_err flush(struct reader *r, struct err *e)
 		told = p->offset;
 		rc = mark_bad(r, p->slot, e);
 	}
-	r->n = 0;
-	buf_clear(&r->plain);
-	return rc;
-}
-
-static enum bc_err decode(struct reader *r, const struct dir_block *b,
-			  struct bytes raw, uint8_t *to, struct err *e)
-{
-	struct bytes plain;
-	enum bc_err rc = block_open_in(b, raw, r->dec, to, &plain, e);
-
-	if (rc == BC_OK && plain.p != to)
-		memcpy(to, plain.p, plain.n);
+	verifier_clear(&r->verifier);
 	return rc;
 }
 
@@ -307,48 +290,38 @@ static enum bc_err check_block(struct reader *r, const struct pack_dir *d,
 			       struct err *e)
 {
 	struct err why = ERR_INIT;
-	struct bytes raw;
-	uint8_t *to = NULL;
+	struct bytes raw, plain;
 	uint32_t ordinal = (uint32_t)(b - d->blocks);
 	enum bc_err rc = BC_OK;
 
-	if (r->n > 0 && (r->plain.n + b->plain > BATCH_BYTES ||
-			 r->n + b->chunks > BATCH_CHUNKS))
+	if (!verifier_fits(&r->verifier, b) ||
+	    (r->verifier.n > 0 && r->verifier.n + b->chunks > BATCH_CHUNKS))
 		rc = flush(r, e);
-	if (rc == BC_OK)
-		rc = buf_extend(&r->plain, b->plain, &to);
 	if (rc != BC_OK)
-		return err_set(e, rc, "no memory for a block");
+		return rc;
 	rc = stream_get(&r->stream, b->offset,
 			BLOCK_HEAD_BYTES + (size_t)b->stored, &raw, &why);
 	if (rc == BC_OK)
-		rc = decode(r, b, raw, to, &why);
+		rc = verifier_open(&r->verifier, b, raw, &plain, &why);
 	if (rc == BC_ENOMEM) {
 		if (e != NULL)
 			*e = why;
 		return rc;
 	}
-	if (rc != BC_OK) {
-		r->plain.n -= b->plain;
+	if (rc != BC_OK)
 		return lose_block(r, d, first, b, &why, e);
-	}
 	/* Its chunks may be right all the same: their ids will tell. */
 	if (sums_have(d, ordinal) && !sums_match(d, ordinal, b->offset, raw))
 		hold(r, d->base_slot + first, b->chunks, b->offset,
 		     "the block is whole, but not what the directory says of "
 		     "its parts");
-	for (uint32_t i = first; i < first + b->chunks; i++) {
-		struct pending *p = &r->pending[r->n];
-
-		p->slot = d->base_slot + i;
-		p->offset = b->offset;
-		p->want = d->ids[i];
-		r->jobs[r->n++] =
-			(struct sha256_job){ .msg = bytes_of(to + d->starts[i],
-							     d->lengths[i]),
-					     .out = &p->got };
+	for (uint32_t i = first; i < first + b->chunks && rc == BC_OK; i++) {
+		r->pending[r->verifier.n] =
+			(struct pending){ d->base_slot + i, b->offset };
+		rc = verifier_add(&r->verifier, plain, d->starts[i],
+				  d->lengths[i], &d->ids[i], e);
 	}
-	return BC_OK;
+	return rc;
 }
 
 static bool over(struct reader *r, enum bc_err *rc, struct err *e)
@@ -455,7 +428,7 @@ static enum bc_err check_groups(struct reader *r, const struct pack_ref *p,
 		struct group *g = NULL;
 
 		memcpy(&at, list.p + i - sizeof(at), sizeof(at));
-		rc = log_file_group(l, at, GROUP_LEAD, r->dec, &g, e);
+		rc = log_file_group(l, at, GROUP_LEAD, r->verifier.dec, &g, e);
 		if (rc == BC_OK && g->dir != NULL)
 			rc = check_dir(r, g->dir, e);
 		if (rc == BC_ENOTFOUND) {
@@ -516,26 +489,21 @@ static enum bc_err reader_init(struct reader *r, struct data_check *d,
 	enum bc_err rc;
 
 	*r = (struct reader){ .d = d };
-	buf_init(&r->plain, BATCH_BYTES + BLOCK_PLAIN_MAX_BYTES);
 	r->pending = malloc(ROOM * sizeof(*r->pending));
-	r->jobs = malloc(ROOM * sizeof(*r->jobs));
-	if (r->pending == NULL || r->jobs == NULL ||
-	    buf_reserve(&r->plain, BATCH_BYTES) != BC_OK)
+	if (r->pending == NULL)
 		rc = err_set(e, BC_ENOMEM, "no memory to check with");
 	else
 		rc = stream_init(&r->stream, d->c->r->io, e);
 	if (rc == BC_OK)
-		rc = codec_dec_new(&r->dec, e);
+		rc = verifier_init(&r->verifier, BATCH_BYTES, true, e);
 	return rc;
 }
 
 static void reader_fini(struct reader *r)
 {
-	codec_dec_free(r->dec);
+	verifier_fini(&r->verifier);
 	stream_fini(&r->stream);
 	free(r->pending);
-	free(r->jobs);
-	buf_fini(&r->plain);
 }
 
 static void *work(void *ctx)

@@ -309,6 +309,17 @@ enum bc_err chunk_read(struct chunk_reader *c, const struct digest *id,
 	return first.code;
 }
 
+enum bc_err chunk_read_sized(struct chunk_reader *c, const struct digest *id,
+			     uint64_t length, struct bytes *out, struct err *e)
+{
+	enum bc_err rc = chunk_read(c, id, out, e);
+
+	if (rc == BC_OK && out->n != length)
+		rc = err_set(e, BC_EDAMAGE,
+			     "a chunk is not as long as its file says");
+	return rc;
+}
+
 static enum bc_err fetch_node(void *ctx, const struct digest *id,
 			      struct buf *out, struct err *e)
 {

@@ -85,6 +85,13 @@ BC_MUST_CHECK enum bc_err chunk_read(struct chunk_reader *c,
 				     const struct digest *id, struct bytes *out,
 				     struct err *e);
 
+/* chunk_read_sized - the same of a chunk that must have so many bytes. If it
+ * has not, that is BC_EDAMAGE. */
+BC_MUST_CHECK enum bc_err chunk_read_sized(struct chunk_reader *c,
+					   const struct digest *id,
+					   uint64_t length, struct bytes *out,
+					   struct err *e);
+
 /* chunk_node_source - for the readers of trees and contents. */
 struct node_source chunk_node_source(struct chunk_reader *c);
 

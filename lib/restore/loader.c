@@ -4,14 +4,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "codec/zstd.h"
-#include "pack/open.h"
-#include "repo/dirs.h"
 #include "util/arith.h"
 
 struct loader_got {
 	const uint8_t *p; /* NULL: not to be had from here */
-	uint32_t hash;	  /* its place in digests */
+	size_t chunk;	  /* of the verifier's */
 };
 
 /* ---- begin and end --------------------------------------------------------
@@ -34,7 +31,7 @@ enum bc_err loader_init(struct loader *l, struct repo *r, struct packs *packs,
 	l->calls = *calls;
 	rc = io_queue_new(repo_io(r), LOADER_SLOTS, &l->queue, e);
 	if (rc == BC_OK)
-		rc = codec_dec_new(&l->dec, e);
+		rc = verifier_init(&l->verifier, LOADER_GROUP_BYTES, false, e);
 	if (rc != BC_OK)
 		loader_fini(l);
 	return rc;
@@ -43,14 +40,11 @@ enum bc_err loader_init(struct loader *l, struct repo *r, struct packs *packs,
 void loader_fini(struct loader *l)
 {
 	io_queue_free(l->queue);
-	codec_dec_free(l->dec);
+	verifier_fini(&l->verifier);
 	chunk_reader_free(l->again);
 	for (int i = 0; i < LOADER_SLOTS; i++)
 		free(l->slot[i].buf);
-	free(l->plain);
 	free(l->got);
-	free(l->hashes);
-	free(l->digests);
 	memset(l, 0, sizeof(*l));
 }
 
@@ -132,26 +126,28 @@ static void await(struct loader *l, struct loader_slot *s)
 /* ---- blocks ---------------------------------------------------------------
  */
 
-/* The plain bytes of r's block: in the read itself if it is stored raw, else
- * decoded to `to`. NULL if it is not whole. */
-static const uint8_t *open_block(struct loader *l, const struct loader_slot *s,
-				 const struct ref *r, uint8_t *to)
+/* False if the block is not whole. */
+static bool open_block(struct loader *l, const struct loader_slot *s,
+		       const struct dir_block *b, struct bytes *plain)
 {
-	uint64_t at = r->block.offset - s->job->from;
-	struct bytes plain;
+	uint64_t at = b->offset - s->job->from;
 
-	if (at > s->req.done ||
-	    block_open_in(&r->block,
-			  bytes_of(s->buf + at, s->req.done - (size_t)at),
-			  l->dec, to, &plain, NULL) != BC_OK)
-		return NULL;
-	return plain.p;
+	return at <= s->req.done &&
+	       verifier_open(&l->verifier, b,
+			     bytes_of(s->buf + at, s->req.done - (size_t)at),
+			     plain, NULL) == BC_OK;
 }
 
+/* Of one job, hence of one pack. */
 static bool same_block(const struct ref *a, const struct ref *b)
 {
-	return a->block.offset ==
-	       b->block.offset; /* of one job, hence of one pack */
+	return a->block.offset == b->block.offset;
+}
+
+static bool same_chunk(const struct ref *a, const struct ref *b)
+{
+	return same_block(a, b) && a->start == b->start &&
+	       a->length == b->length && digest_eq(&a->id, &b->id);
 }
 
 /* Room for n references. */
@@ -160,59 +156,55 @@ static bool reserve(struct loader *l, size_t n)
 	if (n <= l->cap)
 		return true;
 	free(l->got);
-	free(l->hashes);
-	free(l->digests);
 	l->cap = max_size(n, JOB_REFS + BLOCK_CHUNKS_MAX);
 	l->got = malloc(l->cap * sizeof(*l->got));
-	l->hashes = malloc(l->cap * sizeof(*l->hashes));
-	l->digests = malloc(l->cap * sizeof(*l->digests));
-	if (l->got != NULL && l->hashes != NULL && l->digests != NULL)
-		return true;
-	l->cap = 0;
-	return false;
+	if (l->got == NULL)
+		l->cap = 0;
+	return l->cap > 0;
 }
 
-/* Open blocks from v[0] on until they fill a group, and hash their chunks, a
+/* Open blocks from v[0] on until they fill a group, and verify their chunks, a
  * chunk with several references once. Returns how many references. */
 static size_t load_group(struct loader *l, const struct loader_slot *s,
 			 struct ref *const *v, size_t n)
 {
-	size_t used = 0, hashes = 0, i = 0;
+	size_t bytes = 0, i = 0;
 
+	verifier_clear(&l->verifier);
 	while (i < n) {
 		const struct ref *b = v[i];
-		const uint8_t *p = NULL;
+		struct bytes plain;
+		bool whole;
 
-		if (used > 0 && used + b->block.plain > LOADER_GROUP_BYTES)
+		if (bytes > 0 && bytes + b->block.plain > LOADER_GROUP_BYTES)
 			break;
-		if (grow(&l->plain, &l->plain_cap,
-			 max_size(used + b->block.plain, LOADER_GROUP_BYTES)))
-			p = open_block(l, s, b, l->plain + used);
-		used += b->block.plain;
+		bytes += b->block.plain;
+		whole = open_block(l, s, &b->block, &plain);
 		for (; i < n && same_block(b, v[i]); i++) {
 			struct loader_got *g = &l->got[i];
 
-			g->p = NULL;
-			if (p == NULL ||
-			    v[i]->length > b->block.plain - v[i]->start)
-				continue;
-			g->p = p + v[i]->start;
-			if (i > 0 && g[-1].p == g->p &&
-			    v[i - 1]->length == v[i]->length) {
-				g->hash = g[-1].hash;
+			if (i > 0 && same_chunk(v[i - 1], v[i])) {
+				*g = g[-1];
 				continue;
 			}
-			g->hash = (uint32_t)hashes++;
-			l->hashes[g->hash].msg =
-				bytes_of(g->p, (size_t)v[i]->length);
-			l->hashes[g->hash].out = &l->digests[g->hash];
+			g->p = NULL;
+			if (!whole || verifier_add(&l->verifier, plain,
+						   v[i]->start, v[i]->length,
+						   &v[i]->id, NULL) != BC_OK)
+				continue;
+			g->p = plain.p + v[i]->start;
+			g->chunk = l->verifier.n - 1;
 		}
 	}
-	sha256_many(l->hashes, hashes);
-	for (size_t k = 0; k < i; k++)
-		if (l->got[k].p != NULL &&
-		    !digest_eq(&l->digests[l->got[k].hash], &v[k]->id))
-			l->got[k].p = NULL;
+	verifier_run(&l->verifier);
+	for (size_t k = 0; k < i; k++) {
+		struct loader_got *g = &l->got[k];
+		struct bytes chunk;
+
+		if (g->p != NULL &&
+		    !verifier_take(&l->verifier, g->chunk, &chunk))
+			g->p = NULL;
+	}
 	return i;
 }
 
@@ -225,11 +217,10 @@ static void try_again(struct loader *l, struct ref *r)
 	struct err e = ERR_INIT;
 	struct bytes b = { NULL, 0 };
 	struct chunk_reader *c = loader_reader(l, &e);
-	enum bc_err rc = c == NULL ? e.code : chunk_read(c, &r->id, &b, &e);
+	enum bc_err rc =
+		c == NULL ? e.code
+			  : chunk_read_sized(c, &r->id, r->length, &b, &e);
 
-	if (rc == BC_OK && b.n != r->length)
-		rc = err_set(&e, BC_EDAMAGE,
-			     "a chunk is not as long as its file says");
 	if (rc == BC_OK)
 		l->calls.land(l->calls.ctx, &r, 1, b);
 	else

@@ -10,8 +10,8 @@
 #ifndef BC_RESTORE_LOADER_H
 #define BC_RESTORE_LOADER_H
 
-#include "hash/sha256.h"
 #include "io/queue.h"
+#include "pack/verifier.h"
 #include "restore/batch.h"
 #include "restore/packs.h"
 
@@ -53,15 +53,11 @@ struct loader {
 	struct packs *packs;
 	struct loader_calls calls;
 	struct io_queue *queue;
-	struct codec_dec *dec;
 	struct chunk_reader *again; /* made when first needed */
 	struct loader_slot slot[LOADER_SLOTS];
 	unsigned head, busy; /* the oldest, and how many */
-	uint8_t *plain;
-	size_t plain_cap;
+	struct verifier verifier;
 	struct loader_got *got; /* of the references of a group */
-	struct sha256_job *hashes;
-	struct digest *digests;
 	size_t cap;
 };
 

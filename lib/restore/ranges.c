@@ -3,11 +3,9 @@
 
 #include <stdlib.h>
 
-#include "codec/zstd.h"
-#include "hash/sha256.h"
 #include "io/queue.h"
-#include "pack/open.h"
 #include "pack/sums.h"
+#include "pack/verifier.h"
 #include "repo/chunks.h"
 #include "tree/content_reader.h"
 #include "restore/packs.h"
@@ -59,7 +57,6 @@ struct slot {
 struct opened {
 	struct slot *slot;
 	const struct part *part;
-	struct digest id;
 };
 
 /* A content list that is in memory, and known to be right. */
@@ -73,7 +70,6 @@ struct ranges {
 	struct repo *repo;
 	struct packs packs;
 	struct chunk_reader *chunks;
-	struct codec_dec *dec;
 	struct io_queue *queue;
 	unsigned queue_depth;
 	struct kept_list lists[LISTS];
@@ -84,12 +80,9 @@ struct ranges {
 	struct range_read *done, **done_end;
 	unsigned depth, busy; /* reads not taken */
 
-	/* Blocks opened together, and their chunks. */
-	uint8_t *plain;
-	size_t plain_n, plain_cap;
+	/* Blocks opened together; whose their chunks are, in order. */
+	struct verifier verifier;
 	struct opened opened[OPEN_CHUNKS];
-	struct sha256_job jobs[OPEN_CHUNKS];
-	size_t n_opened;
 };
 
 /* ---- content lists --------------------------------------------------------
@@ -156,11 +149,8 @@ enum bc_err ranges_new(struct repo *r, unsigned depth, struct ranges **out,
 	for (int i = 0; i < LISTS; i++)
 		buf_init(&g->lists[i].raw, NODE_MAX_BYTES);
 	g->slots = calloc(depth, sizeof(*g->slots));
-	g->plain = malloc(OPEN_BYTES);
-	g->plain_cap = OPEN_BYTES;
-	rc = g->slots == NULL || g->plain == NULL
-		     ? err_set(e, BC_ENOMEM, "no memory for reads")
-		     : BC_OK;
+	rc = g->slots == NULL ? err_set(e, BC_ENOMEM, "no memory for reads")
+			      : BC_OK;
 	for (unsigned i = 0; rc == BC_OK && i < depth; i++) {
 		g->slots[i].next = g->free;
 		g->free = &g->slots[i];
@@ -168,7 +158,7 @@ enum bc_err ranges_new(struct repo *r, unsigned depth, struct ranges **out,
 	if (rc == BC_OK)
 		rc = chunk_reader_new(r, &g->chunks, e);
 	if (rc == BC_OK)
-		rc = codec_dec_new(&g->dec, e);
+		rc = verifier_init(&g->verifier, OPEN_BYTES, false, e);
 	if (rc == BC_OK)
 		rc = io_queue_new(repo_io(r), g->queue_depth, &g->queue, e);
 	if (rc != BC_OK) {
@@ -203,11 +193,10 @@ void ranges_free(struct ranges *g)
 		free(s->buf);
 	}
 	free(g->slots);
-	free(g->plain);
 	for (int i = 0; i < LISTS; i++)
 		buf_fini(&g->lists[i].raw);
 	content_reader_fini(&g->content);
-	codec_dec_free(g->dec);
+	verifier_fini(&g->verifier);
 	chunk_reader_free(g->chunks);
 	packs_fini(&g->packs);
 	free(g);
@@ -460,11 +449,9 @@ static void read_again(struct ranges *g, struct slot *s, const struct part *p)
 {
 	struct err why = ERR_INIT;
 	struct bytes b;
-	enum bc_err rc = chunk_read(g->chunks, &p->id, &b, &why);
+	enum bc_err rc =
+		chunk_read_sized(g->chunks, &p->id, p->length, &b, &why);
 
-	if (rc == BC_OK && b.n != p->length)
-		rc = err_set(&why, BC_EDAMAGE,
-			     "a chunk is not as long as its file says");
 	if (rc == BC_OK)
 		give(s, p, b.p + p->from);
 	else
@@ -474,40 +461,22 @@ static void read_again(struct ranges *g, struct slot *s, const struct part *p)
 /* Verify the chunks of the blocks that are open, and close these. */
 static void close_blocks(struct ranges *g)
 {
-	sha256_many(g->jobs, g->n_opened);
-	for (size_t i = 0; i < g->n_opened; i++) {
+	verifier_run(&g->verifier);
+	for (size_t i = 0; i < g->verifier.n; i++) {
 		const struct opened *o = &g->opened[i];
+		struct bytes chunk;
 
-		if (digest_eq(&o->id, &o->part->id))
-			give(o->slot, o->part,
-			     g->jobs[i].msg.p + o->part->from);
+		if (verifier_take(&g->verifier, i, &chunk))
+			give(o->slot, o->part, chunk.p + o->part->from);
 		else
 			read_again(g, o->slot, o->part);
 	}
-	g->n_opened = g->plain_n = 0;
-}
-
-/* Room for the plain bytes of one more block. */
-static bool room_for(struct ranges *g, size_t n)
-{
-	uint8_t *p;
-
-	if (g->n_opened == OPEN_CHUNKS || g->plain_n + n > g->plain_cap)
-		close_blocks(g);
-	if (n <= g->plain_cap)
-		return true;
-	p = malloc(n);
-	if (p == NULL)
-		return false;
-	free(g->plain);
-	g->plain = p;
-	g->plain_cap = n;
-	return true;
+	verifier_clear(&g->verifier);
 }
 
 /*
  * The chunk of a block that was read whole. Several chunks of one block come
- * one after the other: `last` is its plain bytes, if it is still open.
+ * one after the other: `plain` is that of `before`, if it is still open.
  */
 static bool open_chunk(struct ranges *g, struct slot *s, const struct part *p,
 		       struct bytes raw, const struct part *before,
@@ -515,30 +484,21 @@ static bool open_chunk(struct ranges *g, struct slot *s, const struct part *p,
 {
 	const struct pack_dir *d = p->place.ref.dir;
 	const struct dir_block *b = &d->blocks[p->place.block];
-	size_t need = b->codec == BLOCK_RAW ? 0 : b->plain;
-	bool same = before != NULL && g->n_opened > 0 &&
+	struct verifier *v = &g->verifier;
+	bool same = before != NULL && v->n > 0 && v->n < OPEN_CHUNKS &&
 		    before->place.ref.pack.number == p->place.ref.pack.number &&
-		    before->file_at == p->file_at && plain->p != NULL;
+		    before->file_at == p->file_at;
 
-	if (!same || g->n_opened == OPEN_CHUNKS) {
-		plain->p = NULL;
-		if (!room_for(g, need) ||
-		    block_open_in(b, raw, g->dec, g->plain + g->plain_n, plain,
-				  NULL) != BC_OK) {
-			plain->p = NULL;
+	if (!same) {
+		if (v->n == OPEN_CHUNKS || !verifier_fits(v, b))
+			close_blocks(g);
+		if (verifier_open(v, b, raw, plain, NULL) != BC_OK)
 			return false;
-		}
-		g->plain_n += need;
 	}
-	if (d->starts[p->place.chunk] + p->length > plain->n)
+	if (verifier_add(v, *plain, d->starts[p->place.chunk], p->length,
+			 &p->id, NULL) != BC_OK)
 		return false;
-	g->opened[g->n_opened] = (struct opened){ .slot = s, .part = p };
-	g->jobs[g->n_opened] = (struct sha256_job){
-		.msg = bytes_of(plain->p + d->starts[p->place.chunk],
-				(size_t)p->length),
-		.out = &g->opened[g->n_opened].id,
-	};
-	g->n_opened++;
+	g->opened[v->n - 1] = (struct opened){ s, p };
 	return true;
 }
 
