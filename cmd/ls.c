@@ -252,7 +252,7 @@ static enum bc_err list_snapshots(struct list *l, const struct show_style *st,
 				  struct err *e)
 {
 	const struct opt_list *want = &l->o->tags;
-	struct catalog_tag *tags = calloc(want->n + 1, sizeof(*tags));
+	struct tag *tags = calloc(want->n + 1, sizeof(*tags));
 	struct catalog_select q = { .tags = tags, .tag_count = want->n };
 	enum bc_err rc;
 	uint64_t n;

@@ -88,8 +88,7 @@ enum bc_err pick_open_id(struct pick *k, struct repo *r,
 /* ---- many snapshots --------------------------------------------------------
  */
 
-static enum bc_err add_tag(void *ctx, const struct catalog_tag *t,
-			   struct err *e)
+static enum bc_err add_tag(void *ctx, const struct tag *t, struct err *e)
 {
 	struct buf *b = ctx;
 	enum bc_err rc = b->n == 0 ? BC_OK : buf_add(b, " ", 1);

@@ -310,10 +310,10 @@ static void tell_item(void *ctx, const char *path, uint64_t size)
 	msg_detail(&c->msg, "%s", path);
 }
 
-static enum bc_err make_tags(const struct put_opts *o,
-			     struct snapshot_tag **out, struct err *e)
+static enum bc_err make_tags(const struct put_opts *o, struct tag **out,
+			     struct err *e)
 {
-	struct snapshot_tag *tags = calloc(o->tags.n + 1, sizeof(*tags));
+	struct tag *tags = calloc(o->tags.n + 1, sizeof(*tags));
 
 	if (tags == NULL)
 		return err_set(e, BC_ENOMEM, "no memory");
@@ -426,7 +426,7 @@ static void note_own(struct ctx *c, const struct roots *roots)
 }
 
 static enum bc_err store_roots(struct ctx *c, const struct roots *roots,
-			       const struct snapshot_tag *tags, struct err *e)
+			       const struct tag *tags, struct err *e)
 {
 	const struct put_opts *o = c->opts;
 	const char *name = snapshot_name(o, roots);
@@ -489,7 +489,7 @@ static void advise(const struct roots *roots, enum bc_err rc, struct err *e)
 
 static enum bc_err store(struct ctx *c, struct err *e)
 {
-	struct snapshot_tag *tags = NULL;
+	struct tag *tags = NULL;
 	struct roots roots;
 	enum bc_err rc = make_roots(c, &roots, e);
 

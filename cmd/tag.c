@@ -8,6 +8,7 @@
 #include "cmd/show.h"
 #include "repo/session.h"
 #include "util/parse.h"
+#include "util/tag.h"
 
 struct tag_opts {
 	struct opt_list removed; /* keys */
@@ -35,7 +36,7 @@ static const struct opt tag_opts[] = {
 
 /* The tags of the command line, in the library's form. */
 struct changes {
-	struct session_tag *set;
+	struct tag *set;
 	struct bytes *drop;
 	size_t n_set, n_drop;
 };

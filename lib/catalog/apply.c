@@ -7,8 +7,6 @@
 
 #include "catalog/query.h"
 
-enum { TIER_WARM = 1 };
-
 static enum bc_err enter(const struct catalog *c, struct err *e)
 {
 	if (c->mode != CATALOG_WRITING)
@@ -46,8 +44,7 @@ static void toggle_live(struct catalog *c, const struct digest *id)
 }
 
 static enum bc_err set_tags(struct catalog *c, int64_t place, int64_t time,
-			    const struct catalog_tag *tags, size_t count,
-			    struct err *e)
+			    const struct tag *tags, size_t count, struct err *e)
 {
 	struct catalog_query q;
 	enum bc_err rc = BC_OK;
@@ -84,7 +81,7 @@ static enum bc_err locate(struct catalog *c, const struct digest *id,
 
 enum bc_err catalog_add_snapshot(struct catalog *c,
 				 const struct catalog_snapshot *s,
-				 const struct catalog_tag *tags, size_t count,
+				 const struct tag *tags, size_t count,
 				 struct err *e)
 {
 	int64_t place = place_of(s->pack, s->slot);
@@ -152,9 +149,9 @@ enum bc_err catalog_remove_snapshot(struct catalog *c, const struct digest *id,
 }
 
 enum bc_err catalog_tag_snapshot(struct catalog *c, const struct digest *id,
-				 const struct catalog_tag *set,
-				 size_t set_count, const struct bytes *drop,
-				 size_t drop_count, struct err *e)
+				 const struct tag *set, size_t set_count,
+				 const struct bytes *drop, size_t drop_count,
+				 struct err *e)
 {
 	int64_t place = 0, time = 0;
 	struct catalog_query q;
@@ -345,7 +342,7 @@ enum bc_err catalog_add_log(struct catalog *c, const struct catalog_log *l,
 	struct catalog_pack p = {
 		.number = l->number,
 		.kind = CATALOG_LOG,
-		.tier = TIER_WARM,
+		.tier = CATALOG_WARM,
 		.state = CATALOG_LIVE,
 		.generation = l->first_generation,
 	};

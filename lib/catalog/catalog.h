@@ -45,6 +45,7 @@
 #include "util/bytes.h"
 #include "util/digest.h"
 #include "util/err.h"
+#include "util/tag.h"
 
 struct catalog;
 
@@ -176,11 +177,6 @@ void catalog_read_end(struct catalog *c);
 /* ---- rows -----------------------------------------------------------------
  */
 
-struct catalog_tag {
-	struct bytes key;
-	struct bytes value;
-};
-
 struct catalog_snapshot {
 	struct digest id;
 	struct digest root;  /* digest of the root leaf */
@@ -212,6 +208,12 @@ enum catalog_kind { /* of docs/format.md, "Pack" */
 		    CATALOG_LOG = 3,
 };
 
+enum catalog_tier { /* of docs/format.md, section 6 */
+		    CATALOG_WARM = 1,
+		    CATALOG_COLD = 2,
+		    CATALOG_ARCHIVE = 3,
+};
+
 /* A pack, or a log: logs take numbers as packs do, and become packs. */
 struct catalog_pack {
 	uint32_t number;
@@ -223,7 +225,7 @@ struct catalog_pack {
 	uint32_t blocks;
 	uint64_t plain;
 	struct digest directory;
-	uint8_t tier;	     /* 1 warm, 2 cold, 3 archive */
+	uint8_t tier;	     /* enum catalog_tier */
 	struct bytes remote; /* empty while it has not been moved */
 	struct bytes object;
 	enum catalog_state state;
@@ -262,7 +264,7 @@ struct catalog_log {
  * (pack, slot) must be new. Tags have distinct keys. */
 BC_MUST_CHECK enum bc_err catalog_add_snapshot(struct catalog *c,
 					       const struct catalog_snapshot *s,
-					       const struct catalog_tag *tags,
+					       const struct tag *tags,
 					       size_t count, struct err *e);
 
 /* catalog_remove_snapshot - with its tags. It must be there. */
@@ -274,7 +276,7 @@ BC_MUST_CHECK enum bc_err catalog_remove_snapshot(struct catalog *c,
  * missing, then set those in `set`. The snapshot must be there. */
 BC_MUST_CHECK enum bc_err
 catalog_tag_snapshot(struct catalog *c, const struct digest *id,
-		     const struct catalog_tag *set, size_t set_count,
+		     const struct tag *set, size_t set_count,
 		     const struct bytes *drop, size_t drop_count,
 		     struct err *e);
 
@@ -355,14 +357,14 @@ BC_MUST_CHECK enum bc_err catalog_lose_snapshot(struct catalog *c,
 
 typedef enum bc_err
 catalog_snapshot_fn(void *ctx, const struct catalog_snapshot *s, struct err *e);
-typedef enum bc_err catalog_tag_fn(void *ctx, const struct catalog_tag *t,
+typedef enum bc_err catalog_tag_fn(void *ctx, const struct tag *t,
 				   struct err *e);
 
 /* Which snapshots, and in which order. Zero-initialise: all of them, newest
  * first. Of equal times the later commit is newer. */
 struct catalog_select {
-	const struct bytes *name;	/* exactly this name; NULL: any */
-	const struct catalog_tag *tags; /* having all of these */
+	const struct bytes *name; /* exactly this name; NULL: any */
+	const struct tag *tags;	  /* having all of these */
 	size_t tag_count;
 	const int64_t *from;  /* not earlier than this; NULL: any */
 	const int64_t *until; /* not later */

@@ -51,8 +51,7 @@ static enum catalog_statement driver(const struct catalog_select *q)
 }
 
 static bool has_tags(struct catalog_query *walk, int64_t place,
-		     const struct catalog_tag *tags, size_t count,
-		     struct err *e)
+		     const struct tag *tags, size_t count, struct err *e)
 {
 	struct catalog_query q;
 	bool has = true;
@@ -71,7 +70,7 @@ static bool has_tags(struct catalog_query *walk, int64_t place,
 enum bc_err catalog_walk(struct catalog *c, const struct catalog_select *sel,
 			 catalog_snapshot_fn *fn, void *ctx, struct err *e)
 {
-	const struct catalog_tag *rest = sel->tags;
+	const struct tag *rest = sel->tags;
 	size_t rest_count = sel->tag_count;
 	uint64_t skip = 0, given = 0;
 	struct catalog_snapshot s;
@@ -210,7 +209,7 @@ enum bc_err catalog_walk_prefix(struct catalog *c, const char *hex,
 enum bc_err catalog_walk_tags(struct catalog *c, const struct digest *id,
 			      catalog_tag_fn *fn, void *ctx, struct err *e)
 {
-	struct catalog_tag t;
+	struct tag t;
 	struct catalog_query q;
 
 	catalog_query_begin(&q, c, CATALOG_Q_TAGS, e);

@@ -460,7 +460,7 @@ static enum bc_err check_one(struct reader *r, uint32_t number, struct err *e)
 	if (rc == BC_OK)
 		rc = catalog_get_pack(repo->catalog, number, &row, e);
 	pthread_mutex_unlock(&repo->mutex);
-	if (rc != BC_OK || row.tier != 1)
+	if (rc != BC_OK || row.tier != CATALOG_WARM)
 		return rc;
 	check_file(&p, file);
 	r->number = number;

@@ -109,7 +109,7 @@ static enum bc_err check_number(struct check *c, uint32_t number, struct err *e)
 	if (!p.log)
 		c->res.packs++;
 	/* A log that grows was checked with the chain. */
-	if (row.tier == 1 && !(p.log && p.length == 0))
+	if (row.tier == CATALOG_WARM && !(p.log && p.length == 0))
 		check_pack(c, &row, &p);
 	else if (c->log_whole)
 		check_hurt_well(c, number, false);

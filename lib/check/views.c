@@ -49,8 +49,7 @@ struct summary {
 	struct sha256_ctx h;
 };
 
-static enum bc_err sum_tag(void *ctx, const struct catalog_tag *t,
-			   struct err *e)
+static enum bc_err sum_tag(void *ctx, const struct tag *t, struct err *e)
 {
 	struct summary *s = ctx;
 

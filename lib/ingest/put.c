@@ -86,7 +86,7 @@ static enum bc_err commit(struct put *p, int64_t begun, struct put_result *out,
 		.new_bytes = n.bytes,
 		.new_stored = n.stored,
 	};
-	struct snapshot_tag *tags = calloc(o->n_tags + 1, sizeof(*tags));
+	struct tag *tags = calloc(o->n_tags + 1, sizeof(*tags));
 	enum bc_err rc = BC_OK;
 
 	if (roots == NULL || tags == NULL) {

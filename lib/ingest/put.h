@@ -67,7 +67,7 @@ struct put_options {
 	struct bytes name, host, user, program;
 	int64_t time;		   /* INT64_MIN: now */
 	const struct clock *clock; /* NULL: the system's */
-	const struct snapshot_tag *tags;
+	const struct tag *tags;
 	size_t n_tags;
 	const char *own; /* the repository's folder: where it is met below a
 			    root it is stored empty; NULL: not known */

@@ -2,6 +2,7 @@
 #include "log/record.h"
 
 #include "util/append.h"
+#include "util/tag.h"
 
 enum { RECORD_VERSION = 1, OP_MAX_BYTES = 1 << 20, STATE_MAX = 2 };
 

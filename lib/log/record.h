@@ -8,7 +8,6 @@
 
 #include "pack/format.h"
 #include "util/cursor.h"
-#include "util/parse.h"
 
 enum {
 	/* What a record may take: the operations of one commit. */
@@ -65,7 +64,7 @@ struct log_blocks {
 
 struct log_moved {
 	uint32_t number;
-	uint8_t tier;
+	uint8_t tier; /* 1 warm, 2 cold, 3 archive */
 	struct bytes remote;
 	struct bytes key;
 };

@@ -45,7 +45,7 @@ static enum bc_err add_snapshot(struct repo *r, struct bytes raw,
 	struct cursor list = cursor_of(p->tags);
 	struct snapshot_record s;
 	struct catalog_snapshot row;
-	struct catalog_tag *tags = NULL;
+	struct tag *tags = NULL;
 	size_t count;
 	enum bc_err rc = snapshot_record_decode(raw, &s, e);
 
@@ -74,8 +74,7 @@ static enum bc_err add_snapshot(struct repo *r, struct bytes raw,
 		goto out;
 	}
 	for (size_t i = 0; i < count && own_tags; i++)
-		tags[i] =
-			(struct catalog_tag){ s.tags[i].key, s.tags[i].value };
+		tags[i] = s.tags[i];
 	for (size_t i = 0; i < count && !own_tags; i++) {
 		tags[i].key = cursor_str(&list, TAG_KEY_MAX_BYTES);
 		tags[i].value = cursor_str(&list, TAG_VALUE_MAX_BYTES);
@@ -118,7 +117,7 @@ static enum bc_err apply_tagging(struct repo *r, const struct log_tagging *t,
 {
 	struct cursor set = cursor_of(t->set);
 	struct cursor drop = cursor_of(t->remove);
-	struct catalog_tag *tags = calloc(t->n_set + 1, sizeof(*tags));
+	struct tag *tags = calloc(t->n_set + 1, sizeof(*tags));
 	struct bytes *keys = calloc(t->n_remove + 1, sizeof(*keys));
 	enum bc_err rc;
 
@@ -154,7 +153,7 @@ static enum bc_err apply_pack(struct repo *r, const struct log_pack_added *p,
 				    .blocks = p->blocks,
 				    .plain = p->plain,
 				    .directory = p->directory,
-				    .tier = 1,
+				    .tier = CATALOG_WARM,
 				    .state = CATALOG_LIVE,
 				    .generation = generation };
 	enum bc_err rc;

@@ -19,7 +19,6 @@ enum {
 	LIST_BYTES = 32 << 10,
 	/* What the disk must have left before a view's help is written. */
 	SPACE_BYTES = 32 << 20,
-	TIER_WARM = 1,
 };
 
 struct writer {
@@ -164,7 +163,7 @@ static enum bc_err walk_moved(void *ctx, const struct catalog_pack *p,
 					  .remote = p->remote,
 					  .key = p->object } };
 
-	if (p->tier == TIER_WARM && p->remote.n == 0 && p->object.n == 0)
+	if (p->tier == CATALOG_WARM && p->remote.n == 0 && p->object.n == 0)
 		return BC_OK;
 	return add(ctx, &op, e);
 }
@@ -248,8 +247,7 @@ static enum bc_err end_tags(struct writer *w, struct err *e)
 	return rc;
 }
 
-static enum bc_err walk_tag(void *ctx, const struct catalog_tag *t,
-			    struct err *e)
+static enum bc_err walk_tag(void *ctx, const struct tag *t, struct err *e)
 {
 	struct writer *w = ctx;
 	enum bc_err rc = BC_OK;

@@ -293,7 +293,7 @@ static enum bc_err add_seen(void *ctx, const struct catalog_pack *p,
 			       .length = p->length };
 	enum bc_err rc;
 
-	if (p->tier != 1)
+	if (p->tier != CATALOG_WARM)
 		return BC_OK;
 	memcpy(s.id.b, p->id, PACK_ID_BYTES);
 	rc = buf_add(ctx, &s, sizeof(s));

@@ -193,7 +193,7 @@ static enum bc_err leave_log(struct replay *p, struct err *e)
 	const struct log_head *h = log_file_head(p->log);
 	struct catalog_pack row = { .number = h->number,
 				    .kind = CATALOG_LOG,
-				    .tier = 1 };
+				    .tier = CATALOG_WARM };
 	struct pack_dir *dir = NULL;
 	uint64_t size = 0;
 	enum bc_err rc = io_file_size(log_file_io(p->log), &size, e);

@@ -655,7 +655,7 @@ static bool is_key(struct bytes key)
 }
 
 enum bc_err session_tag(struct session *s, const struct digest *id,
-			const struct session_tag *set, size_t n_set,
+			const struct tag *set, size_t n_set,
 			const struct bytes *drop, size_t n_drop, struct err *e)
 {
 	struct buf sets = BUF_INIT(1 << 20), drops = BUF_INIT(1 << 20);

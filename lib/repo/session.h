@@ -16,6 +16,7 @@
 #include "pack/gather.h"
 #include "tree/node_io.h"
 #include "repo/repo.h"
+#include "util/tag.h"
 
 struct session;
 
@@ -117,16 +118,12 @@ BC_MUST_CHECK enum bc_err session_remove(struct session *s,
 					 const struct digest *ids, size_t n,
 					 struct err *e);
 
-struct session_tag {
-	struct bytes key, value;
-};
-
 /* session_tag - set and remove tags of a snapshot. BC_ENOTFOUND, BC_EINVAL (a
  * tag too long, or too many), BC_ELIMIT (1 MiB of them). */
 BC_MUST_CHECK enum bc_err session_tag(struct session *s,
 				      const struct digest *id,
-				      const struct session_tag *set,
-				      size_t n_set, const struct bytes *drop,
-				      size_t n_drop, struct err *e);
+				      const struct tag *set, size_t n_set,
+				      const struct bytes *drop, size_t n_drop,
+				      struct err *e);
 
 #endif

@@ -31,8 +31,7 @@ struct tag_list {
 	size_t n;
 };
 
-static enum bc_err add_tag(void *ctx, const struct catalog_tag *t,
-			   struct err *e)
+static enum bc_err add_tag(void *ctx, const struct tag *t, struct err *e)
 {
 	struct tag_list *l = ctx;
 	size_t size[2] = { t->key.n, t->value.n };
@@ -57,7 +56,7 @@ static enum bc_err load_tags(struct repo *r, const struct digest *id,
 	return catalog_walk_tags(r->catalog, id, add_tag, l, e);
 }
 
-static void point_tags(const struct tag_list *l, struct snapshot_tag *out)
+static void point_tags(const struct tag_list *l, struct tag *out)
 {
 	const uint8_t *p = l->text.p;
 
@@ -150,8 +149,7 @@ static enum bc_err by_name(struct repo *r, const struct snap_key *key,
 			   struct catalog_snapshot *row, struct err *e)
 {
 	struct bytes name = bytes_str(key->name);
-	struct catalog_tag tag = { bytes_str(key->tag_key),
-				   bytes_str(key->tag_value) };
+	struct tag tag = { bytes_str(key->tag_key), bytes_str(key->tag_value) };
 	int64_t until = key->when.to - 1;
 	struct catalog_select q = { .name = key->latest ? NULL : &name,
 				    .tags = &tag,

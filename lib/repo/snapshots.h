@@ -24,7 +24,7 @@ struct snapshot {
 	uint32_t pack;	     /* where its record lies */
 	uint16_t slot;
 	struct snapshot_record rec;
-	struct snapshot_tag *tags; /* in order of keys */
+	struct tag *tags; /* in order of keys */
 	size_t tag_count;
 	struct buf raw; /* private: the record's bytes */
 	struct buf tag_text;

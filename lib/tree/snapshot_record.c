@@ -5,16 +5,15 @@
 
 #include "tree/node_leaf.h"
 #include "util/append.h"
-#include "util/parse.h"
 
 static int by_key(const void *a, const void *b)
 {
-	const struct snapshot_tag *x = a, *y = b;
+	const struct tag *x = a, *y = b;
 
 	return bytes_cmp(x->key, y->key);
 }
 
-void snapshot_tags_sort(struct snapshot_tag *v, size_t n)
+void snapshot_tags_sort(struct tag *v, size_t n)
 {
 	if (n > 1)
 		qsort(v, n, sizeof(*v), by_key);
@@ -25,7 +24,7 @@ static bool text_fits(struct bytes b)
 	return b.n <= SNAPSHOT_TEXT_MAX_BYTES;
 }
 
-static bool tag_fits(const struct snapshot_tag *t, struct bytes last)
+static bool tag_fits(const struct tag *t, struct bytes last)
 {
 	return t->key.n != 0 && t->key.n <= TAG_KEY_MAX_BYTES &&
 	       t->value.n <= TAG_VALUE_MAX_BYTES && bytes_cmp(last, t->key) < 0;

@@ -9,6 +9,7 @@
 #define BC_TREE_SNAPSHOT_RECORD_H
 
 #include "tree/node.h"
+#include "util/tag.h"
 
 enum {
 	SNAPSHOT_VERSION = 1,
@@ -27,10 +28,6 @@ enum snapshot_flags {
 	SNAPSHOT_SKIPPED = 2, /* some items were skipped */
 };
 
-struct snapshot_tag {
-	struct bytes key, value;
-};
-
 struct snapshot_root {
 	enum snapshot_how how;
 	struct bytes name;
@@ -39,8 +36,8 @@ struct snapshot_root {
 
 struct snapshot_record {
 	struct bytes name, host, user, program;
-	int64_t time, end_time;	   /* nanoseconds since 1970 */
-	struct snapshot_tag *tags; /* keys strictly ascending */
+	int64_t time, end_time; /* nanoseconds since 1970 */
+	struct tag *tags;	/* keys strictly ascending */
 	size_t tag_count;
 	struct snapshot_root *roots;
 	size_t root_count;
@@ -80,6 +77,6 @@ BC_MUST_CHECK enum bc_err snapshot_record_decode(struct bytes raw,
 void snapshot_record_fini(struct snapshot_record *s);
 
 /* snapshot_tags_sort - into order of keys. */
-void snapshot_tags_sort(struct snapshot_tag *v, size_t n);
+void snapshot_tags_sort(struct tag *v, size_t n);
 
 #endif

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "util/arith.h"
+#include "util/tag.h"
 
 enum {
 	DURATION_MAX_YEARS = 200,

@@ -73,9 +73,6 @@ struct byte_range {
 BC_MUST_CHECK enum bc_err parse_range(const char *s, struct byte_range *out,
 				      struct err *e);
 
-/* What a tag may be, wherever it is written or read. */
-enum { TAG_KEY_MAX_BYTES = 255, TAG_VALUE_MAX_BYTES = 4096 };
-
 /* parse_tag - is `s` a tag, `key=value`, with a key that is not empty, neither
  * of them too long, and no control character? */
 BC_MUST_CHECK enum bc_err parse_tag(const char *s, struct err *e);

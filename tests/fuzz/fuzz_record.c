@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "log/record.h"
+#include "util/tag.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 

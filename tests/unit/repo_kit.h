@@ -225,7 +225,7 @@ struct kit_spec {
 	uint64_t seed;
 	unsigned dirs, files;
 	size_t bytes, chunk;
-	const struct snapshot_tag *tags;
+	const struct tag *tags;
 	size_t n_tags;
 	const struct snapshot_root *roots;
 	size_t n_roots;
@@ -403,7 +403,7 @@ static inline void kit_record(const struct kit_spec *sp, int64_t now,
 		.user = bytes_str("me"),
 		.program = bytes_str("test"),
 		.time = sp->time != 0 ? sp->time : now,
-		.tags = (struct snapshot_tag *)(uintptr_t)sp->tags,
+		.tags = (struct tag *)(uintptr_t)sp->tags,
 		.tag_count = sp->n_tags,
 		.roots = &one,
 		.root_count = 1,

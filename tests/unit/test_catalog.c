@@ -76,7 +76,7 @@ static enum bc_err never(void *ctx, const struct catalog_snapshot *s,
 }
 
 static void add(struct catalog *c, uint64_t g, int64_t time, const char *name,
-		const struct catalog_tag *tags, size_t count)
+		const struct tag *tags, size_t count)
 {
 	struct catalog_snapshot s;
 	struct err e = ERR_INIT;
@@ -295,7 +295,7 @@ static void test_snapshot_row(void)
 	static const char odd[] = "a\0b\n\xff\xfe/";
 	struct catalog *c = t_open(NULL);
 	struct catalog_snapshot s, got;
-	struct catalog_tag tag = { bytes_of(odd, 3), bytes_of(NULL, 0) };
+	struct tag tag = { bytes_of(odd, 3), bytes_of(NULL, 0) };
 	struct catalog_select q = { .name = &s.name };
 	struct err e = ERR_INIT;
 	bool live = false;
@@ -394,11 +394,9 @@ static void test_names_and_times(void)
 
 static void test_tags(void)
 {
-	struct catalog_tag main_tag = { bytes_str("branch"),
-					bytes_str("main") };
-	struct catalog_tag dev_tag = { bytes_str("branch"), bytes_str("dev") };
-	struct catalog_tag both[] = { main_tag,
-				      { bytes_str("os"), bytes_str("x") } };
+	struct tag main_tag = { bytes_str("branch"), bytes_str("main") };
+	struct tag dev_tag = { bytes_str("branch"), bytes_str("dev") };
+	struct tag both[] = { main_tag, { bytes_str("os"), bytes_str("x") } };
 	struct bytes drop[] = { bytes_str("os"), bytes_str("none") };
 	struct catalog *c = t_open(NULL);
 	struct catalog_select q = { .tags = &main_tag, .tag_count = 1 };

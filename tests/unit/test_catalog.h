@@ -210,7 +210,7 @@ static inline struct catalog_position t_position(uint64_t g)
 static inline enum bc_err t_apply(struct catalog *c, uint64_t g, struct err *e)
 {
 	struct catalog_position to = t_position(g);
-	struct catalog_tag tags[] = {
+	struct tag tags[] = {
 		{ bytes_str("branch"), bytes_str(g % 3 == 0 ? "main" : "dev") },
 		{ bytes_str("kind"), bytes_str("t") },
 	};
@@ -292,7 +292,7 @@ static inline void t_add_bytes(struct t_dump *d, struct bytes b)
 	t_add(d, b.p, b.n);
 }
 
-static inline enum bc_err t_dump_tag(void *ctx, const struct catalog_tag *t,
+static inline enum bc_err t_dump_tag(void *ctx, const struct tag *t,
 				     struct err *e)
 {
 	(void)e;
@@ -377,9 +377,8 @@ static inline enum bc_err t_dump_log(void *ctx, const struct catalog_log *l,
 static inline enum bc_err t_dump(struct catalog *c, uint64_t *g, uint32_t *crc,
 				 struct err *e)
 {
-	static const struct catalog_tag tag = {
-		{ (const uint8_t *)"branch", 6 }, { (const uint8_t *)"main", 4 }
-	};
+	static const struct tag tag = { { (const uint8_t *)"branch", 6 },
+					{ (const uint8_t *)"main", 4 } };
 	struct bytes name = bytes_str("name-3");
 	struct catalog_select oldest = { .oldest_first = true };
 	struct catalog_select named = { .name = &name };

@@ -178,7 +178,7 @@ static struct digest put(struct kit *k, uint64_t seed)
 static void tag(struct kit *k, const struct digest *id, const char *key,
 		const char *value)
 {
-	struct session_tag set = { bytes_str(key), bytes_str(value) };
+	struct tag set = { bytes_str(key), bytes_str(value) };
 	struct bytes drop = bytes_str(key);
 	struct repo *r = kit_repo(k, true);
 	struct session *s = kit_session(k, r);
@@ -299,7 +299,7 @@ static void many_tags(struct kit *k)
 {
 	enum { N = 200, SIZE = 4000 };
 	char *value = calloc(1, SIZE + 1);
-	struct session_tag set[N];
+	struct tag set[N];
 	char key[N][16];
 	struct digest id;
 	struct session *s;
@@ -938,7 +938,7 @@ static void read_only(struct kit *k)
 /* By itself after so many generations, and not before. */
 static void due(struct kit *k)
 {
-	struct session_tag set = { bytes_str("n"), { NULL, 0 } };
+	struct tag set = { bytes_str("n"), { NULL, 0 } };
 	struct catalog_checkpoint c = { 0 };
 	struct session *s;
 	struct repo *r;

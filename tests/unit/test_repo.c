@@ -383,12 +383,12 @@ static void log_rolls_by_slots(struct kit *k)
 static void remove_and_tag(struct kit *k)
 {
 	struct kit_spec sp = small;
-	struct session_tag set[2] = { { bytes_str("a"), bytes_str("1") },
-				      { bytes_str("b"), bytes_str("2") } };
+	struct tag set[2] = { { bytes_str("a"), bytes_str("1") },
+			      { bytes_str("b"), bytes_str("2") } };
 	struct bytes drop = bytes_str("a");
 	struct digest id[3], none = { { 9 } };
 	struct catalog_select q = { 0 };
-	struct catalog_tag tag = { bytes_str("b"), bytes_str("2") };
+	struct tag tag = { bytes_str("b"), bytes_str("2") };
 	struct catalog_snapshot row;
 	struct session *s;
 	struct repo *r;
@@ -465,7 +465,7 @@ static void remove_and_tag(struct kit *k)
 static void tags_too_long_together(struct kit *k)
 {
 	enum { TAGS = 1024 };
-	static struct session_tag set[TAGS];
+	static struct tag set[TAGS];
 	static char value[TAG_VALUE_MAX_BYTES];
 	struct kit_spec sp = small;
 	struct digest id;
@@ -474,8 +474,8 @@ static void tags_too_long_together(struct kit *k)
 
 	memset(value, 'v', sizeof(value));
 	for (size_t i = 0; i < TAGS; i++)
-		set[i] = (struct session_tag){ bytes_str("key"),
-					       bytes_of(value, sizeof(value)) };
+		set[i] = (struct tag){ bytes_str("key"),
+				       bytes_of(value, sizeof(value)) };
 	kit_create(k, 0);
 	id = kit_one(k, &sp);
 	r = kit_repo(k, true);

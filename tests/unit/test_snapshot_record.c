@@ -5,7 +5,7 @@
 
 static struct err e = ERR_INIT;
 
-static struct snapshot_tag tags[] = {
+static struct tag tags[] = {
 	{ { (const uint8_t *)"branch", 6 }, { (const uint8_t *)"main", 4 } },
 	{ { (const uint8_t *)"empty", 5 }, { (const uint8_t *)"", 0 } },
 };
@@ -106,7 +106,7 @@ static void test_refuses(void)
 	struct buf raw = BUF_INIT(SNAPSHOT_MAX_BYTES);
 	struct buf small = BUF_INIT(100);
 	struct snapshot_record s = sample();
-	struct snapshot_tag t[2] = { tags[1], tags[0] };
+	struct tag t[2] = { tags[1], tags[0] };
 	char *text = calloc(1, SNAPSHOT_TEXT_MAX_BYTES + 1);
 
 	CHECK(text != NULL);

@@ -12,8 +12,8 @@
 static struct digest put(struct kit *k, struct repo *r, const char *name,
 			 int64_t time, const char *key, const char *value)
 {
-	struct snapshot_tag tag = { bytes_str(key == NULL ? "" : key),
-				    bytes_str(key == NULL ? "" : value) };
+	struct tag tag = { bytes_str(key == NULL ? "" : key),
+			   bytes_str(key == NULL ? "" : value) };
 	struct kit_spec sp = { .name = name,
 			       .seed = 1,
 			       .files = 1,
@@ -160,8 +160,7 @@ struct seen {
 	uint64_t stop_at;
 };
 
-static enum bc_err see_tag(void *ctx, const struct catalog_tag *t,
-			   struct err *e)
+static enum bc_err see_tag(void *ctx, const struct tag *t, struct err *e)
 {
 	struct seen *s = ctx;
 
@@ -186,10 +185,10 @@ static enum bc_err see(void *ctx, const struct catalog_snapshot *row,
 static void listing(struct kit *k)
 {
 	const struct bytes a = bytes_str("a");
-	const struct catalog_tag t1 = { bytes_str("t"), bytes_str("1") };
+	const struct tag t1 = { bytes_str("t"), bytes_str("1") };
 	struct catalog_select q = { .oldest_first = true };
-	struct session_tag more[2] = { { bytes_str("b"), bytes_str("2") },
-				       { bytes_str("a"), bytes_str("1") } };
+	struct tag more[2] = { { bytes_str("b"), bytes_str("2") },
+			       { bytes_str("a"), bytes_str("1") } };
 	struct seen seen = { .stop_at = 99 };
 	struct snapshot *s = NULL;
 	struct session *se;

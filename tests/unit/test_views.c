@@ -277,7 +277,7 @@ static void damaged(struct kit *k)
 static void tag_much(struct kit *k, struct world *w, const char *prefix)
 {
 	enum { TAGS = 60, SIZE = 4000 };
-	struct session_tag set[TAGS];
+	struct tag set[TAGS];
 	char key[TAGS][32], *value = malloc(SIZE);
 	struct repo *r = kit_repo(k, true);
 	struct session *s = kit_session(k, r);
@@ -295,8 +295,7 @@ static void tag_much(struct kit *k, struct world *w, const char *prefix)
 	free(value);
 }
 
-static enum bc_err count_tag(void *ctx, const struct catalog_tag *t,
-			     struct err *e)
+static enum bc_err count_tag(void *ctx, const struct tag *t, struct err *e)
 {
 	uint64_t *bytes = ctx;
 
