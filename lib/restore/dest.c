@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * The destination and the directories in it. Every descriptor below the
- * destination is reached from its own without following a link; names are
- * single components, made exclusively.
- */
+#include "restore/dest.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "restore/internal.h"
+#include "restore/meta.h"
+#include "restore/report.h"
+#include "restore/run.h"
 
 enum {
 	/* Of a path given to the kernel at once. */
@@ -263,7 +263,7 @@ static void finish(struct worker *w, struct rdir *d)
 		return;
 	}
 	err_sys(&e, errno, "cannot open the directory again");
-	run_failed(w, d, NULL, &e);
+	report_failed(w, d, NULL, &e);
 }
 
 void dest_release(struct worker *w, struct rdir *d)

@@ -4,12 +4,19 @@
  * one visit. Others are opened by whoever brings their first chunk and stay
  * open, as long as there are not too many; who brings the last finishes them.
  */
+#include "restore/files.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include "restore/internal.h"
+#include "restore/dest.h"
+#include "restore/links.h"
+#include "restore/meta.h"
+#include "restore/report.h"
+#include "restore/run.h"
 #include "util/arith.h"
 
 enum { ZEROS_BYTES = 64 << 10 };
@@ -138,13 +145,13 @@ static bool fails_first(struct worker *w, struct rfile *f)
 void file_fail(struct worker *w, struct rfile *f, const struct err *e)
 {
 	if (fails_first(w, f))
-		run_failed(w, f->dir, f->name, e);
+		report_failed(w, f->dir, f->name, e);
 }
 
 void file_lose(struct worker *w, struct rfile *f, const struct err *e)
 {
 	if (fails_first(w, f))
-		run_lost(w, f->dir, f->name, e);
+		report_lost(w, f->dir, f->name, e);
 }
 
 static void finish(struct worker *w, struct rfile *f)
@@ -190,7 +197,7 @@ void file_drop(struct worker *w, struct rfile *f, uint32_t n)
 	if (f->linked)
 		links_done(w, f, f->failed);
 	if (!f->failed)
-		run_item(w, dir, f->name, TREE_FILE, f->size);
+		report_item(w, dir, f->name, TREE_FILE, f->size);
 	free(f);
 	dest_release(w, dir);
 }

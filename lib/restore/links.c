@@ -6,13 +6,18 @@
  * table keeps every group of the snapshot that was met, in some hundred bytes
  * each.
  */
+#include "restore/links.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "hash/sha256.h"
-#include "restore/internal.h"
+#include "restore/dest.h"
+#include "restore/files.h"
+#include "restore/report.h"
+#include "restore/run.h"
 #include "util/le.h"
 
 enum {
@@ -194,9 +199,9 @@ enum bc_err links_join(struct worker *w, struct rdir *dir, const char *name,
 	}
 	pthread_mutex_unlock(&l->lock);
 	if (unlike)
-		run_note(w, dir, name, NOTE_LINK, 0);
+		report_note(w, dir, name, NOTE_LINK, 0);
 	if (rc == BC_OK && !pending)
-		run_item(w, dir, name, en->type, 0);
+		report_item(w, dir, name, en->type, 0);
 	return rc;
 }
 
@@ -263,15 +268,15 @@ void links_done(struct worker *w, struct rfile *f, bool failed)
 
 		next = k->next;
 		if (!failed) {
-			run_item(w, k->dir, k->name, TREE_FILE, 0);
+			report_item(w, k->dir, k->name, TREE_FILE, 0);
 		} else {
 			fd = dest_dir(w, k->dir);
 			if (fd >= 0)
 				(void)unlinkat(fd, k->name, 0);
 			if (!run_dead(w->run))
-				run_report(w, k->dir, k->name, BC_EPARTIAL,
-					   "the file that it is a further "
-					   "name of could not be restored");
+				report_error(w, k->dir, k->name, BC_EPARTIAL,
+					     "the file that it is a further "
+					     "name of could not be restored");
 		}
 		dest_release(w, k->dir);
 		free(k);

@@ -4,15 +4,23 @@
  * order: owner (clears set-id bits and capabilities), extended attributes
  * (want the file to be writable), mode, times, flags.
  */
+#include "restore/meta.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "restore/internal.h"
+#include "restore/dest.h"
+#include "restore/files.h"
+#include "restore/late.h"
+#include "restore/owner.h"
+#include "restore/report.h"
+#include "restore/run.h"
 
 #define FLAGS_EARLY ((uint32_t)(FS_COMPR_FL | FS_NOCOW_FL))
 #define FLAGS_LATE  ((uint32_t)(FS_IMMUTABLE_FL | FS_APPEND_FL))
@@ -62,7 +70,7 @@ void meta_of(struct worker *w, const struct rdir *dir, const char *name,
 	if (en->gid != run->birth.gid)
 		m->mode &= ~(uint32_t)S_ISGID;
 	if (m->mode != en->mode)
-		run_note(w, dir, name, NOTE_SETID, 0);
+		report_note(w, dir, name, NOTE_SETID, 0);
 }
 
 static bool has_attrs(const struct meta *m)
@@ -100,7 +108,7 @@ void meta_early(struct worker *w, const struct rdir *dir, const char *name,
 		int fd, const struct meta *m)
 {
 	if (!meta_flags(fd, m->flags, FLAGS_EARLY))
-		run_note(w, dir, name, NOTE_FLAGS, errno);
+		report_note(w, dir, name, NOTE_FLAGS, errno);
 }
 
 static bool begins(const char *s, const char *with)
@@ -129,7 +137,7 @@ struct target {
 
 static void note(const struct target *t, enum note kind)
 {
-	run_note(t->w, t->dir, t->name, kind, errno);
+	report_note(t->w, t->dir, t->name, kind, errno);
 }
 
 static void set_attrs(const struct target *t, struct attrs set)
@@ -167,7 +175,7 @@ static void load_attrs(const struct target *t, const struct digest *id)
 		return;
 	}
 	err_wrap(&e, "its extended attributes cannot be read");
-	run_lost(t->w, t->dir, t->name, &e);
+	report_lost(t->w, t->dir, t->name, &e);
 }
 
 /* An ACL that the destination hands down is not the snapshot's. */
@@ -229,7 +237,7 @@ void meta_file(struct worker *w, const struct rfile *f, int fd, bool set_mode)
 		return;
 	/* A link to an immutable file cannot be made, so they come last. */
 	if (f->linked && (flags & FLAGS_LATE) != 0) {
-		run_late(w, f->dir, f->name, 0, flags & FLAGS_LATE);
+		late_add(w, f->dir, f->name, 0, flags & FLAGS_LATE);
 		flags &= ~FLAGS_LATE;
 	}
 	if (!meta_flags(fd, flags, FLAGS_LATE | FLAGS_OTHER))
@@ -243,7 +251,7 @@ void meta_dir(struct worker *w, const struct rdir *d, int fd)
 
 	/* Names in it may still be wanted as the first of a hard link. */
 	if (!w->run->is_root && (m.mode & S_IXUSR) == 0) {
-		run_late(w, d, NULL, m.mode, 0);
+		late_add(w, d, NULL, m.mode, 0);
 		m.mode |= S_IXUSR;
 	}
 	set_all(&t, &m, TREE_DIR, true);
@@ -282,7 +290,7 @@ void meta_other(struct worker *w, const struct rdir *dir, const char *name,
 	t.fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (t.fd < 0) {
 		err_sys(&e, errno, "cannot open it to set its attributes");
-		run_failed(w, dir, name, &e);
+		report_failed(w, dir, name, &e);
 		return;
 	}
 	/* Is it what was made? In a destination where others may write, a
@@ -291,7 +299,7 @@ void meta_other(struct worker *w, const struct rdir *dir, const char *name,
 	    st.st_nlink != 1 || st.st_uid != w->run->birth.uid) {
 		err_set(&e, BC_EREFUSED,
 			"somebody put something else in its place");
-		run_failed(w, dir, name, &e);
+		report_failed(w, dir, name, &e);
 		close(t.fd);
 		return;
 	}

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Recorded owners to local ones; each name is asked for once. One thread. */
+#include "restore/owner.h"
+
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdlib.h>
-
-#include "restore/internal.h"
 
 enum { LOOKUP_BYTES = 1024, LOOKUP_MAX_BYTES = 1 << 20 };
 

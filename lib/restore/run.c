@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <dirent.h>
+#include "restore/run.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "restore/internal.h"
+#include "restore/files.h"
+#include "restore/late.h"
+#include "restore/report.h"
+#include "restore/walk.h"
 #include "util/arith.h"
 
 enum {
@@ -27,44 +30,11 @@ enum {
 	FDS_PLENTY = 1024,
 	OPEN_FILES_MIN = 2,
 	OPEN_FILES_MAX = 256,
-	/* Of kinds of errors: the worst is what the run returns. */
-	RANK_PARTIAL = 1,
-	RANK_IO = 2,
-	RANK_DAMAGE = 3,
 };
 
-/* ---- reports --------------------------------------------------------------
+/* ---- the end, if it comes early
+ * -----------------------------------------------
  */
-
-static int rank_of(enum bc_err code)
-{
-	if (code == BC_EDAMAGE)
-		return RANK_DAMAGE;
-	return code == BC_EIO ? RANK_IO : RANK_PARTIAL;
-}
-
-static void report(struct worker *w, const struct rdir *dir, const char *name,
-		   enum bc_err code, const char *text)
-{
-	struct run *run = w->run;
-	const char *path = dest_path(dir, name, &w->path);
-
-	pthread_mutex_lock(&run->report);
-	if (rank_of(code) > run->rank) {
-		run->rank = rank_of(code);
-		err_set(&run->first, code, "%.256s: %s", path, text);
-	}
-	if (run->o.error != NULL)
-		run->o.error(run->o.ctx, path, code, text);
-	pthread_mutex_unlock(&run->report);
-}
-
-void run_report(struct worker *w, const struct rdir *dir, const char *name,
-		enum bc_err code, const char *text)
-{
-	atomic_fetch_add(&w->run->progress->errors, 1);
-	report(w, dir, name, code, text);
-}
 
 void run_stop(struct run *run, const struct err *e)
 {
@@ -73,98 +43,6 @@ void run_stop(struct run *run, const struct err *e)
 	pthread_mutex_lock(&run->report);
 	if (atomic_compare_exchange_strong(&run->fatal, &none, (int)e->code))
 		run->fatal_err = *e;
-	pthread_mutex_unlock(&run->report);
-}
-
-static bool ends_all(const struct err *e)
-{
-	switch (e->sys_errno) {
-	case ENOSPC:
-	case EDQUOT:
-	case EROFS:
-	case EIO:
-	case EMFILE:
-	case ENFILE:
-		return true;
-	default:
-		return e->code == BC_ENOMEM;
-	}
-}
-
-void run_failed(struct worker *w, const struct rdir *dir, const char *name,
-		const struct err *e)
-{
-	struct err all = *e;
-
-	/* What was given up is not an item that failed. */
-	if (e->code == BC_ECANCEL)
-		return;
-	run_report(w, dir, name, e->code, e->text);
-	if (!ends_all(e))
-		return;
-	err_wrap(&all, "%.256s", dest_path(dir, name, &w->path));
-	if (all.code == BC_ENOSPC)
-		err_hint(&all, "make room and run it again into an empty "
-			       "directory; what is there now is whole");
-	run_stop(w->run, &all);
-}
-
-void run_lost(struct worker *w, const struct rdir *dir, const char *name,
-	      const struct err *e)
-{
-	struct err own = *e;
-
-	own.sys_errno = 0;
-	run_failed(w, dir, name, &own);
-}
-
-static const char *const note_text[] = {
-	[NOTE_OWNER] = "owners cannot be set here",
-	[NOTE_SETID] = "set-id bits are not given to another owner",
-	[NOTE_MODE] = "modes cannot be set here",
-	[NOTE_TIME] = "times cannot be set here",
-	[NOTE_FLAGS] = "inode flags cannot be set here",
-	[NOTE_DEVICE] = "devices can be made by root only",
-	[NOTE_ACL] = "access control lists cannot be set here",
-	[NOTE_XATTR_USER] = "user attributes cannot be set here",
-	[NOTE_XATTR_TRUSTED] = "trusted attributes cannot be set here",
-	[NOTE_XATTR_SECURITY] = "security attributes cannot be set here",
-	[NOTE_XATTR_OTHER] = "extended attributes cannot be set here",
-	[NOTE_LATE] = "attributes that come last could not be set",
-	[NOTE_LINK] = "not linked: the file that it is a name of differs",
-};
-
-void run_note(struct worker *w, const struct rdir *dir, const char *name,
-	      enum note kind, int sys)
-{
-	uint32_t bit = UINT32_C(1) << kind;
-	struct err e = ERR_INIT;
-
-	atomic_fetch_add(&w->run->progress->errors, 1);
-	if ((atomic_fetch_or(&w->run->noted, bit) & bit) != 0)
-		return;
-	if (sys != 0)
-		err_sys(&e, sys, "%s; further ones are not told",
-			note_text[kind]);
-	else
-		err_set(&e, BC_EPARTIAL, "%s; further ones are not told",
-			note_text[kind]);
-	report(w, dir, name, BC_EPARTIAL, e.text);
-}
-
-void run_item(struct worker *w, const struct rdir *dir, const char *name,
-	      enum tree_type type, uint64_t size)
-{
-	struct run *run = w->run;
-	_Atomic uint64_t *count = type == TREE_FILE  ? &run->progress->files
-				  : type == TREE_DIR ? &run->progress->dirs
-						     : &run->progress->others;
-
-	atomic_fetch_add_explicit(count, 1, memory_order_relaxed);
-	if (run->o.item == NULL)
-		return;
-	pthread_mutex_lock(&run->report);
-	run->o.item(run->o.ctx, dest_path(dir, name, &w->path), type, size);
 	pthread_mutex_unlock(&run->report);
 }
 
@@ -179,84 +57,6 @@ bool run_dead(struct run *run)
 		return false;
 	run_stop(run, &stopped);
 	return true;
-}
-
-static bool loader_dead(void *ctx)
-{
-	struct worker *w = ctx;
-
-	return run_dead(w->run);
-}
-
-/* ---- what comes last ------------------------------------------------------
- */
-
-void run_late(struct worker *w, const struct rdir *dir, const char *name,
-	      uint32_t mode, uint32_t flags)
-{
-	const char *path = dest_path(dir, NULL, &w->path);
-	size_t n = strlen(path) + 1, m = name == NULL ? 0 : strlen(name) + 1;
-	struct late *l = malloc(sizeof(*l) + n + m);
-
-	if (l == NULL) {
-		run_note(w, dir, name, NOTE_LATE, ENOMEM);
-		return;
-	}
-	l->mode = mode;
-	l->flags = flags;
-	memcpy(l->folder, path, n);
-	l->name = NULL;
-	if (name != NULL)
-		l->name = memcpy(l->folder + n, name, m);
-	pthread_mutex_lock(&w->run->report);
-	l->next = w->run->late;
-	w->run->late = l;
-	pthread_mutex_unlock(&w->run->report);
-}
-
-static bool set_late(struct run *run, const struct late *l)
-{
-	char proc[64];
-	int dir = dest_path_dir(run, l->folder), fd = dir, sys;
-	bool ok;
-
-	if (dir < 0)
-		return false;
-	if (l->name != NULL)
-		fd = openat(dir, l->name,
-			    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
-	ok = fd >= 0 && (l->name != NULL ? meta_flags(fd, l->flags, l->flags)
-					 : chmod(proc, l->mode) == 0);
-	sys = errno;
-	if (fd >= 0 && fd != dir)
-		close(fd);
-	close(dir);
-	errno = sys;
-	return ok;
-}
-
-/* Directories were remembered after those below them, so they come out before
- * them: turn the list round. */
-static void finish_late(struct worker *w)
-{
-	struct late *l = w->run->late, *list = NULL, *next;
-
-	for (; l != NULL; l = next) {
-		next = l->next;
-		l->next = list;
-		list = l;
-	}
-	w->run->late = NULL;
-	for (l = list; l != NULL; l = next) {
-		next = l->next;
-		if (!set_late(w->run, l)) {
-			struct rdir top = { .name_n = 0 };
-
-			run_note(w, &top, l->folder, NOTE_LATE, errno);
-		}
-		free(l);
-	}
 }
 
 /* ---- batches --------------------------------------------------------------
@@ -422,6 +222,13 @@ static void share_out(struct run *run)
 			     fds / 2 >= n * DIR_FDS_MAX ? DIR_FDS_MAX : 2);
 }
 
+static bool loader_dead(void *ctx)
+{
+	struct worker *w = ctx;
+
+	return run_dead(w->run);
+}
+
 static enum bc_err start(struct run *run, struct err *e)
 {
 	struct loader_calls calls = { .land = file_land,
@@ -459,7 +266,7 @@ static void stop(struct run *run)
 		if (run->worker[i].started)
 			pthread_join(run->worker[i].thread, NULL);
 	if (w->run != NULL)
-		finish_late(w);
+		late_finish(w);
 	for (unsigned i = 0; i < run->threads; i++) {
 		if (run->worker[i].run == NULL)
 			continue;
@@ -512,29 +319,6 @@ static void free_run(struct run *run)
 	free(run);
 }
 
-/* Worst wins; damage beats all but a stop on request. */
-static enum bc_err verdict(const struct run *run, bool one, struct err *e)
-{
-	enum bc_err fatal = (enum bc_err)atomic_load(&run->fatal);
-	const struct err *say = &run->first;
-	enum bc_err rc = BC_OK;
-
-	if (fatal != BC_OK &&
-	    (run->rank < RANK_DAMAGE || fatal == BC_ECANCEL)) {
-		say = &run->fatal_err;
-		rc = fatal;
-	} else if (run->rank >= RANK_IO || (one && run->rank > 0)) {
-		rc = run->first.code;
-	} else if (run->rank > 0) {
-		rc = BC_EPARTIAL;
-	}
-	if (rc != BC_OK && e != NULL) {
-		*e = *say;
-		e->code = rc;
-	}
-	return rc;
-}
-
 enum bc_err restore_run(struct repo *r, const struct restore_options *o,
 			struct restore_result *out, struct err *e)
 {
@@ -558,7 +342,7 @@ enum bc_err restore_run(struct repo *r, const struct restore_options *o,
 		stop(run);
 	}
 	if (rc == BC_OK)
-		rc = verdict(run, !is_dir, e);
+		rc = report_verdict(run, !is_dir, e);
 	out->files = run->progress->files;
 	out->dirs = run->progress->dirs;
 	out->others = run->progress->others;

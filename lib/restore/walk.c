@@ -5,15 +5,23 @@
  * it is read; with too many of them the reading is taken up again after those
  * noted are done.
  */
+#include "restore/walk.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "tree/content_reader.h"
 #include "tree/reader.h"
-#include "restore/internal.h"
+#include "restore/dest.h"
+#include "restore/files.h"
+#include "restore/links.h"
+#include "restore/meta.h"
+#include "restore/report.h"
+#include "restore/run.h"
 
 enum {
 	/* Subdirectories noted of one directory, and of all together. */
@@ -145,7 +153,7 @@ static void walk_file(struct walk *k, struct rdir *dir,
 
 	if (f == NULL) {
 		err_set(&e, BC_ENOMEM, "no memory for a file");
-		run_failed(k->w, dir, k->name, &e);
+		report_failed(k->w, dir, k->name, &e);
 		return;
 	}
 	f->single = is_single(&en->content) && !linked;
@@ -231,17 +239,17 @@ static void walk_other(struct walk *k, struct rdir *dir,
 				    &e);
 	if (rc == BC_EACCES && dirfd >= 0 && e.sys_errno == EPERM &&
 	    (en->type == TREE_CHAR || en->type == TREE_BLOCK)) {
-		run_note(k->w, dir, k->name, NOTE_DEVICE, EPERM);
+		report_note(k->w, dir, k->name, NOTE_DEVICE, EPERM);
 		return;
 	}
 	if (rc == BC_OK) {
 		meta_other(k->w, dir, k->name, dirfd, en->type, &m);
-		run_item(k->w, dir, k->name, en->type, 0);
+		report_item(k->w, dir, k->name, en->type, 0);
 		if ((en->has & TREE_HAS_LINK) != 0)
 			rc = links_first(k->w, dir, k->name, en, NULL, &e);
 	}
 	if (rc != BC_OK)
-		run_failed(k->w, dir, k->name, &e);
+		report_failed(k->w, dir, k->name, &e);
 }
 
 /* Anything but a directory; its name is in k->name. */
@@ -256,7 +264,7 @@ static void walk_entry(struct walk *k, struct rdir *dir,
 	if (rc == BC_OK)
 		return;
 	if (rc != BC_ENOTFOUND)
-		run_failed(k->w, dir, k->name, &e);
+		report_failed(k->w, dir, k->name, &e);
 	else if (en->type == TREE_FILE)
 		walk_file(k, dir, en);
 	else
@@ -323,7 +331,7 @@ static void out_of_memory(struct walk *k, struct rdir *dir, const char *name)
 	struct err e = ERR_INIT;
 
 	err_set(&e, BC_ENOMEM, "no memory for a directory");
-	run_failed(k->w, dir, name, &e);
+	report_failed(k->w, dir, name, &e);
 }
 
 /* Make directory d, whose parent is there. */
@@ -335,11 +343,11 @@ static bool make_dir(struct walk *k, struct rdir *d)
 	d->later = false;
 	if (dirfd < 0 || mkdirat(dirfd, d->name, 0700) != 0) {
 		err_sys(&e, errno, "cannot make the directory");
-		run_failed(k->w, d->parent, d->name, &e);
+		report_failed(k->w, d->parent, d->name, &e);
 		return false;
 	}
 	d->apply = true;
-	run_item(k->w, d->parent, d->name, TREE_DIR, 0);
+	report_item(k->w, d->parent, d->name, TREE_DIR, 0);
 	return true;
 }
 
@@ -406,7 +414,7 @@ static bool skip_node(struct walk *k, const struct level *l, struct err *e)
 	struct tree_place at;
 
 	err_wrap(e, "names in it are lost");
-	run_lost(k->w, l->dir, NULL, e);
+	report_lost(k->w, l->dir, NULL, e);
 	err_clear(e);
 	tree_reader_peek(&k->tree, &at);
 	tree_reader_skip(&k->tree);

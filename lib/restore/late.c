@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "restore/late.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "restore/dest.h"
+#include "restore/meta.h"
+#include "restore/report.h"
+#include "restore/run.h"
+
+void late_add(struct worker *w, const struct rdir *dir, const char *name,
+	      uint32_t mode, uint32_t flags)
+{
+	const char *path = dest_path(dir, NULL, &w->path);
+	size_t n = strlen(path) + 1, m = name == NULL ? 0 : strlen(name) + 1;
+	struct late *l = malloc(sizeof(*l) + n + m);
+
+	if (l == NULL) {
+		report_note(w, dir, name, NOTE_LATE, ENOMEM);
+		return;
+	}
+	l->mode = mode;
+	l->flags = flags;
+	memcpy(l->folder, path, n);
+	l->name = NULL;
+	if (name != NULL)
+		l->name = memcpy(l->folder + n, name, m);
+	pthread_mutex_lock(&w->run->report);
+	l->next = w->run->late;
+	w->run->late = l;
+	pthread_mutex_unlock(&w->run->report);
+}
+
+static bool set_late(struct run *run, const struct late *l)
+{
+	char proc[64];
+	int dir = dest_path_dir(run, l->folder), fd = dir, sys;
+	bool ok;
+
+	if (dir < 0)
+		return false;
+	if (l->name != NULL)
+		fd = openat(dir, l->name,
+			    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
+	ok = fd >= 0 && (l->name != NULL ? meta_flags(fd, l->flags, l->flags)
+					 : chmod(proc, l->mode) == 0);
+	sys = errno;
+	if (fd >= 0 && fd != dir)
+		close(fd);
+	close(dir);
+	errno = sys;
+	return ok;
+}
+
+/* Directories were remembered after those below them, so they come out before
+ * them: turn the list round. */
+void late_finish(struct worker *w)
+{
+	struct late *l = w->run->late, *list = NULL, *next;
+
+	for (; l != NULL; l = next) {
+		next = l->next;
+		l->next = list;
+		list = l;
+	}
+	w->run->late = NULL;
+	for (l = list; l != NULL; l = next) {
+		next = l->next;
+		if (!set_late(w->run, l)) {
+			struct rdir top = { .name_n = 0 };
+
+			report_note(w, &top, l->folder, NOTE_LATE, errno);
+		}
+		free(l);
+	}
+}
