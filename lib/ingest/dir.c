@@ -14,8 +14,6 @@
 /* Ranges of one directory that may wait to be emitted. */
 enum { RANGES_WAITING_MAX = 64 };
 
-static void drain_to_do(struct worker *w);
-
 /* ---- life -----------------------------------------------------------------
  */
 
@@ -217,7 +215,6 @@ static void settle(struct worker *w, struct dir_job *d, enum dir_state how)
 	if (!dir_is_top(d))
 		atomic_fetch_add(&p->progress->dirs, 1);
 	release(p, d);
-	drain_to_do(w);
 }
 
 static void lose(struct worker *w, struct dir_job *d, int sys)
@@ -314,7 +311,7 @@ static void emit_complete(struct worker *w, struct dir_job *d)
 }
 
 /* All is done but its directories: they may be known as well. */
-static void range_read(struct worker *w, struct range *r)
+static void read_whole(struct worker *w, struct range *r)
 {
 	struct put *p = w->p;
 	struct dir_job *d = r->dir;
@@ -327,17 +324,6 @@ static void range_read(struct worker *w, struct range *r)
 	if (!put_failed(p))
 		emit_complete(w, d);
 	release(p, d);
-}
-
-void dir_read(struct worker *w, struct range *const *r, size_t n)
-{
-	bool draining = w->draining;
-
-	/* The caller may be in the middle of a range: no other is begun. */
-	w->draining = true;
-	for (size_t i = 0; i < n; i++)
-		range_read(w, r[i]);
-	w->draining = draining;
 }
 
 /* The next names; others may have those after them at once. */
@@ -382,11 +368,9 @@ static void read_range(struct worker *w, struct dir_job *d)
 	if (fd >= 0)
 		close(fd);
 	if (r != NULL && r->batched == 0)
-		dir_read(w, &r, 1);
+		read_whole(w, r);
 	else if (r != NULL)
 		small_hold(w, r);
-	/* What a flush in the middle of the range has completed. */
-	drain_to_do(w);
 }
 
 /* ---- work -----------------------------------------------------------------
@@ -426,11 +410,9 @@ static enum dir_state state_of(struct put *p, const struct dir_job *d)
 	return state;
 }
 
-static void drain_to_do(struct worker *w)
+/* What this worker has made known lets others move on, up to the top. */
+static void move_others(struct worker *w)
 {
-	if (w->draining)
-		return;
-	w->draining = true;
 	while (w->n_todo > 0) {
 		struct dir_job *d = w->todo[--w->n_todo];
 
@@ -440,7 +422,6 @@ static void drain_to_do(struct worker *w)
 			emit_complete(w, d);
 		release(w->p, d);
 	}
-	w->draining = false;
 }
 
 static void begin(struct worker *w, struct dir_job *d)
@@ -468,12 +449,11 @@ void dir_work(struct worker *w, struct dir_job *d)
 		begin(w, d);
 	else
 		read_range(w, d);
+	move_others(w);
 }
 
-void dir_flush(struct worker *w)
+void dir_read(struct worker *w, struct range *r)
 {
-	struct err e = ERR_INIT;
-
-	(void)!small_flush(w, &e);
-	drain_to_do(w);
+	read_whole(w, r);
+	move_others(w);
 }

@@ -72,15 +72,12 @@ struct dir_job *dir_new(struct put *p, struct dir_job *parent, const char *name,
 			uint16_t root);
 void dir_free(struct put *p, struct dir_job *d);
 
-/* dir_work - the next piece of work on a directory from the stack. */
+/* dir_work - the next piece of work on a directory from the stack, and on
+ * those that may move on by it. */
 void dir_work(struct worker *w, struct dir_job *d);
 
-/* dir_read - n ranges have all but their directories. Begins no other range,
- * as the caller may be in the middle of one. */
-void dir_read(struct worker *w, struct range *const *r, size_t n);
-
-/* dir_flush - have nothing that others may wait for. */
-void dir_flush(struct worker *w);
+/* dir_read - likewise on that of a range whose small files are stored. */
+void dir_read(struct worker *w, struct range *r);
 
 /* The top has no directory of its own: its names are those of the roots. */
 static inline bool dir_is_top(const struct dir_job *d)

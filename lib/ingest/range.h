@@ -28,10 +28,11 @@ struct range {
 	uint32_t batched;	  /* files in the batch of its worker */
 	uint64_t files, others;	  /* stored, once it is read */
 	/* Under the lock of struct put. */
-	uint32_t children;     /* directories without a node */
-	bool read;	       /* all but these is done */
-	struct tree_sum below; /* of its directories */
-	struct range *next;    /* of the directory's, in order */
+	uint32_t children;	   /* directories without a node */
+	bool read;		   /* all but these is done */
+	struct tree_sum below;	   /* of its directories */
+	struct range *next;	   /* of the directory's, in order */
+	struct range *next_stored; /* of sched_stored()'s */
 };
 
 /* range_new - of n names; it belongs to no list yet. NULL without memory. */

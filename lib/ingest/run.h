@@ -54,6 +54,7 @@ struct put {
 	pthread_cond_t wake;
 	struct dir_job *stack;
 	struct dir_job *all;
+	struct range *stored;	/* whose small files are, to go on */
 	struct window *windows; /* to be worked on */
 	struct window *free_windows;
 	unsigned n_windows, max_windows;

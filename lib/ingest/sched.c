@@ -92,29 +92,58 @@ void sched_push(struct put *p, struct dir_job *d)
 	pthread_mutex_unlock(&p->lock);
 }
 
-/* What to do next; NULL for both when all is done. */
-static bool next_task(struct worker *w, struct dir_job **d, struct window **win)
+void sched_stored(struct put *p, struct range *const *r, size_t n)
+{
+	if (n == 0)
+		return;
+	pthread_mutex_lock(&p->lock);
+	for (size_t i = 0; i < n; i++) {
+		r[i]->next_stored = p->stored;
+		p->stored = r[i];
+	}
+	pthread_cond_signal(&p->wake);
+	pthread_mutex_unlock(&p->lock);
+}
+
+/* One of them, or none: then the worker brings its batch of small files, as
+ * somebody may be waiting for it. */
+struct task {
+	struct window *window;
+	struct range *stored;
+	struct dir_job *dir;
+};
+
+/* Under the lock. */
+static bool take_task(struct put *p, struct task *t)
+{
+	*t = (struct task){ .window = window_take(p) };
+	if (t->window != NULL)
+		return true;
+	if (p->failed.code != BC_OK)
+		return false;
+	if (p->stored != NULL) {
+		t->stored = p->stored;
+		p->stored = t->stored->next_stored;
+	} else if (p->stack != NULL) {
+		t->dir = p->stack;
+		p->stack = t->dir->next;
+	}
+	return t->stored != NULL || t->dir != NULL;
+}
+
+/* What to do next; false when all is done. */
+static bool next_task(struct worker *w, struct task *t)
 {
 	struct put *p = w->p;
 	bool more;
 
-	*d = NULL;
-	*win = NULL;
+	*t = (struct task){ NULL, NULL, NULL };
 	pthread_mutex_lock(&p->lock);
 	p->busy--;
 	for (;;) {
 		if (p->pause)
 			break;
-		*win = window_take(p);
-		if (*win == NULL && p->failed.code == BC_OK &&
-		    p->stack != NULL) {
-			*d = p->stack;
-			p->stack = (*d)->next;
-		}
-		if (*win != NULL || *d != NULL)
-			break;
-		/* Somebody may be waiting for what it holds. */
-		if (w->batch.n_files > 0)
+		if (take_task(p, t) || w->batch.n_files > 0)
 			break;
 		if (p->busy == 0 || p->finished) {
 			p->finished = true;
@@ -124,8 +153,8 @@ static bool next_task(struct worker *w, struct dir_job **d, struct window **win)
 		pthread_cond_wait(&p->wake, &p->lock);
 	}
 	p->busy++;
-	more = *d != NULL || *win != NULL || w->batch.n_files > 0 ||
-	       !p->finished;
+	more = t->window != NULL || t->stored != NULL || t->dir != NULL ||
+	       w->batch.n_files > 0 || !p->finished;
 	pthread_mutex_unlock(&p->lock);
 	return more;
 }
@@ -133,18 +162,19 @@ static bool next_task(struct worker *w, struct dir_job **d, struct window **win)
 static void work(struct worker *w)
 {
 	struct put *p = w->p;
-	struct dir_job *d;
-	struct window *win;
+	struct task t;
 	struct err e = ERR_INIT;
 	enum bc_err rc;
 
-	while (next_task(w, &d, &win)) {
-		if (win != NULL)
-			big_window(w, win);
-		else if (d != NULL)
-			dir_work(w, d);
+	while (next_task(w, &t)) {
+		if (t.window != NULL)
+			big_window(w, t.window);
+		else if (t.stored != NULL)
+			dir_read(w, t.stored);
+		else if (t.dir != NULL)
+			dir_work(w, t.dir);
 		else
-			dir_flush(w);
+			(void)!small_flush(w, NULL);
 		put_failed(p);
 		sched_pause_point(w);
 	}

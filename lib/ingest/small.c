@@ -4,9 +4,10 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "ingest/dir.h"
 #include "ingest/file.h"
+#include "ingest/range.h"
 #include "ingest/run.h"
+#include "ingest/sched.h"
 #include "ingest/worker.h"
 
 /* Segments that one call of the chunker finds. */
@@ -79,23 +80,24 @@ static enum bc_err store(struct worker *w, struct err *e)
 enum bc_err small_flush(struct worker *w, struct err *e)
 {
 	struct batch *b = &w->batch;
-	size_t held = b->n_held;
-	enum bc_err rc = b->n_files > 0 ? store(w, e) : BC_OK;
+	struct err own = ERR_INIT;
+	enum bc_err rc = b->n_files > 0 ? store(w, &own) : BC_OK;
 
-	if (rc != BC_OK)
-		put_fail(w->p, rc, e);
+	if (rc != BC_OK) {
+		put_fail(w->p, rc, &own);
+		if (e != NULL)
+			*e = own;
+	}
+	sched_stored(w->p, b->held, b->n_held);
 	b->n = b->n_segs = b->n_files = b->n_held = 0;
-	dir_read(w, b->held, held);
 	return rc;
 }
 
 void small_hold(struct worker *w, struct range *r)
 {
-	struct err e = ERR_INIT;
-
 	w->batch.held[w->batch.n_held++] = r;
 	if (w->batch.n_held == HELD_MAX)
-		(void)!small_flush(w, &e);
+		(void)!small_flush(w, NULL);
 }
 
 /* ---- add ------------------------------------------------------------------

@@ -74,7 +74,7 @@ void small_drop(struct worker *w);
 void small_hold(struct worker *w, struct range *r);
 
 /* small_flush - the batch's files get their contents, and the ranges that are
- * held for them go on. A failure is the put's. */
+ * held for them go to sched_stored(). A failure is the put's. */
 BC_MUST_CHECK enum bc_err small_flush(struct worker *w, struct err *e);
 
 #endif

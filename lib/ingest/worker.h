@@ -21,7 +21,6 @@ struct worker {
 	/* Directories that may move on. */
 	struct dir_job **todo;
 	size_t n_todo, cap_todo;
-	bool draining; /* somebody further out does that */
 	uint8_t *list; /* LIST_BYTES, for names_list() */
 	/* The last snapshot's trees. */
 	struct tree_reader old;
