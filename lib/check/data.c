@@ -2,195 +2,24 @@
 /*
  * Every block of every pack: read in the order of the file, its checksum, its
  * bytes decoded, and the id of each chunk in it. A thread takes one pack after
- * the other; reads run ahead of it by a few pieces. Ids are computed for many
+ * the other. Ids are computed for many
  * chunks at once, which the hash wants.
  */
 #include <stdlib.h>
 
 #include "check/internal.h"
-#include "io/queue.h"
+#include "check/stream.h"
 #include "pack/sums.h"
 #include "pack/verifier.h"
 #include "repo/dirs.h"
 #include "util/arith.h"
 
 enum {
-	PIECES = 4,
-	PIECE_BYTES = 1 << 20,
 	/* Plain bytes and chunks hashed together. */
 	BATCH_BYTES = 4 << 20,
 	BATCH_CHUNKS = 1024,
 	THREADS_MAX = 64,
 };
-
-/* ---- a file, piece by piece -----------------------------------------------
- */
-
-struct piece {
-	uint8_t *mem;
-	struct io_req req;
-	bool flying;
-	uint64_t at; /* in the file */
-	size_t n;    /* bytes there; 0 beyond the end */
-	int sys;     /* errno of the read */
-};
-
-struct stream {
-	struct io_queue *queue;
-	struct piece piece[PIECES];
-	unsigned first; /* the piece that is being used */
-	struct io_file *file;
-	uint64_t next, end; /* to be read */
-	struct buf whole;   /* a block that lies in several pieces */
-};
-
-static enum bc_err stream_init(struct stream *s, struct io *io, struct err *e)
-{
-	*s = (struct stream){ .queue = NULL };
-	buf_init(&s->whole, BLOCK_HEAD_BYTES + BLOCK_PLAIN_MAX_BYTES);
-	for (int i = 0; i < PIECES; i++) {
-		s->piece[i].mem = aligned_alloc(IO_ALIGN, PIECE_BYTES);
-		if (s->piece[i].mem == NULL)
-			return err_set(e, BC_ENOMEM, "no memory to read");
-	}
-	return io_queue_new(io, PIECES, &s->queue, e);
-}
-
-static void stream_fini(struct stream *s)
-{
-	io_queue_free(s->queue);
-	for (int i = 0; i < PIECES; i++)
-		free(s->piece[i].mem);
-	buf_fini(&s->whole);
-}
-
-/* Send for the next bytes of the file, into a piece that is free. */
-static enum bc_err order(struct stream *s, struct piece *p, struct err *e)
-{
-	p->at = s->next;
-	p->n = 0;
-	p->sys = 0;
-	if (s->next >= s->end)
-		return BC_OK;
-	p->req = (struct io_req){ .op = IO_REQ_READ,
-				  .file = s->file,
-				  .buf = p->mem,
-				  .len = (size_t)min_u64(PIECE_BYTES,
-							 s->end - s->next),
-				  .off = s->next,
-				  .user = p };
-	s->next += p->req.len;
-	p->flying = true;
-	return io_queue_submit(s->queue, &p->req, e);
-}
-
-static enum bc_err land(struct stream *s, struct piece *p, struct err *e)
-{
-	while (p->flying) {
-		enum bc_err rc = io_queue_wait(s->queue, 1, e);
-		struct io_req *r;
-
-		if (rc != BC_OK)
-			return rc;
-		while ((r = io_queue_take(s->queue)) != NULL) {
-			struct piece *q = r->user;
-
-			q->flying = false;
-			q->n = r->done;
-			q->sys = r->sys;
-		}
-	}
-	return BC_OK;
-}
-
-/* Stand at the beginning of a file of `end` bytes, a multiple of IO_ALIGN. */
-static enum bc_err stream_begin(struct stream *s, struct io_file *f,
-				uint64_t end, struct err *e)
-{
-	enum bc_err rc = BC_OK;
-
-	s->file = f;
-	s->next = s->first = 0;
-	s->end = end;
-	for (int i = 0; i < PIECES && rc == BC_OK; i++)
-		rc = order(s, &s->piece[i], e);
-	return rc == BC_OK ? io_queue_start(s->queue, e) : rc;
-}
-
-/* Nothing of the file is in flight any more. */
-static enum bc_err stream_end(struct stream *s, struct err *e)
-{
-	enum bc_err rc = BC_OK;
-
-	for (int i = 0; i < PIECES && rc == BC_OK; i++)
-		rc = land(s, &s->piece[i], e);
-	return rc;
-}
-
-static enum bc_err advance(struct stream *s, struct err *e)
-{
-	struct piece *p = &s->piece[s->first];
-	enum bc_err rc = land(s, p, e);
-
-	s->first = (s->first + 1) % PIECES;
-	if (rc == BC_OK)
-		rc = order(s, p, e);
-	return rc == BC_OK ? io_queue_start(s->queue, e) : rc;
-}
-
-/*
- * The bytes [at, at + n); calls come in order of `at`. What was given before
- * is gone. BC_EIO if they could not be read, BC_EDAMAGE if the file ends.
- */
-static enum bc_err stream_get(struct stream *s, uint64_t at, size_t n,
-			      struct bytes *out, struct err *e)
-{
-	struct piece *p = &s->piece[s->first];
-	enum bc_err rc = BC_OK;
-	int sys = 0;
-
-	while (rc == BC_OK && at >= p->at + PIECE_BYTES && p->at < s->end) {
-		rc = advance(s, e);
-		p = &s->piece[s->first];
-	}
-	if (rc == BC_OK)
-		rc = land(s, p, e);
-	if (rc == BC_OK && at >= p->at && at + n <= p->at + p->n) {
-		*out = bytes_of(p->mem + (at - p->at), n);
-		return BC_OK;
-	}
-	buf_clear(&s->whole);
-	while (rc == BC_OK && s->whole.n < n) {
-		uint64_t from = at + s->whole.n;
-		size_t part;
-
-		rc = land(s, p, e);
-		if (rc != BC_OK)
-			break;
-		if (p->sys != 0)
-			sys = p->sys;
-		if (from < p->at || p->at >= s->end)
-			return err_set(e, BC_EDAMAGE, "the file ends too soon");
-		if (p->sys == 0 && from >= p->at + p->n)
-			return err_set(e, BC_EDAMAGE, "the file ends too soon");
-		if (p->sys != 0) /* keep in step; the block is lost */
-			part = (size_t)min_u64(n - s->whole.n,
-					       p->at + PIECE_BYTES - from);
-		else
-			part = (size_t)min_u64(n - s->whole.n,
-					       p->at + p->n - from);
-		rc = buf_add(&s->whole, p->mem + (from - p->at), part);
-		if (rc != BC_OK)
-			return err_set(e, rc, "no memory for a block");
-		if (s->whole.n < n)
-			rc = advance(s, e);
-		p = &s->piece[s->first];
-	}
-	if (rc == BC_OK && sys != 0)
-		return err_sys(e, sys, "the device cannot read it");
-	*out = buf_bytes(&s->whole);
-	return rc;
-}
 
 /* ---- one thread -----------------------------------------------------------
  */
