@@ -8,12 +8,12 @@
 #include "pack/verifier.h"
 #include "repo/chunks.h"
 #include "tree/content_reader.h"
+#include "restore/lists.h"
 #include "restore/packs.h"
 #include "util/arith.h"
 
 enum {
 	PACKS_OPEN = 32,       /* random reads come back to a pack */
-	LISTS = 128,	       /* kept, of some 100 chunks each */
 	FETCH_BYTES = 1 << 20, /* neighbours are read together up to this */
 	OPEN_BYTES = 1 << 20,  /* plain bytes decoded before they are hashed */
 	OPEN_CHUNKS = 256,
@@ -59,21 +59,13 @@ struct opened {
 	const struct part *part;
 };
 
-/* A content list that is in memory, and known to be right. */
-struct kept_list {
-	struct digest id;
-	uint64_t used; /* when; 0: never */
-	struct buf raw;
-};
-
 struct ranges {
 	struct repo *repo;
 	struct packs packs;
 	struct chunk_reader *chunks;
 	struct io_queue *queue;
 	unsigned queue_depth;
-	struct kept_list lists[LISTS];
-	uint64_t uses;
+	struct lists lists;
 	struct content_reader content;
 	struct slot *slots, *free;
 	struct slot *ready; /* their requests are back */
@@ -85,48 +77,6 @@ struct ranges {
 	struct opened opened[OPEN_CHUNKS];
 };
 
-/* ---- content lists --------------------------------------------------------
- */
-
-/* The list, or the place of the one that was not used for longest. */
-static struct kept_list *find_list(struct ranges *g, const struct digest *id)
-{
-	struct kept_list *old = &g->lists[0];
-
-	for (struct kept_list *k = g->lists; k < g->lists + LISTS; k++) {
-		if (k->used != 0 && digest_eq(&k->id, id))
-			return k;
-		if (k->used < old->used)
-			old = k;
-	}
-	return old;
-}
-
-static enum bc_err fetch_list(void *ctx, const struct digest *id,
-			      struct buf *out, struct err *e)
-{
-	struct ranges *g = ctx;
-	struct kept_list *k = find_list(g, id);
-	struct bytes b = buf_bytes(&k->raw);
-	enum bc_err rc = BC_OK;
-
-	if (b.n == 0 || !digest_eq(&k->id, id)) {
-		rc = chunk_read(g->chunks, id, &b, e);
-		buf_clear(&k->raw);
-		/* What does not fit is no list: it fails below. */
-		if (rc == BC_OK && buf_add(&k->raw, b.p, b.n) == BC_OK)
-			k->id = *id;
-	}
-	k->used = ++g->uses;
-	buf_clear(out);
-	if (rc == BC_OK) {
-		rc = buf_add(out, b.p, b.n);
-		if (rc != BC_OK)
-			err_set(e, rc, "a content list does not fit");
-	}
-	return rc;
-}
-
 /* ---- begin and end --------------------------------------------------------
  */
 
@@ -134,7 +84,7 @@ enum bc_err ranges_new(struct repo *r, unsigned depth, struct ranges **out,
 		       struct err *e)
 {
 	struct ranges *g = calloc(1, sizeof(*g));
-	struct node_source source = { fetch_list, g };
+	struct node_source source;
 	enum bc_err rc;
 
 	if (g == NULL)
@@ -145,9 +95,8 @@ enum bc_err ranges_new(struct repo *r, unsigned depth, struct ranges **out,
 		(unsigned)min_size((size_t)depth * FETCHES, IO_QUEUE_MAX_DEPTH);
 	g->done_end = &g->done;
 	packs_init(&g->packs, r, true, PACKS_OPEN);
+	source = lists_init(&g->lists);
 	content_reader_init(&g->content, &source);
-	for (int i = 0; i < LISTS; i++)
-		buf_init(&g->lists[i].raw, NODE_MAX_BYTES);
 	g->slots = calloc(depth, sizeof(*g->slots));
 	rc = g->slots == NULL ? err_set(e, BC_ENOMEM, "no memory for reads")
 			      : BC_OK;
@@ -157,6 +106,7 @@ enum bc_err ranges_new(struct repo *r, unsigned depth, struct ranges **out,
 	}
 	if (rc == BC_OK)
 		rc = chunk_reader_new(r, &g->chunks, e);
+	g->lists.chunks = g->chunks;
 	if (rc == BC_OK)
 		rc = verifier_init(&g->verifier, OPEN_BYTES, false, e);
 	if (rc == BC_OK)
@@ -193,8 +143,7 @@ void ranges_free(struct ranges *g)
 		free(s->buf);
 	}
 	free(g->slots);
-	for (int i = 0; i < LISTS; i++)
-		buf_fini(&g->lists[i].raw);
+	lists_fini(&g->lists);
 	content_reader_fini(&g->content);
 	verifier_fini(&g->verifier);
 	chunk_reader_free(g->chunks);
