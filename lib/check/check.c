@@ -7,7 +7,7 @@
 
 #include "check/internal.h"
 #include "pack/writer.h"
-#include "repo/dirs.h"
+#include "repo/packs.h"
 #include "repo/layout.h"
 #include "repo/lease.h"
 #include "repo/snapshots.h"

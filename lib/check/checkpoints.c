@@ -5,7 +5,7 @@
  */
 #include "check/internal.h"
 #include "repo/checkpoint.h"
-#include "repo/dirs.h"
+#include "repo/packs.h"
 #include "repo/replay.h"
 
 static const char CHECKPOINT_NEXT[] =

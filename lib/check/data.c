@@ -11,7 +11,7 @@
 #include "check/stream.h"
 #include "pack/sums.h"
 #include "pack/verifier.h"
-#include "repo/dirs.h"
+#include "repo/dir_load.h"
 #include "util/arith.h"
 
 enum {

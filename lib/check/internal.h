@@ -4,7 +4,7 @@
 #define BC_CHECK_INTERNAL_H
 
 #include "check/check.h"
-#include "repo/dirs.h"
+#include "repo/packs.h"
 #include "repo/hurt.h"
 #include "repo/reach.h"
 #include "repo/state.h"

@@ -6,7 +6,7 @@
 #include "check/internal.h"
 #include "log/list.h"
 #include "pack/open.h"
-#include "repo/dirs.h"
+#include "repo/packs.h"
 #include "repo/layout.h"
 #include "repo/views.h"
 

@@ -6,7 +6,7 @@
 
 #include "check/internal.h"
 #include "pack/writer.h"
-#include "repo/dirs.h"
+#include "repo/dir_load.h"
 #include "repo/layout.h"
 #include "repo/lease.h"
 #include "util/hex.h"

@@ -10,7 +10,7 @@
 
 #include "check/internal.h"
 #include "hash/sha256.h"
-#include "repo/dirs.h"
+#include "repo/dir_load.h"
 #include "repo/layout.h"
 #include "repo/views.h"
 

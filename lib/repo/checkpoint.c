@@ -8,6 +8,7 @@
 #include "log/list.h"
 #include "pack/open.h"
 #include "repo/apply.h"
+#include "repo/dir_load.h"
 #include "repo/dirs.h"
 
 enum { SOURCES_MAX = 1024 /* the group, and metadata packs */ };

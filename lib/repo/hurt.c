@@ -6,7 +6,7 @@
 
 #include "log/file.h"
 #include "pack/writer.h"
-#include "repo/dirs.h"
+#include "repo/packs.h"
 #include "repo/layout.h"
 #include "repo/state.h"
 #include "util/crc32c.h"

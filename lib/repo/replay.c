@@ -11,7 +11,7 @@
 #include "log/list.h"
 #include "repo/apply.h"
 #include "repo/commit.h"
-#include "repo/dirs.h"
+#include "repo/dir_load.h"
 #include "repo/layout.h"
 #include "repo/state.h"
 

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "repo/dirs.h"
+#include "repo/dir_load.h"
 #include "repo/layout.h"
 #include "repo/reach.h"
 #include "repo/snapshots.h"

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "index/merge.h"
+#include "repo/dir_load.h"
 #include "repo/dirs.h"
 #include "repo/layout.h"
 #include "repo/replay.h"

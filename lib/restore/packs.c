@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "restore/packs.h"
 
-#include "repo/dirs.h"
+#include "repo/packs.h"
 
 void packs_init(struct packs *p, struct repo *r, bool direct, unsigned kept)
 {

@@ -8,7 +8,7 @@
 #include "check/check.h"
 #include "index/build.h"
 #include "pack/writer.h"
-#include "repo/dirs.h"
+#include "repo/dir_load.h"
 #include "repo/usage.h"
 #include "tests/unit/repo_kit.h"
 
