@@ -240,15 +240,13 @@ static enum bc_err check_groups(struct reader *r, const struct pack_ref *p,
 {
 	struct repo *repo = r->d->c->r;
 	struct buf list = BUF_INIT(8 << 20);
-	char name[LOG_NAME_BYTES];
 	struct log_file *l = NULL;
 	uint64_t end = 0, at;
 	enum bc_err rc = io_file_size(f, &end, e), last;
 
-	log_name(p->seq, &p->id, name);
 	end = round_down(end, IO_ALIGN);
 	if (rc == BC_OK)
-		rc = log_file_open(repo->log_dir, name, false, &l, e);
+		rc = repo_open_log(repo, p->seq, &p->id, &l, e);
 	if (rc == BC_OK)
 		rc = list_groups(repo, p->number, &list, e);
 	if (rc == BC_OK)

@@ -260,16 +260,17 @@ enum bc_err dir_load_group(struct repo *r, const struct pack_ref *p,
 	enum bc_err rc =
 		catalog_find_group(r->catalog, p->number, slot, &first, &at, e);
 
-	log_name(p->seq, &p->id, name);
 	if (rc == BC_OK)
-		rc = log_file_open(r->log_dir, name, false, &l, e);
+		rc = repo_open_log(r, p->seq, &p->id, &l, e);
 	if (rc == BC_OK)
 		rc = log_file_group(l, at, GROUP_LEAD, r->dec, &g, e);
 	if (rc == BC_OK && g->dir == NULL)
 		rc = BC_ENOTFOUND;
-	if (rc == BC_ENOTFOUND)
+	if (rc == BC_ENOTFOUND) {
+		log_name(p->seq, &p->id, name);
 		rc = err_set(e, BC_EDAMAGE, "slot %u of %s is not there", slot,
 			     name);
+	}
 	if (rc == BC_OK) {
 		*out = g->dir;
 		g->dir = NULL;
@@ -287,15 +288,12 @@ enum bc_err dir_load_group(struct repo *r, const struct pack_ref *p,
 static enum bc_err each_group(struct repo *r, const struct pack_ref *p,
 			      repo_dir_fn *fn, void *ctx, struct err *e)
 {
-	char name[LOG_NAME_BYTES];
 	struct log_file *l = NULL;
 	uint16_t slot = CATALOG_SLOT_MAX;
 	uint64_t at = 0;
 	bool more = true;
-	enum bc_err rc;
+	enum bc_err rc = repo_open_log(r, p->seq, &p->id, &l, e);
 
-	log_name(p->seq, &p->id, name);
-	rc = log_file_open(r->log_dir, name, false, &l, e);
 	while (rc == BC_OK && more) {
 		struct group *g = NULL;
 

@@ -11,6 +11,7 @@
 
 #include "repo/checkpoint.h"
 #include "repo/layout.h"
+#include "repo/packs.h"
 #include "repo/state.h"
 
 enum {

@@ -61,6 +61,33 @@ enum bc_err repo_open_numbered(struct repo *r, uint32_t number, bool direct,
 	return rc == BC_OK ? repo_open_pack(r, &ref, direct, out, e) : rc;
 }
 
+enum bc_err repo_open_log(struct repo *r, uint64_t seq,
+			  const struct pack_id *id, struct log_file **out,
+			  struct err *e)
+{
+	char name[LOG_NAME_BYTES];
+
+	log_name(seq, id, name);
+	return log_file_open(r->log_dir, name, false, out, e);
+}
+
+enum bc_err repo_open_own_log(struct repo *r, uint64_t seq,
+			      const struct pack_id *id, struct log_file **out,
+			      struct err *e)
+{
+	struct log_file *l = NULL;
+	enum bc_err rc = repo_open_log(r, seq, id, &l, e);
+
+	if (rc == BC_OK && !pack_id_eq(&log_file_head(l)->pack.repo, &r->sb.id))
+		rc = err_set(e, BC_EDAMAGE, "%s is of another repository",
+			     log_file_path(l));
+	if (rc == BC_OK)
+		*out = l;
+	else
+		log_file_close(l);
+	return rc;
+}
+
 /* ---- all of them ----
  */
 

@@ -7,6 +7,7 @@
 #include "repo/repo.h"
 
 struct io_file;
+struct log_file;
 
 /* Where a pack lies. */
 struct pack_ref {
@@ -32,6 +33,16 @@ BC_MUST_CHECK enum bc_err repo_open_numbered(struct repo *r, uint32_t number,
 BC_MUST_CHECK enum bc_err repo_open_pack(struct repo *r,
 					 const struct pack_ref *p, bool direct,
 					 struct io_file **out, struct err *e);
+
+/* repo_open_log - a log by its number and id, for reading: BC_EDAMAGE if it is
+ * missing or another one. repo_open_own_log - or of another repository. */
+BC_MUST_CHECK enum bc_err repo_open_log(struct repo *r, uint64_t seq,
+					const struct pack_id *id,
+					struct log_file **out, struct err *e);
+BC_MUST_CHECK enum bc_err repo_open_own_log(struct repo *r, uint64_t seq,
+					    const struct pack_id *id,
+					    struct log_file **out,
+					    struct err *e);
 
 /* The numbers of packs and logs, in order; free(at). */
 struct pack_numbers {

@@ -13,6 +13,7 @@
 #include "repo/commit.h"
 #include "repo/dir_load.h"
 #include "repo/layout.h"
+#include "repo/packs.h"
 #include "repo/state.h"
 
 enum {
@@ -23,16 +24,6 @@ enum {
 
 /* ---- logs ------------------------------------------------------------------
  */
-
-enum bc_err repo_open_log(struct repo *r, uint64_t seq,
-			  const struct pack_id *id, struct log_file **out,
-			  struct err *e)
-{
-	char name[LOG_NAME_BYTES];
-
-	log_name(seq, id, name);
-	return log_file_open(r->log_dir, name, false, out, e);
-}
 
 /*
  * The log that follows `id`, if there is one: of the next SEQ, whole, and
@@ -112,7 +103,7 @@ struct log_pos repo_pos_of(const struct catalog_position *c)
 	return p;
 }
 
-static struct catalog_position catalog_pos_of(const struct log_pos *p)
+struct catalog_position repo_catalog_pos(const struct log_pos *p)
 {
 	struct catalog_position c = { .generation = p->generation,
 				      .digest = p->digest,
@@ -486,7 +477,7 @@ static enum bc_err make_durable(struct replay *p, struct err *e)
 
 static enum bc_err finish(struct replay *p, bool locked, struct err *e)
 {
-	struct catalog_position to = catalog_pos_of(&p->pos);
+	struct catalog_position to = repo_catalog_pos(&p->pos);
 	enum bc_err rc = BC_OK;
 
 	if (p->transaction && !p->moved) {

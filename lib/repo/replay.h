@@ -33,14 +33,11 @@ BC_MUST_CHECK enum bc_err repo_catch_up(struct repo *r, bool locked,
  * this process has committed itself, and what others have followed. */
 BC_MUST_CHECK enum bc_err repo_follow(struct repo *r, struct err *e);
 
-/* repo_open_log - a log by its number and id, for reading: BC_EDAMAGE if it is
- * missing or another one. */
-BC_MUST_CHECK enum bc_err repo_open_log(struct repo *r, uint64_t seq,
-					const struct pack_id *id,
-					struct log_file **out, struct err *e);
-
 /* repo_pos_of - where a catalog stands, as a place in the log. */
 struct log_pos repo_pos_of(const struct catalog_position *c);
+
+/* repo_catalog_pos - the other way round. */
+struct catalog_position repo_catalog_pos(const struct log_pos *p);
 
 /* repo_open_catalog - open or make the catalog and set r->head from it. */
 BC_MUST_CHECK enum bc_err repo_open_catalog(struct repo *r, struct err *e);
