@@ -26,22 +26,29 @@ enum {
 /* ---- opening below --------------------------------------------------------
  */
 
+/* Close what is not the caller's own; errno stays. */
+static void step_off(int at, int base)
+{
+	int sys = errno;
+
+	if (at != base)
+		close(at);
+	errno = sys;
+}
+
 /* Component by component, where openat2() is missing or forbidden. */
 static int open_steps(int base, char *path, int flags)
 {
-	int at = base, fd = -1, sys;
+	int at = base, fd = -1;
 
 	for (char *p = path, *end; p != NULL; p = end) {
 		end = strchr(p, '/');
 		if (end != NULL)
 			*end = '\0';
 		fd = openat(at, p, end != NULL ? PATH_FLAGS : flags);
-		sys = errno;
 		if (end != NULL)
 			*end++ = '/';
-		if (at != base)
-			close(at);
-		errno = sys;
+		step_off(at, base);
 		if (fd < 0)
 			return -1;
 		at = fd;
@@ -72,7 +79,7 @@ static int open_piece(struct run *run, int base, char *path, int flags)
 /* A path of any length. It is changed while it is read. */
 static int open_below(struct run *run, int base, char *path, int flags)
 {
-	int at = base, fd = -1, sys;
+	int at = base, fd = -1;
 
 	while (path != NULL) {
 		char *cut = NULL;
@@ -85,12 +92,9 @@ static int open_below(struct run *run, int base, char *path, int flags)
 		}
 		fd = open_piece(run, at, path,
 				cut != NULL ? PATH_FLAGS : flags);
-		sys = errno;
 		if (cut != NULL)
 			*cut++ = '/';
-		if (at != base)
-			close(at);
-		errno = sys;
+		step_off(at, base);
 		if (fd < 0)
 			return -1;
 		at = fd;
