@@ -71,6 +71,7 @@ struct ctx {
 	char *repo_path;
 	struct io *io; /* also without CMD_REPO */
 	struct repo *repo;
+	bool damaged;	     /* what was gone by may lack commits */
 	char last_note[256]; /* of the repository, not to be said twice */
 };
 

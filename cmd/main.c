@@ -10,6 +10,7 @@
 #include "cmd/exit.h"
 #include "cmd/signal.h"
 #include "cmd/suggest.h"
+#include "repo/repo.h"
 
 enum { UNKNOWN_SHOWN = 4, ENV_NAME_BYTES = 64 };
 
@@ -178,6 +179,29 @@ static void start_output(struct ctx *c)
 	msg_init(&c->msg, &c->out, o.quiet, c->g.verbose);
 }
 
+/*
+ * The command has done what it could by a log that is damaged: what it had to
+ * go by may be older than what was stored. Damage outranks all but a signal; a
+ * failure of the command's own keeps its words.
+ */
+static enum bc_err add_damage(struct ctx *c, enum bc_err rc, struct err *e)
+{
+	bool silent = rc == BC_OK || rc == BC_EDIFFER ||
+		      (rc == BC_EPARTIAL && e->text[0] == '\0');
+
+	bool reads = !(c->cmd->needs & CMD_WRITES) || c->g.dry_run;
+
+	if (!(c->cmd->needs & CMD_REPO) || !reads || !repo_may_lack(c->repo))
+		return rc;
+	c->damaged = true;
+	if (!silent)
+		return rc;
+	return err_set(e, BC_EDAMAGE,
+		       "the log of %s is damaged: the last commits may be "
+		       "missing here",
+		       repo_path(c->repo));
+}
+
 /* Everything between a parsed line and the result. */
 static enum bc_err run(struct ctx *c, struct err *e)
 {
@@ -194,7 +218,7 @@ static enum bc_err run(struct ctx *c, struct err *e)
 		signal_deadline(c->g.max_duration);
 	rc = ctx_open(c, e);
 	if (rc == BC_OK)
-		rc = c->cmd->run(c, e);
+		rc = add_damage(c, c->cmd->run(c, e), e);
 	ctx_close(c);
 	return rc;
 }
@@ -271,7 +295,7 @@ static int decide_status(struct ctx *c, enum bc_err rc, const struct err *e)
 			 e->hint[0] == '\0' ? "" : "; ", e->hint);
 		return STATUS_TIME_UP;
 	}
-	return exit_status_of(rc);
+	return exit_worse(exit_status_of(rc), c->damaged ? STATUS_DAMAGE : 0);
 }
 
 /* Turn -h and -V into the commands they stand for. Help wins over errors. */

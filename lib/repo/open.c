@@ -237,6 +237,11 @@ uint64_t repo_generation(const struct repo *r)
 	return r->head.generation;
 }
 
+bool repo_may_lack(const struct repo *r)
+{
+	return r->may_lack;
+}
+
 struct io_dir *repo_cache_dir(struct repo *r)
 {
 	return r->read_only ? NULL : r->cache_dir;

@@ -128,6 +128,7 @@ static enum bc_err trust_catalog(struct repo *r, struct err *e)
 	r->catalog = NULL;
 	r->catalog_in_memory = false;
 	r->catalog_trusted = true;
+	r->may_lack = true;
 	rc = open_on_disk(r, false, e);
 	if (rc == BC_OK)
 		rc = load_position(r, e);
@@ -208,6 +209,7 @@ static enum bc_err log_is_shorter(struct repo *r, struct err *e)
 		 "committed after the log ends, up to generation %llu; "
 		 "`blobctl check` tells more",
 		 r->path, last);
+	r->may_lack = true;
 	if (!r->write) {
 		repo_note_f(r, "%s", why.text);
 		r->catalog_why = BC_EDAMAGE;

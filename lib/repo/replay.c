@@ -295,6 +295,7 @@ static enum bc_err gap(struct replay *p, const char *what, struct err *e)
 	enum bc_err rc = chain_broken(p, what, e);
 
 	p->followed = true;
+	p->r->may_lack = true;
 	if (p->r->write)
 		return rc;
 	repo_note_f(p->r, "%s", e == NULL ? "the log is damaged" : e->text);
@@ -330,6 +331,7 @@ static enum bc_err check_tail(struct replay *p, bool locked, bool *again,
 	*again = false;
 	if (later)
 		return gap(p, "later groups follow a damaged one", e);
+	p->r->may_lack = true;
 	/* A writer says what it does about that, and check what it means. */
 	if (!p->r->write)
 		repo_note_f(p->r,

@@ -56,6 +56,13 @@ struct io *repo_io(const struct repo *r);
 /* repo_generation - the last generation this handle has seen. */
 uint64_t repo_generation(const struct repo *r);
 
+/*
+ * repo_may_lack - has this handle met damage in the log behind which a commit
+ * may be lost? A note has said so. Then what it answers may be older than what
+ * was stored, and names that count from the end mean something else.
+ */
+bool repo_may_lack(const struct repo *r);
+
 /* repo_cache_dir - folder for caches of this repository, or NULL if it cannot
  * be written. Owned by r. */
 struct io_dir *repo_cache_dir(struct repo *r);

@@ -334,6 +334,26 @@ static enum bc_err not_found(struct repo *r, const struct snap_key *key,
 	return BC_ENOTFOUND;
 }
 
+/*
+ * A name means the newest of that name, and the newest may be what is lost:
+ * whoever would change or remove it has to say which one is meant.
+ */
+static enum bc_err
+name_is_safe(struct repo *r, const struct catalog_snapshot *row, struct err *e)
+{
+	char hex[DIGEST_HEX_BYTES];
+
+	if (!r->write || !r->may_lack)
+		return BC_OK;
+	hex_encode(row->id.b, DIGEST_BYTES, hex);
+	err_set(e, BC_EDAMAGE,
+		"the log is damaged, and a newer snapshot may be missing: "
+		"nothing is changed by name");
+	err_hint(e, "name it by its id: %.16s is the newest that there is",
+		 hex);
+	return BC_EDAMAGE;
+}
+
 enum bc_err snapshots_find(struct repo *r, const struct snap_key *key,
 			   struct snapshot **out, struct err *e)
 {
@@ -345,8 +365,11 @@ enum bc_err snapshots_find(struct repo *r, const struct snap_key *key,
 	if (key->maybe_id && strlen(key->name) == 2 * DIGEST_BYTES &&
 	    hex_decode(key->name, DIGEST_BYTES, id.b))
 		rc = catalog_get_snapshot(r->catalog, &id, &row, e);
-	if (rc == BC_ENOTFOUND)
+	if (rc == BC_ENOTFOUND) {
 		rc = by_name(r, key, &row, e);
+		if (rc == BC_OK)
+			rc = name_is_safe(r, &row, e);
+	}
 	if (rc == BC_ENOTFOUND && key->maybe_id)
 		rc = by_prefix(r, key, &row, e);
 	if (rc == BC_ENOTFOUND)

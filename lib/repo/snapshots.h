@@ -39,7 +39,8 @@ struct snapshot {
  *
  *   BC_ENOTFOUND   the hint names a similar one if there is any
  *   BC_EAMBIGUOUS  several ids begin so; the hint lists them
- *   BC_EDAMAGE, BC_EVERSION  the record cannot be read
+ *   BC_EDAMAGE, BC_EVERSION  the record cannot be read; or r is for writing
+ *		    and may lack commits (repo_may_lack()), and the key is no id
  */
 BC_MUST_CHECK enum bc_err snapshots_find(struct repo *r,
 					 const struct snap_key *key,

@@ -69,6 +69,7 @@ struct repo {
 	 * has seen more than the log; others, it cannot be written. */
 	enum bc_err catalog_why;
 	bool catalog_trusted; /* the log cannot be read: it is all there is */
+	bool may_lack;	      /* repo_may_lack() */
 	struct index *index;  /* NULL if nothing could be written */
 	unsigned index_made;  /* how often it was made again */
 	atomic_bool index_ready;

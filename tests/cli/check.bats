@@ -396,7 +396,117 @@ patch_superblock() {
 	run --separate-stderr blobctl check
 	status_is 13
 	run --separate-stderr blobctl ls
+	status_is 13
 	err_has "is damaged: a commit may be lost"
+}
+
+# last_is_hurt - two snapshots of which the log has lost the second.
+last_is_hurt() {
+	echo first >f
+	blobctl -q put f
+	head -c 20000 /dev/urandom >g
+	blobctl -q put g
+	log=$(ls "$T"/repo/log/*)
+	flip "$log" $(($(stat -c %s "$log") - 5000))
+}
+
+# readers_say_13 - each does what it can, and does not end as if all were well.
+readers_say_13() {
+	run --separate-stderr blobctl ls --format='{name}'
+	status_is 13
+	[ "$output" = f ]
+	err_has "may be missing"
+	run --separate-stderr blobctl cat latest:f
+	status_is 13
+	[ "$output" = first ]
+	run --separate-stderr blobctl get latest out
+	status_is 13
+	[ "$(cat out/f)" = first ]
+	rm -r out
+	# Its own failure keeps its words.
+	run --separate-stderr blobctl cat g:g
+	status_is 13
+	err_has "no snapshot g"
+	# Silent ones speak.
+	run --separate-stderr blobctl -q find f
+	status_is 13
+	err_has "may be missing"
+	run --separate-stderr blobctl -q diff --exit-code f f
+	status_is 13
+	err_has "may be missing"
+	run --separate-stderr blobctl --json stats
+	status_is 13
+	has '"exit_code":13'
+	run --separate-stderr blobctl -n rm latest
+	status_is 13
+}
+
+@test "a last commit that is damaged: who reads ends with 13, views or not" {
+	last_is_hurt
+	rm -rf "$T"/repo/catalog.db* "$T"/repo/index "$T"/repo/cache
+	readers_say_13
+	# By the catalog that was made just now, too.
+	readers_say_13
+}
+
+@test "a last commit that is damaged, where nothing can be written" {
+	mounts_or_skip
+	last_is_hurt
+	program=$BLOBCTL
+	cat >ro <<-SH
+		#!/bin/sh
+		exec unshare -m sh -c 'mount --bind "\$1" "\$1" &&
+			mount -o remount,ro,bind "\$1" && shift &&
+			exec "\$@"' sh "$T/repo" "$program" "\$@"
+	SH
+	cat >nobody <<-SH
+		#!/bin/sh
+		exec setpriv --reuid=65534 --regid=65534 --clear-groups \
+			--inh-caps=-all "$program" "\$@"
+	SH
+	chmod a+x ro nobody
+	let_in
+	chmod a+rwx .
+	chmod -R a+rX repo
+	for how in ro nobody; do
+		BLOBCTL=$T/$how readers_say_13
+	done
+	rm -rf "$T"/repo/catalog.db* "$T"/repo/index
+	for how in ro nobody; do
+		BLOBCTL=$T/$how readers_say_13
+	done
+}
+
+@test "the log is shorter than the catalog: who reads ends with 13" {
+	echo first >f
+	blobctl -q put f
+	cp -a "$T/repo/log" was
+	echo second >g
+	blobctl -q put g
+	rm -r "$T/repo/log"
+	mv was "$T/repo/log"
+	readers_say_13
+}
+
+@test "a last commit that is damaged: nothing is changed by name" {
+	last_is_hurt
+	rm -rf "$T"/repo/catalog.db* "$T"/repo/index "$T"/repo/cache
+	id=$(blobctl ls --format='{id}' || true)
+	for key in latest f; do
+		run --separate-stderr blobctl rm -y $key
+		status_is 13
+		err_has "${id:0:16}"
+		run --separate-stderr blobctl tag $key a=b
+		status_is 13
+		err_has "${id:0:16}"
+	done
+	blobctl tag "${id:0:16}" a=b
+	# A new log is begun by that, and what is there now is what there is.
+	run --separate-stderr blobctl ls --format='{name}'
+	status_is 0
+	[ "$output" = f ]
+	run --separate-stderr blobctl check
+	status_is 13
 }
 
 @test "a share that stands apart gets the right spelling" {
