@@ -16,6 +16,7 @@ struct job {
 	struct io_req req;
 	struct flush_file *ff;
 	struct job *next;
+	bool flying; /* in the queue; the thread's alone */
 };
 
 struct flush_file {
@@ -33,8 +34,12 @@ struct flush_file {
 struct flusher {
 	struct io *io;
 	struct io_pool *pool;
-	struct io_queue *queue; /* the thread's alone */
-	struct job *jobs;	/* as many as buffers */
+	/* The thread's alone, once it runs. NULL: it has failed as a whole, and
+	 * `broken` says why. */
+	struct io_queue *queue;
+	struct err broken;
+	unsigned n_jobs;
+	struct job *jobs; /* as many as buffers */
 	pthread_t thread;
 
 	pthread_mutex_t lock; /* guards all below */
@@ -55,6 +60,7 @@ enum bc_err flusher_new(struct io *io, unsigned buffers, size_t bytes,
 	if (f == NULL)
 		return err_set(e, BC_ENOMEM, "no memory for the pack writer");
 	f->io = io;
+	f->n_jobs = buffers;
 	f->jobs = calloc(buffers, sizeof(*f->jobs));
 	if (f->jobs == NULL)
 		rc = err_set(e, BC_ENOMEM, "no memory for the pack writer");
@@ -125,21 +131,55 @@ static enum bc_err file_state(struct flusher *f, const struct flush_file *ff)
 	return rc;
 }
 
-static void reap(struct flusher *f, unsigned min)
+/*
+ * A ring that fails as a whole gives nothing back any more. What is in it is
+ * lost, and so are the files; the kernel may still read the buffers, for files
+ * that nobody will believe.
+ */
+static void give_up(struct flusher *f, const struct err *why)
+{
+	f->broken = *why;
+	io_queue_free(f->queue);
+	f->queue = NULL;
+	for (unsigned i = 0; i < f->n_jobs; i++) {
+		struct job *j = &f->jobs[i];
+		bool lost;
+
+		/* Others fill in those that are spare. */
+		pthread_mutex_lock(&f->lock);
+		lost = j->flying;
+		pthread_mutex_unlock(&f->lock);
+		if (!lost)
+			continue;
+		j->flying = false;
+		write_ended(f, j, why);
+	}
+}
+
+/* At least one completion; or there is no queue afterwards. */
+static void reap(struct flusher *f)
 {
 	struct err e = ERR_INIT;
 	struct io_req *r;
 
-	/* A ring that fails as a whole completes its requests with errors
-	 * when the queue is freed; until then there is nothing to reap. */
-	if (io_queue_wait(f->queue, min, &e) != BC_OK)
+	if (io_queue_wait(f->queue, 1, &e) != BC_OK) {
+		give_up(f, &e);
 		return;
+	}
 	while ((r = io_queue_take(f->queue)) != NULL) {
+		struct job *j = r->user;
+
 		err_clear(&e);
 		if (io_req_check(r, &e) != BC_OK && e.code == BC_OK)
 			e.code = BC_EIO;
-		write_ended(f, r->user, &e);
+		j->flying = false;
+		write_ended(f, j, &e);
 	}
+}
+
+static unsigned in_flight(const struct flusher *f)
+{
+	return f->queue == NULL ? 0 : io_queue_count(f->queue);
 }
 
 static void start_write(struct flusher *f, struct job *j)
@@ -150,10 +190,15 @@ static void start_write(struct flusher *f, struct job *j)
 		write_ended(f, j, &e);
 		return;
 	}
-	while (io_queue_count(f->queue) >= FLUSH_DEPTH)
-		reap(f, 1);
+	while (in_flight(f) >= FLUSH_DEPTH)
+		reap(f);
+	if (f->queue == NULL) {
+		write_ended(f, j, &f->broken);
+		return;
+	}
 	j->req.user = j;
-	if (io_queue_submit(f->queue, &j->req, &e) != BC_OK)
+	j->flying = io_queue_submit(f->queue, &j->req, &e) == BC_OK;
+	if (!j->flying)
 		write_ended(f, j, &e);
 }
 
@@ -192,7 +237,7 @@ static void finish_file(struct flusher *f, struct flush_file *ff)
 		pthread_mutex_unlock(&f->lock);
 		if (pending == 0)
 			break;
-		reap(f, 1);
+		reap(f);
 	}
 	end_file(f, ff);
 }
@@ -202,7 +247,7 @@ static struct job *next_job(struct flusher *f, bool *stop)
 	struct job *j;
 
 	pthread_mutex_lock(&f->lock);
-	while (f->first == NULL && !f->stop && io_queue_count(f->queue) == 0)
+	while (f->first == NULL && !f->stop && in_flight(f) == 0)
 		pthread_cond_wait(&f->work, &f->lock);
 	j = f->first;
 	if (j != NULL) {
@@ -227,8 +272,8 @@ static void *flush_thread(void *ctx)
 			start_write(f, j);
 		else if (j != NULL)
 			finish_file(f, j->ff);
-		else if (io_queue_count(f->queue) > 0)
-			reap(f, 1);
+		else if (in_flight(f) > 0)
+			reap(f);
 		else if (stop)
 			return NULL;
 	}

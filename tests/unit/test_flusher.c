@@ -6,6 +6,7 @@
  */
 #include "pack/flusher.h"
 
+#include <fcntl.h>
 #include <stdbool.h>
 
 #include "tests/unit/test_io.h"
@@ -219,6 +220,62 @@ static void poisoned(void)
 	everywhere(poison);
 }
 
+/* The descriptor of the one ring of this process, or -1. */
+static int ring_fd(void)
+{
+	for (int fd = 3; fd < 64; fd++) {
+		char path[32], to[64] = "";
+
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		if (readlink(path, to, sizeof(to) - 1) > 0 &&
+		    strstr(to, "[io_uring]") != NULL)
+			return fd;
+	}
+	return -1;
+}
+
+/* The ring dies under the thread: what is in flight fails, what comes after it
+ * too, and nobody waits for ever. */
+static void ring_dies(void)
+{
+	struct io_options o = { .engine = IO_ENGINE_URING };
+	struct flush_file *good = NULL, *bad = NULL, *last = NULL;
+	char why[IO_WHY_BYTES];
+	struct flusher *f = NULL;
+	struct scratch s;
+	int fd, null;
+
+	if (!io_uring_usable(why)) {
+		T_SKIP("no io_uring");
+		return;
+	}
+	scratch_open(&s, "/var/tmp", &o);
+	CHECK_OK(flusher_new(s.io, BUFFERS, BYTES, &f, &e), &e);
+	CHECK_OK(flusher_open(f, create(&s, "good"), &good, &e), &e);
+	write_all(f, good);
+	flusher_finish(f, good, (uint64_t)WRITES * BYTES);
+	CHECK_OK(flusher_wait(f, good, &e), &e);
+	fd = ring_fd();
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	CHECK(fd >= 0 && null >= 0 && dup3(null, fd, O_CLOEXEC) == fd);
+	CHECK_OK(flusher_open(f, create(&s, "bad"), &bad, &e), &e);
+	CHECK_OK(flusher_open(f, create(&s, "last"), &last, &e), &e);
+	write_all(f, bad);
+	flusher_finish(f, bad, (uint64_t)WRITES * BYTES);
+	CHECK(flusher_wait(f, bad, &e) != BC_OK);
+	CHECK(e.code != BC_OK && e.text[0] != '\0');
+	err_clear(&e);
+	write_all(f, last);
+	flusher_finish(f, last, (uint64_t)WRITES * BYTES);
+	CHECK(flusher_wait(f, last, &e) != BC_OK);
+	err_clear(&e);
+	expect_buffers(f);
+	flusher_free(f);
+	expect_file(&s, "good", (uint64_t)WRITES * BYTES);
+	close(null);
+	scratch_close(&s);
+}
+
 static void no_memory_for_a_flusher(void)
 {
 	struct flusher *f = NULL;
@@ -237,6 +294,7 @@ int main(void)
 	RUN(ended);
 	RUN(abandoned);
 	RUN(poisoned);
+	RUN(ring_dies);
 	RUN(no_memory_for_a_flusher);
 	return 0;
 }
