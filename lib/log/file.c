@@ -389,11 +389,6 @@ enum bc_err log_file_tail(struct log_file *l, uint64_t offset,
 /* ---- writing --------------------------------------------------------------
  */
 
-enum bc_err log_file_sync(struct log_file *l, struct err *e)
-{
-	return io_file_datasync(l->file, e);
-}
-
 static enum bc_err write_again(struct log_file *l, const uint8_t *raw, size_t n,
 			       uint64_t offset, struct err *e)
 {

@@ -113,9 +113,6 @@ BC_MUST_CHECK enum bc_err log_file_tail(struct log_file *l, uint64_t offset,
 					struct codec_dec *dec,
 					struct log_tail *out, struct err *e);
 
-/* log_file_sync - make durable what another writer may have left unsynced. */
-BC_MUST_CHECK enum bc_err log_file_sync(struct log_file *l, struct err *e);
-
 /*
  * log_file_settle - write the same bytes again and sync them, so that the group
  * at `offset` may be believed: after a sync that failed in another process the

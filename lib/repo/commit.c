@@ -258,8 +258,9 @@ static enum bc_err open_for(struct repo *r, const struct commit *c,
 	if (rc != BC_OK)
 		return rc;
 	if (sealed_already(r, *l)) {
-		/* Its maker may have died before the sync. */
-		rc = log_file_sync(*l, e);
+		/* Its maker may have died before the sync, or was told that it
+		 * failed: then only what is written again can be synced. */
+		rc = seal_or_leave(r, *l, e);
 		return rc == BC_OK ? next_log(r, l, e) : rc;
 	}
 	rc = look_behind(r, *l, &keep, e);

@@ -424,13 +424,15 @@ static inline void kit_record(const struct kit_spec *sp, int64_t now,
 }
 
 /* Store all of a spec in a session and commit it; returns the new chunks. */
-static inline size_t kit_put(struct kit *k, struct session *s,
-			     const struct kit_spec *sp, struct digest *id)
+static inline enum bc_err kit_try_put(struct kit *k, struct session *s,
+				      const struct kit_spec *sp,
+				      struct digest *id, size_t *new_chunks)
 {
 	struct kit_put p = { .s = s, .sp = sp };
 	struct node_sink sink = session_node_sink(s);
 	struct buf record = BUF_INIT(SNAPSHOT_MAX_BYTES);
 	struct tree_dir root;
+	enum bc_err rc;
 
 	p.mem = malloc(KIT_BATCH * sp->chunk);
 	CHECK(p.mem != NULL);
@@ -442,14 +444,24 @@ static inline size_t kit_put(struct kit *k, struct session *s,
 	kit_root(&p, &root);
 	kit_flush(&p);
 	kit_record(sp, kit_now(&k->now), &root, &record);
-	CHECK_OK(session_commit_snapshot(s, buf_bytes(&record), id, &p.e),
-		 &p.e);
+	rc = session_commit_snapshot(s, buf_bytes(&record), id, &p.e);
+	k->e = p.e;
 	buf_fini(&record);
 	content_builder_fini(&p.content);
 	gather_fini(&p.gather);
 	sealer_fini(&p.sealer);
 	free(p.mem);
-	return p.stored;
+	*new_chunks = p.stored;
+	return rc;
+}
+
+static inline size_t kit_put(struct kit *k, struct session *s,
+			     const struct kit_spec *sp, struct digest *id)
+{
+	size_t n = 0;
+
+	CHECK_OK(kit_try_put(k, s, sp, id, &n), &k->e);
+	return n;
 }
 
 /* In one go: open, put, close. */

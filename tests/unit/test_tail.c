@@ -5,6 +5,7 @@
  */
 #include "io/fault.h"
 #include "check/check.h"
+#include "pack/gather.h"
 #include "repo/health.h"
 #include "tests/unit/repo_kit.h"
 
@@ -270,6 +271,136 @@ static void dead_maker(struct kit *k)
 	}
 }
 
+static unsigned logs_of(const struct kit *k)
+{
+	char path[2 * KIT_PATH_BYTES], line[32] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), "ls %s/log | wc -l", k->path);
+	f = popen(path, "r");
+	CHECK(f != NULL && fgets(line, sizeof(line), f) != NULL);
+	pclose(f);
+	return (unsigned)strtoul(line, NULL, 10);
+}
+
+/*
+ * A log that is sealed, and whose maker died, or was told that the sync failed,
+ * before the next one was begun: the seal is written again and synced first.
+ */
+static void sealed_not_followed(struct kit *k)
+{
+	char name[LOG_NAME_BYTES], want[STEPS_BYTES];
+	struct sealer sealer = { .level = 0 };
+	uint64_t at = LOG_HEAD_BYTES, length = 0;
+	struct log_file *l = NULL;
+	struct dir_builder d;
+	struct meddler m;
+	struct digest id[2];
+	struct repo *r;
+
+	kit_create(k, 0);
+	id[0] = kit_one(k, &small);
+	r = kit_repo(k, true);
+	log_name(r->head.seq, &r->head.log, name);
+	CHECK_OK(log_file_open(r->log_dir, name, true, &l, &k->e), &k->e);
+	dir_builder_init(&d);
+	while (at < r->head.end) {
+		struct group *g = NULL;
+
+		CHECK_OK(log_file_group(l, at, GROUP_LEAD, r->dec, &g, &k->e),
+			 &k->e);
+		for (uint32_t i = 0, n = 0;
+		     g->dir != NULL && i < g->dir->n_blocks; i++) {
+			CHECK_OK(dir_builder_add(&d, &g->dir->blocks[i],
+						 g->dir->lengths + n,
+						 g->dir->ids + n),
+				 &k->e);
+			n += g->dir->blocks[i].chunks;
+		}
+		at = g->next;
+		group_free(g);
+	}
+	CHECK_OK(sealer_init(&sealer, 0, 1 << 20, &k->e), &k->e);
+	CHECK_OK(log_file_seal(l, at, &d, &sealer, &length, &k->e), &k->e);
+	sealer_fini(&sealer);
+	dir_builder_fini(&d);
+	log_file_close(l);
+	repo_close(r);
+
+	snprintf(want, sizeof(want), "w%llu s w0 s ", (unsigned long long)at);
+	meddle(k, &m);
+	id[1] = kit_one(k, &other);
+	meddle_no_more(k, &m);
+	CHECK(strncmp(m.steps, want, strlen(want)) == 0);
+	CHECK_EQ(logs_of(k), 2);
+	kit_sh("rm -rf %s/catalog.db* %s/index/*", k->path, k->path);
+	r = kit_repo(k, true);
+	kit_verify(r, &id[0], &small);
+	kit_verify(r, &id[1], &other);
+	CHECK_STR(k->notes, "");
+	repo_close(r);
+}
+
+/*
+ * A commit that fails to be synced, and again in a new log, is no commit for
+ * who was told so; but its group may be there all the same, and then the packs
+ * that it names must be. One that was refused before any group leaves none.
+ */
+static void packs_stay(struct kit *k)
+{
+	static const struct kit_spec large = { .name = "large",
+					       .seed = 3,
+					       .files = 3,
+					       .bytes = 2000000,
+					       .chunk = 100000 };
+	static const char *const PLANS[] = {
+		"sync@/repo/log/:1:EIO;write@/repo/log/:2+:EIO",
+		"sync@/repo/packs:2:EIO",
+	};
+
+	for (int i = 0; i < 2; i++) {
+		struct io_options o = { .engine = IO_ENGINE_PSYNC };
+		struct catalog_select newest = { .name = NULL };
+		struct catalog_snapshot row;
+		struct io_fault_plan plan;
+		struct io_fault *f = NULL;
+		struct io *was = k->io;
+		struct session *s;
+		struct digest id;
+		struct repo *r;
+		size_t n;
+
+		if (i > 0)
+			kit_rm(k->path);
+		kit_create(k, 0);
+		repo_close(kit_repo(k, true));
+		CHECK_OK(io_fault_parse(PLANS[i], &plan, &k->e), &k->e);
+		CHECK_OK(io_fault_new(&plan, &f, &k->e), &k->e);
+		o.seam = io_fault_seam(f);
+		CHECK_OK(io_open(&o, &k->io, &k->e), &k->e);
+		r = kit_repo(k, true);
+		s = kit_session(k, r);
+		CHECK_EQ(kit_try_put(k, s, &large, &id, &n), BC_EIO);
+		session_end(s);
+		repo_close(r);
+		io_close(k->io);
+		k->io = was;
+		CHECK(io_fault_hits(f) > 0);
+		io_fault_free(f);
+
+		kit_sh("test `ls %s/packs | wc -l` = %d", k->path, 1 - i);
+		r = kit_repo(k, false);
+		CHECK_EQ(kit_count(r), 1 - i);
+		if (i == 0) {
+			CHECK_OK(catalog_find(r->catalog, &newest, &row, &k->e),
+				 &k->e);
+			id = row.id;
+			kit_verify(r, &id, &large);
+		}
+		repo_close(r);
+	}
+}
+
 /* ---- what is not believed as it stands ------------------------------------
  */
 
@@ -402,18 +533,6 @@ static void clear(const char *path, uint64_t at, size_t n)
 	CHECK(fd >= 0 && n <= sizeof(zero));
 	CHECK(pwrite(fd, zero, n, (off_t)at) == (ssize_t)n);
 	close(fd);
-}
-
-static unsigned logs_of(const struct kit *k)
-{
-	char path[2 * KIT_PATH_BYTES], line[32] = "";
-	FILE *f;
-
-	snprintf(path, sizeof(path), "ls %s/log | wc -l", k->path);
-	f = popen(path, "r");
-	CHECK(f != NULL && fgets(line, sizeof(line), f) != NULL);
-	pclose(f);
-	return (unsigned)strtoul(line, NULL, 10);
 }
 
 struct told {
@@ -614,6 +733,8 @@ int main(void)
 	CASE(dead_maker);
 	CASE(sync_failed_for_good);
 	CASE(head_not_synced);
+	CASE(sealed_not_followed);
+	CASE(packs_stay);
 	CASE(damaged_last);
 	CASE(torn_last);
 	CASE(many_torn);
