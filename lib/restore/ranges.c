@@ -407,7 +407,12 @@ static void read_again(struct ranges *g, struct slot *s, const struct part *p)
 		fail(s, p->to, &why);
 }
 
-/* Verify the chunks of the blocks that are open, and close these. */
+/*
+ * Verify the chunks of the blocks that are open, and close these. Opening a
+ * block has checked its CRC, which sends the reader away from most damage
+ * before anything is digested; the digest stays the proof, as one damage in
+ * 2^32 passes a CRC, and whoever asks for ids must not get less.
+ */
 static void close_blocks(struct ranges *g)
 {
 	verifier_run(&g->verifier);

@@ -175,7 +175,7 @@ static struct chunk_place place_of(struct source *s, uint64_t offset,
 	return p;
 }
 
-static void spoil(struct source *s, uint32_t pack, uint64_t at)
+static void spoil(struct source *s, uint32_t pack, uint64_t at, uint8_t mask)
 {
 	struct pack_ref ref;
 	struct io_file *f;
@@ -189,7 +189,7 @@ static void spoil(struct source *s, uint32_t pack, uint64_t at)
 	fd = open(path, O_RDWR);
 	CHECK(fd >= 0);
 	CHECK(pread(fd, &byte, 1, (off_t)at) == 1);
-	byte ^= 1;
+	byte ^= mask;
 	CHECK(pwrite(fd, &byte, 1, (off_t)at) == 1);
 	CHECK(fsync(fd) == 0);
 	close(fd);
@@ -287,7 +287,7 @@ static void damaged_part(void)
 		first = (at / SUM_BYTES + 2) * SUM_BYTES;
 		in = run.offset + (first - at);
 		next = in + SUM_BYTES;
-		spoil(&s, p.ref.pack.number, first + 1234);
+		spoil(&s, p.ref.pack.number, first + 1234, 1);
 		/* Before, behind, and around it. */
 		CHECK_EQ(one_read(&s, run.offset, (size_t)(in - run.offset),
 				  false, &done),
@@ -328,18 +328,56 @@ static void damaged_block(void)
 	p = place_of(&s, 1500000, &run);
 	CHECK_EQ(p.ref.dir->blocks[p.block].codec, BLOCK_ZSTD);
 	spoil(&s, p.ref.pack.number,
-	      p.ref.dir->blocks[p.block].offset + BLOCK_HEAD_BYTES + 1000);
+	      p.ref.dir->blocks[p.block].offset + BLOCK_HEAD_BYTES + 1000, 1);
 	CHECK_EQ(one_read(&s, run.offset + 5, 10, false, &done), BC_EDAMAGE);
 	CHECK_EQ(done, 0);
 	CHECK_EQ(one_read(&s, 5, 10, false, &done), BC_OK);
 	/* The header alone. */
 	chunk_place_put(s.b.r, &p);
 	p = place_of(&s, 5, &run);
-	spoil(&s, p.ref.pack.number, p.ref.dir->blocks[p.block].offset + 20);
+	spoil(&s, p.ref.pack.number, p.ref.dir->blocks[p.block].offset + 20, 1);
 	CHECK_EQ(one_read(&s, 5, 10, false, &done), BC_EDAMAGE);
 	chunk_place_put(s.b.r, &p);
 	source_shut(&s);
 	bed_fini(&s.b);
+}
+
+/* Damage that a CRC does not see, one in 2^32: here the polynomial itself. Who
+ * reads by id, or a block without checksums of parts, goes by the digest. */
+static void damage_behind_the_crc(void)
+{
+	static const uint8_t same_crc[] = { 0xf1, 0x76, 0xec, 0x05, 0x01 };
+
+	for (int large = 0; large < 2; large++) {
+		struct content_run run;
+		struct chunk_place p;
+		struct source s;
+		uint64_t at;
+		size_t done;
+
+		source_init(&s, IO_ENGINE_AUTO);
+		bed_file(s.b.src, "f", large ? 3000000 : 150000, 1, false);
+		bed_put(&s.b);
+		source_open(&s, "f");
+		p = place_of(&s, 0, &run);
+		CHECK_EQ(p.ref.dir->blocks[p.block].codec, BLOCK_RAW);
+		CHECK_EQ(sums_have(p.ref.dir, p.block), large);
+		at = p.ref.dir->blocks[p.block].offset +
+		     (uint64_t)BLOCK_HEAD_BYTES + p.ref.dir->starts[p.chunk];
+		for (size_t i = 0; i < sizeof(same_crc); i++)
+			spoil(&s, p.ref.pack.number, at + 100 + i, same_crc[i]);
+		CHECK_EQ(one_read(&s, 90, 40, true, &done), BC_EDAMAGE);
+		CHECK_EQ(done, 0);
+		CHECK_EQ(one_read(&s, run.offset + run.length, 4000, true,
+				  &done),
+			 BC_OK);
+		if (!large)
+			CHECK_EQ(one_read(&s, 90, 40, false, &done),
+				 BC_EDAMAGE);
+		chunk_place_put(s.b.r, &p);
+		source_shut(&s);
+		bed_fini(&s.b);
+	}
 }
 
 static void limits(void)
@@ -390,6 +428,7 @@ int main(void)
 	RUN(in_the_log);
 	RUN(damaged_part);
 	RUN(damaged_block);
+	RUN(damage_behind_the_crc);
 	RUN(limits);
 	return 0;
 }
