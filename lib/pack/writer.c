@@ -19,7 +19,8 @@ struct pack_writer {
 	struct pack_id id;
 	struct flush_file *file; /* NULL while all of it is in buf */
 	struct dir_builder dir;
-	uint8_t *buf;
+	uint8_t *buf; /* `start`, or one of the flusher's */
+	uint8_t *start;
 	size_t buf_n;
 	uint64_t buf_at;
 
@@ -36,6 +37,9 @@ enum {
 	/* Stored raw: it is mostly ids, and a reader can take a part. */
 	DIR_LEVEL = 0,
 	RESERVE_SHARE = 4, /* of the free space, at most 1 / this */
+	/* A pack begins in so much ordinary memory: the flusher's buffers are
+	 * huge pages, of which a first byte costs 0.2 ms of clearing. */
+	START_BYTES = 64 << 10,
 };
 
 void pack_name(const struct pack_id *id, char out[PACK_NAME_BYTES])
@@ -57,6 +61,14 @@ enum bc_err pack_writer_new(const struct pack_writer_options *o,
 	buf_init(&w->dir_plain, DIR_MAX_BYTES);
 	*out = w;
 	return BC_OK;
+}
+
+/* Give the open pack's buffer back. */
+static void drop_buffer(struct pack_writer *w)
+{
+	if (w->buf != w->start)
+		flusher_return(w->o.flusher, w->buf);
+	w->buf = NULL;
 }
 
 /* Nobody knows of it yet; if this fails it is rubbish that gc finds. */
@@ -98,7 +110,8 @@ void pack_writer_free(struct pack_writer *w)
 		flusher_abandon(w->o.flusher, w->file);
 		unlink_pack(w->o.dir, &w->id);
 	}
-	flusher_return(w->o.flusher, w->buf);
+	drop_buffer(w);
+	free(w->start);
 	sealer_fini(&w->dir_sealer);
 	dir_builder_fini(&w->dir);
 	buf_fini(&w->dir_plain);
@@ -123,7 +136,11 @@ static enum bc_err begin_pack(struct pack_writer *w, struct err *e)
 	if (rc != BC_OK)
 		return rc;
 	h.id = w->id;
-	w->buf = flusher_buffer(w->o.flusher);
+	if (w->start == NULL)
+		w->start = malloc(START_BYTES);
+	if (w->start == NULL)
+		return err_set(e, BC_ENOMEM, "no memory for a pack");
+	w->buf = w->start;
 	pack_head_encode(&h, w->buf);
 	w->buf_n = PACK_HEAD_BYTES;
 	w->buf_at = 0;
@@ -162,6 +179,18 @@ static enum bc_err make_file(struct pack_writer *w, struct err *e)
 	return rc;
 }
 
+/* From `start` into a buffer that can be written from. */
+static void move_on(struct pack_writer *w)
+{
+	uint8_t *buf;
+
+	if (w->buf != w->start)
+		return;
+	buf = flusher_buffer(w->o.flusher);
+	memcpy(buf, w->buf, w->buf_n);
+	w->buf = buf;
+}
+
 /* Hand the full buffer over and take another. */
 static enum bc_err turn_buffer(struct pack_writer *w, struct err *e)
 {
@@ -171,6 +200,7 @@ static enum bc_err turn_buffer(struct pack_writer *w, struct err *e)
 		rc = make_file(w, e);
 	if (rc != BC_OK)
 		return rc;
+	move_on(w);
 	flusher_write(w->o.flusher, w->file, w->buf, w->buf_n, w->buf_at);
 	w->buf_at += w->buf_n;
 	w->buf_n = 0;
@@ -181,23 +211,24 @@ static enum bc_err turn_buffer(struct pack_writer *w, struct err *e)
 static enum bc_err put_bytes(struct pack_writer *w, const uint8_t *p, size_t n,
 			     struct err *e)
 {
-	size_t size = flusher_buffer_bytes(w->o.flusher);
+	const size_t whole = flusher_buffer_bytes(w->o.flusher);
+	enum bc_err rc = BC_OK;
 
-	while (n > 0) {
-		size_t part = min_size(n, size - w->buf_n);
+	while (n > 0 && rc == BC_OK) {
+		size_t room = w->buf == w->start ? min_size(START_BYTES, whole)
+						 : whole;
+		size_t part = min_size(n, room - w->buf_n);
 
 		memcpy(w->buf + w->buf_n, p, part);
 		w->buf_n += part;
 		p += part;
 		n -= part;
-		if (w->buf_n == size) {
-			enum bc_err rc = turn_buffer(w, e);
-
-			if (rc != BC_OK)
-				return rc;
-		}
+		if (w->buf_n == whole)
+			rc = turn_buffer(w, e);
+		else if (w->buf_n == room)
+			move_on(w);
 	}
-	return BC_OK;
+	return rc;
 }
 
 static enum bc_err put_zeros(struct pack_writer *w, size_t n, struct err *e)
@@ -287,6 +318,7 @@ static enum bc_err seal_pack(struct pack_writer *w, struct err *e)
 		pack_made_free(m);
 		return rc;
 	}
+	move_on(w);
 	if (w->buf_n > 0)
 		flusher_write(w->o.flusher, w->file, w->buf, w->buf_n,
 			      w->buf_at);
@@ -349,8 +381,7 @@ void pack_writer_drop_pending(struct pack_writer *w)
 {
 	if (!w->open || w->file != NULL)
 		return;
-	flusher_return(w->o.flusher, w->buf);
-	w->buf = NULL;
+	drop_buffer(w);
 	w->open = false;
 	dir_builder_clear(&w->dir);
 }
