@@ -9,12 +9,18 @@
 enum {
 	/* What a device writes as a whole or not at all. */
 	TAIL_READ_BYTES = 1 << 20,
+	/* Zeros written behind a group that makes the file longer. The groups
+	 * that take their place change no metadata, so that their sync is one
+	 * flush and no commit of the file system's journal. */
+	AHEAD_BYTES = 64 << 10,
 };
 
 struct log_file {
 	struct io_file *file;
 	struct io_dir *dir;
 	struct log_head head;
+	/* By log_file_tail(): between these there are only zeros. */
+	uint64_t zeros_at, zeros_end;
 };
 
 void log_name(uint64_t seq, const struct pack_id *id, char out[LOG_NAME_BYTES])
@@ -326,6 +332,25 @@ static enum bc_err all_zero_from(struct log_file *l, uint64_t offset, bool *yes,
 	return rc;
 }
 
+/* Is there nothing behind but what log_file_append() leaves to be written
+ * over? One read. */
+static enum bc_err only_ahead(struct log_file *l, uint64_t offset, bool *yes,
+			      struct err *e)
+{
+	const size_t most = AHEAD_BYTES + LOG_ALIGN;
+	uint8_t *raw = NULL;
+	size_t got = 0;
+	enum bc_err rc = read_span(l, offset, most, &raw, &got, e);
+
+	*yes = rc == BC_OK && got < most && all_zero(raw, got);
+	if (*yes) {
+		l->zeros_at = offset;
+		l->zeros_end = offset + got;
+	}
+	free(raw);
+	return rc;
+}
+
 /* By its first sector, which is there as a whole or not at all. */
 static enum bc_err judge(struct log_file *l, uint64_t offset, struct bytes raw,
 			 struct log_tail *out, struct err *e)
@@ -369,6 +394,9 @@ enum bc_err log_file_tail(struct log_file *l, uint64_t offset,
 	enum bc_err rc;
 
 	*out = (struct log_tail){ .kind = LOG_TAIL_NOTHING };
+	rc = only_ahead(l, offset, &out->zeros, e);
+	if (rc != BC_OK || out->zeros)
+		return rc;
 	rc = log_file_group(l, offset, GROUP_WHOLE, dec, &g, e);
 	if (rc == BC_OK) {
 		out->kind = LOG_TAIL_WHOLE;
@@ -441,37 +469,58 @@ void log_file_trim(struct log_file *l)
 		(void)!io_file_truncate(l->file, size, NULL);
 }
 
-/* Cut off what lies beyond, and keep room allocated behind. */
+/*
+ * Cut off what lies beyond, zeros apart, and keep room allocated behind.
+ *   ahead  [out] zeros to write behind the n bytes
+ */
 static enum bc_err make_room(struct log_file *l, uint64_t offset, size_t n,
-			     bool frees, struct err *e)
+			     bool frees, size_t *ahead, struct err *e)
 {
 	struct io_stat st;
 	enum bc_err rc = io_file_stat(l->file, &st, e);
+	bool cut = rc == BC_OK && st.size > offset &&
+		   (l->zeros_at != offset || l->zeros_end != st.size);
 
-	if (rc == BC_OK && st.size > offset)
+	*ahead = 0;
+	if (cut)
 		rc = io_file_truncate(l->file, offset, e);
-	if (rc == BC_OK && st.size > offset)
+	if (cut && rc == BC_OK)
 		rc = io_file_stat(l->file, &st, e);
-	if (rc != BC_OK || st.stored >= offset + n + LOG_SPARE_BYTES)
-		return rc;
-	rc = io_file_allocate(l->file, offset, n + 2 * LOG_SPARE_BYTES,
-			      IO_ALLOC_KEEP_SIZE, e);
-	if (rc == BC_ENOSPC && frees) {
-		err_clear(e);
-		return BC_OK;
+	if (rc == BC_OK && st.stored < offset + n + LOG_SPARE_BYTES) {
+		rc = io_file_allocate(l->file, offset, n + 2 * LOG_SPARE_BYTES,
+				      IO_ALLOC_KEEP_SIZE, e);
+		if (rc == BC_ENOSPC && frees) {
+			err_clear(e);
+			return BC_OK;
+		}
 	}
+	/* A large group's own bytes outweigh the journal. And by its size it is
+	 * known whether a log has more than its first group (repo/look.c). */
+	if (rc == BC_OK && st.size < offset + n && n <= AHEAD_BYTES &&
+	    offset > LOG_HEAD_BYTES)
+		*ahead = AHEAD_BYTES;
 	return rc;
 }
 
 enum bc_err log_file_append(struct log_file *l, uint64_t offset,
 			    struct bytes raw, bool frees, struct err *e)
 {
-	enum bc_err rc = make_room(l, offset, raw.n, frees, e);
+	uint8_t *both = NULL;
+	size_t ahead = 0;
+	enum bc_err rc = make_room(l, offset, raw.n, frees, &ahead, e);
 
+	if (rc == BC_OK && ahead > 0)
+		rc = aligned_new(raw.n + ahead, &both, e);
+	if (both != NULL) {
+		memcpy(both, raw.p, raw.n);
+		memset(both + raw.n, 0, ahead);
+		raw = bytes_of(both, raw.n + ahead);
+	}
 	if (rc == BC_OK)
 		rc = io_file_pwrite(l->file, raw.p, raw.n, offset, e);
 	if (rc == BC_OK)
 		rc = io_file_datasync(l->file, e);
+	free(both);
 	return rc;
 }
 

@@ -106,6 +106,7 @@ enum log_tail_kind {
 struct log_tail {
 	enum log_tail_kind kind;
 	uint64_t generation; /* of the group; 0: unknown */
+	bool zeros;	     /* few or none, and nothing else to the end */
 };
 
 /* log_file_tail - judge the bytes from `offset`, an end of groups, on. */
@@ -133,7 +134,9 @@ void log_file_trim(struct log_file *l);
 /*
  * log_file_append - write an encoded group at `offset`, its end at the moment,
  * and sync it: the commit. Bytes beyond the offset are cut off first; whether
- * they may be, log_file_tail() tells.
+ * they may be, log_file_tail() tells. Zeros that it has seen there on this
+ * handle stay, and are written over: no other writer may come between. When
+ * the file grows, zeros are written behind the group.
  *
  *   raw    whole group, a multiple of LOG_ALIGN; address aligned to IO_ALIGN
  *   frees  the group leads to freed space: go on without fresh spare room

@@ -317,10 +317,11 @@ static enum bc_err check_tail(struct replay *p, bool locked, bool *again,
 	bool later = false, bad;
 	enum bc_err rc;
 
-	rc = log_file_later_group(p->log, p->pos.end + LOG_ALIGN,
-				  p->pos.generation, p->r->dec, &later, e);
-	if (rc == BC_OK && !later)
-		rc = log_file_tail(p->log, p->pos.end, p->r->dec, &t, e);
+	rc = log_file_tail(p->log, p->pos.end, p->r->dec, &t, e);
+	if (rc == BC_OK && !t.zeros)
+		rc = log_file_later_group(p->log, p->pos.end + LOG_ALIGN,
+					  p->pos.generation, p->r->dec, &later,
+					  e);
 	bad = t.kind == LOG_TAIL_DAMAGED || t.kind == LOG_TAIL_STRANGE;
 	if (rc != BC_OK || (!later && !bad))
 		return rc;

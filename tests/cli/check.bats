@@ -291,7 +291,7 @@ patch_superblock() {
 		blobctl -q put f --name=n$i
 	done
 	log=$(ls repo/log/*)
-	size=$(stat -c %s "$log")
+	size=$(log_end "$log")
 	cp -a repo keep
 	for at in 4100 9000 $((size / 2)) $((size - 3000)); do
 		rm -rf repo
@@ -314,7 +314,7 @@ patch_superblock() {
 @test "an append that was cut short is no damage and nothing is lost" {
 	two_snapshots
 	log=$(ls repo/log/*)
-	size=$(stat -c %s "$log")
+	size=$(log_end "$log")
 	cp -a repo old
 	random_bytes 5000 9 >f
 	blobctl -q put f
@@ -391,7 +391,7 @@ patch_superblock() {
 	dd if=/dev/zero of=f bs=1 seek=9000 count=2200 conv=notrunc status=none
 	blobctl -q put f
 	log=$(ls "$T"/repo/log/*)
-	flip "$log" $(($(stat -c %s "$log") - 5000))
+	flip "$log" $(($(log_end "$log") - 5000))
 	rm -rf "$T"/repo/catalog.db* "$T"/repo/index "$T"/repo/cache
 	run --separate-stderr blobctl check
 	status_is 13

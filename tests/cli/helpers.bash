@@ -42,6 +42,14 @@ blobctl() {
 	"$BLOBCTL" "$@"
 }
 
+# log_end LOG - where its last group ends; behind it lie zeros, to be written
+# over.
+log_end() {
+	python3 -c 'import sys
+n = len(open(sys.argv[1], "rb").read().rstrip(b"\0"))
+print((n + 4095) // 4096 * 4096)' "$1"
+}
+
 # requires TOOL... - skip the test where a tool is missing.
 requires() {
 	local tool

@@ -211,7 +211,7 @@ for i in range(20000):
 	cp -a src want
 	echo 2 >src/f
 	blobctl -q -R repo put src/ --name=two
-	truncate -s -4096 repo/log/*
+	truncate -s $(($(log_end repo/log/*) - 4096)) repo/log/*
 	run --separate-stderr read_repo repo verify
 	status_is 0
 	has '1 snapshots'

@@ -157,6 +157,28 @@ static inline off_t kit_size(const char *path)
 	return st.st_size;
 }
 
+/* Where the last group of a log ends: behind it lie zeros, to be written
+ * over. */
+static inline off_t kit_end(const char *path)
+{
+	static const uint8_t zeros[4096];
+	off_t end = (kit_size(path) + 4095) / 4096 * 4096;
+	uint8_t page[4096];
+	int fd = open(path, O_RDONLY);
+	bool nothing = true;
+
+	CHECK(fd >= 0);
+	while (end > 0 && nothing) {
+		ssize_t n = pread(fd, page, sizeof(page), end - 4096);
+
+		CHECK(n > 0);
+		nothing = memcmp(page, zeros, (size_t)n) == 0;
+		end -= nothing ? 4096 : 0;
+	}
+	close(fd);
+	return end;
+}
+
 static inline void kit_create(struct kit *k, uint64_t pack_bytes)
 {
 	struct repo_create_options o = {

@@ -690,7 +690,7 @@ static void damaged_log(struct kit *k)
 
 	world_make(k, &w);
 	kit_log(k, path);
-	middle = kit_size(path);
+	middle = kit_end(path);
 	sp.name = "lost";
 	sp.seed = 70;
 	kit_one(k, &sp);
@@ -699,10 +699,12 @@ static void damaged_log(struct kit *k)
 	kit_one(k, &sp);
 	save(k);
 	/* No append that was cut short leaves such bytes. */
+	kit_sh("truncate -s %lld %s", (long long)kit_end(path), path);
 	kit_sh("head -c 10000 /dev/urandom >> %s", path);
 	is_damaged(k, &w.run, "log/", "no append has written");
 	put_back(k);
 	/* One that was: the file ends in it. */
+	kit_sh("truncate -s %lld %s", (long long)kit_end(path), path);
 	kit_sh("head -c 100 /dev/urandom >> %s", path);
 	is_whole(k, &w.run);
 	put_back(k);
@@ -766,10 +768,10 @@ static void damaged_sealed_log(struct kit *k)
 	is_damaged(k, &run, "@8192", "damaged");
 	put_back(k);
 	/* Its directory at the end: the groups have theirs. */
-	flip(path, -40);
+	flip(path, kit_end(path) - 40);
 	CHECK_EQ(run_check(k, &run), BC_EDAMAGE);
 	put_back(k);
-	flip(path, kit_size(path) / 2);
+	flip(path, kit_end(path) / 2);
 	CHECK_EQ(run_check(k, &run), BC_EDAMAGE);
 	put_back(k);
 	is_whole(k, &run);

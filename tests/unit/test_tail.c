@@ -506,14 +506,6 @@ static const char *newest_log(const struct kit *k, const struct log_pos *head,
 	return out;
 }
 
-static uint64_t bytes_of_file(const char *path)
-{
-	struct stat st;
-
-	CHECK(stat(path, &st) == 0);
-	return (uint64_t)st.st_size;
-}
-
 static void flip(const char *path, uint64_t at, uint8_t mask)
 {
 	int fd = open(path, O_RDWR | O_CLOEXEC);
@@ -587,7 +579,7 @@ static void damaged_last(struct kit *k)
 	was = head_of(k);
 	kit_one(k, &other);
 	newest_log(k, &was, path);
-	end = bytes_of_file(path);
+	end = (uint64_t)kit_end(path);
 	kit_sh("cp -a %s %s/good", k->path, k->dir);
 	for (uint64_t at = was.end; at < end;
 	     at += at < was.end + 512 ? 37 : 509) {
@@ -645,7 +637,7 @@ static void torn_last(struct kit *k)
 	was = head_of(k);
 	kit_one(k, &other);
 	newest_log(k, &was, path);
-	end = bytes_of_file(path);
+	end = (uint64_t)kit_end(path);
 	CHECK(end - was.end >= 3 * LOG_ALIGN);
 	kit_sh("rm -rf %s/catalog.db* %s/index/*", k->path, k->path);
 	kit_sh("cp -a %s %s/good", k->path, k->dir);
@@ -704,6 +696,9 @@ static void many_torn(struct kit *k)
 		struct kit_spec sp = other;
 
 		sp.seed = (uint64_t)i + 100;
+		/* So large that nothing is written behind it, which would be
+		 * the half that is missing. */
+		sp.bytes = 20000;
 		dies_putting(k, &sp, "write@/repo/log/:1:torn");
 		kit_one(k, &small);
 	}
@@ -713,6 +708,47 @@ static void many_torn(struct kit *k)
 	repo_close(r);
 	t = tell(k);
 	CHECK_EQ(t.damages, 0);
+}
+
+/* Small groups are written over zeros that an earlier one has left, so that
+ * the file does not grow with each. */
+static void zeros_ahead(struct kit *k)
+{
+	char path[2 * KIT_PATH_BYTES];
+	struct kit_spec sp = other;
+	struct log_pos was;
+	struct told t;
+	off_t size, end = 0;
+
+	kit_create(k, 0);
+	kit_one(k, &small);
+	was = head_of(k);
+	newest_log(k, &was, path);
+	CHECK_EQ((uint64_t)kit_end(path), was.end);
+	size = kit_size(path);
+	CHECK(size > kit_end(path));
+	for (uint64_t i = 0; kit_size(path) == size; i++) {
+		CHECK(i < 100);
+		t = tell(k);
+		CHECK_EQ(t.damages + t.notes, 0);
+		end = kit_end(path);
+		sp.seed = i + 10;
+		kit_one(k, &sp);
+		CHECK(kit_end(path) > end);
+		CHECK_EQ((uint64_t)kit_end(path), head_of(k).end);
+	}
+	CHECK(end > (off_t)was.end);
+	CHECK(kit_size(path) > size && kit_size(path) > kit_end(path));
+	/* Without them, and with others, all is as it was. */
+	CHECK(truncate(path, kit_end(path)) == 0);
+	kit_one(k, &small);
+	CHECK(truncate(path, kit_size(path) + 300000) == 0);
+	kit_one(k, &small);
+	kit_sh("rm -rf %s/catalog.db* %s/index/*", k->path, k->path);
+	t = tell(k);
+	CHECK_EQ(t.damages + t.notes, 0);
+	CHECK_EQ(logs_of(k), 1);
+	kit_one(k, &small);
 }
 
 int main(void)
@@ -737,6 +773,7 @@ int main(void)
 	CASE(packs_stay);
 	CASE(damaged_last);
 	CASE(torn_last);
+	CASE(zeros_ahead);
 	CASE(many_torn);
 	return 0;
 }

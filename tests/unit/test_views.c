@@ -454,9 +454,9 @@ static void torn_tail(struct kit *k)
 	kit_log(k, path);
 	/* A group of which a part is there: nothing of it is. */
 	save(k, "old");
-	before = kit_size(path);
+	before = kit_end(path);
 	world_put(k, &w, 4);
-	after = kit_size(path);
+	after = kit_end(path);
 	CHECK(after > before);
 	kit_sh("cp %s %s/group", path, k->dir);
 	w.there[4] = false;
@@ -495,7 +495,7 @@ static void damaged_middle(struct kit *k)
 	off_t middle;
 
 	world_make(k, &w);
-	middle = kit_size(kit_log(k, path));
+	middle = kit_end(kit_log(k, path));
 	world_put(k, &w, 4);
 	world_put(k, &w, 5);
 	spoil(path, middle + 40, 1);
