@@ -13,12 +13,14 @@ enum {
 	 * that take their place change no metadata, so that their sync is one
 	 * flush and no commit of the file system's journal. */
 	AHEAD_BYTES = 64 << 10,
+	PIECE_BYTES = 16 << 10,
 };
 
 struct log_file {
 	struct io_file *file;
 	struct io_dir *dir;
 	struct log_head head;
+	bool write;
 	/* By log_file_tail(): between these there are only zeros. */
 	uint64_t zeros_at, zeros_end;
 };
@@ -70,6 +72,7 @@ enum bc_err log_file_create(struct io_dir *dir, const struct log_head *h,
 	if (l == NULL)
 		return err_set(e, BC_ENOMEM, "no memory for the log");
 	l->dir = dir;
+	l->write = true;
 	l->head = *h;
 	log_name(h->seq, &h->pack.id, name);
 	rc = aligned_new(LOG_HEAD_BYTES, &raw, e);
@@ -112,6 +115,7 @@ enum bc_err log_file_open(struct io_dir *dir, const char *name, bool write,
 	if (l == NULL)
 		return err_set(e, BC_ENOMEM, "no memory for the log");
 	l->dir = dir;
+	l->write = write;
 	rc = aligned_new(LOG_HEAD_BYTES, &raw, e);
 	if (rc == BC_OK)
 		rc = io_file_open(dir, name,
@@ -333,19 +337,27 @@ static enum bc_err all_zero_from(struct log_file *l, uint64_t offset, bool *yes,
 }
 
 /* Is there nothing behind but what log_file_append() leaves to be written
- * over? One read. */
+ * over? Who writes reads past the page cache, and so at once. */
 static enum bc_err only_ahead(struct log_file *l, uint64_t offset, bool *yes,
 			      struct err *e)
 {
-	const size_t most = AHEAD_BYTES + LOG_ALIGN;
+	const size_t piece = l->write ? AHEAD_BYTES + LOG_ALIGN : PIECE_BYTES;
+	uint64_t at = offset;
 	uint8_t *raw = NULL;
 	size_t got = 0;
-	enum bc_err rc = read_span(l, offset, most, &raw, &got, e);
+	enum bc_err rc = aligned_new(piece, &raw, e);
 
-	*yes = rc == BC_OK && got < most && all_zero(raw, got);
+	if (rc != BC_OK)
+		return rc;
+	do {
+		rc = io_file_pread_some(l->file, raw, piece, at, &got, e);
+		*yes = rc == BC_OK && at + got - offset <= AHEAD_BYTES &&
+		       all_zero(raw, got);
+		at += got;
+	} while (*yes && got == piece);
 	if (*yes) {
 		l->zeros_at = offset;
-		l->zeros_end = offset + got;
+		l->zeros_end = at;
 	}
 	free(raw);
 	return rc;
