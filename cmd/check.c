@@ -178,7 +178,7 @@ static void show_total(struct ctx *c, const struct check_opts *o,
 static enum bc_err run_check(struct ctx *c, struct run *run, struct err *e)
 {
 	const struct check_opts *o = c->opts;
-	const struct progress_source src = { "check", sample, run };
+	const struct progress_source src = { "check", sample, run, false };
 	const struct repo_options ro = { .io = c->io,
 					 .rng = rng_system(),
 					 .clock = c->clk,

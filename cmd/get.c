@@ -260,7 +260,7 @@ static enum bc_err restore(struct ctx *c, const struct pick *k,
 {
 	const struct get_opts *o = c->opts;
 	struct run run = { .c = c, .total = size_of(k->entry) };
-	const struct progress_source src = { "get", sample, &run };
+	const struct progress_source src = { "get", sample, &run, false };
 	struct tree_entry root;
 	struct restore_options ro = {
 		.what = k->entry,

@@ -309,6 +309,10 @@ struct progress *progress_start(struct out *o, struct msg *m, unsigned mode,
 	p->src = *src;
 	p->mode = choose(o, mode);
 	p->events = out_events(o) && !o->opt.quiet;
+	if (src->brief && p->mode == PROGRESS_NONE && !p->events) {
+		free(p);
+		return NULL;
+	}
 	p->utf8 = locale_is_utf8();
 	p->began = mono(p);
 	p->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -39,13 +39,16 @@ struct progress_source {
 	/* Fills *now. Called from another thread until progress_stop(). */
 	void (*sample)(void *ctx, struct progress_now *now);
 	void *ctx;
+	/* Over before anybody can ask: SIGUSR1 alone is worth no thread. */
+	bool brief;
 };
 
 struct progress;
 
 /*
  * progress_start - begin to report. Failing to start a thread is no error:
- * the result is then NULL, and nothing is reported.
+ * the result is then NULL, and nothing is reported; so it is if nothing would
+ * be but on SIGUSR1, and the work is brief.
  */
 struct progress *progress_start(struct out *o, struct msg *m, unsigned mode,
 				const struct progress_source *src);

@@ -16,6 +16,10 @@
 #include "util/parse_key.h"
 
 /* What is no failure of the run: --ok-if. */
+enum {
+	BRIEF_BYTES = 4 << 20, /* stored in less than 0.1 s */
+};
+
 enum put_ok { OK_CHANGED = 1, OK_VANISHED = 2, OK_UNREADABLE = 4 };
 
 struct put_opts {
@@ -431,7 +435,12 @@ static enum bc_err store_roots(struct ctx *c, const struct roots *roots,
 	const struct put_opts *o = c->opts;
 	const char *name = snapshot_name(o, roots);
 	struct run run = { .c = c, .roots = roots };
-	struct progress_source src = { "put", sample, &run };
+	struct progress_source src = {
+		.verb = "put",
+		.sample = sample,
+		.ctx = &run,
+		.brief = roots->files && roots->bytes <= BRIEF_BYTES,
+	};
 	struct passwd *pw = getpwuid(geteuid());
 	char host[256] = "";
 	struct put_options p = {

@@ -141,7 +141,7 @@ static void wait_for(atomic_int *what, int n)
 
 static void thread(void)
 {
-	const struct progress_source src = { "put", sample, NULL };
+	const struct progress_source src = { "put", sample, NULL, false };
 	struct out o = { .width = 80, .opt = { .json = true } };
 	const uint64_t one = 1;
 	struct progress *p;
