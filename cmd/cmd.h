@@ -27,7 +27,7 @@
 
 enum cmd_needs {
 	CMD_REPO = 1 << 0,   /* an existing repository */
-	CMD_WRITES = 1 << 1, /* changes the repository, or with get the disk */
+	CMD_WRITES = 1 << 1, /* changes the repository */
 	CMD_STOPS = 1 << 2,  /* polls ctx.stop: a signal stops it cleanly */
 	CMD_PAGED = 1 << 3,  /* long listings */
 	CMD_HIDDEN = 1 << 4, /* not in the overview */

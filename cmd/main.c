@@ -325,19 +325,29 @@ static enum bc_err apply_shortcuts(struct ctx *c, struct opt_parser *p,
 	return rc;
 }
 
+/* Nobody should do again what was done and could not be told. */
+static void say_what_holds(const struct ctx *c, enum bc_err rc,
+			   struct err *late)
+{
+	if (rc == BC_OK && c->cmd != NULL && !c->g.dry_run &&
+	    ((c->cmd->needs & CMD_WRITES) || c->cmd == &cmd_get))
+		err_hint(late, "only that is lost: what %s was to do is done",
+			 c->cmd->name);
+}
+
 /* Report, write the summary, close everything; returns the status. */
 static int finish(struct ctx *c, enum bc_err rc, struct err *e)
 {
 	int status = decide_status(c, rc, e);
 	struct err late = ERR_INIT;
 
-	rc = out_flush(&c->out, &late);
-	if (rc != BC_OK) {
+	if (out_flush(&c->out, &late) != BC_OK) {
+		say_what_holds(c, rc, &late);
 		msg_error(&c->msg, &late);
 		status = exit_worse(status, STATUS_FAILED);
 	}
-	rc = out_finish(&c->out, status, signal_number(), &late);
-	if (rc != BC_OK) {
+	if (out_finish(&c->out, status, signal_number(), &late) != BC_OK) {
+		say_what_holds(c, rc, &late);
 		msg_error_late(&c->msg, &late);
 		status = exit_worse(status, STATUS_FAILED);
 	}

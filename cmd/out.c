@@ -117,14 +117,25 @@ void out_lost(struct out *o, int sys)
 		o->write_errno = sys;
 }
 
+/* Whatever the cause, a full device too, status 1: of the repository it says
+ * nothing. */
+static enum bc_err write_error(struct err *e, int sys)
+{
+	(void)err_sys(e, sys, "cannot write standard output");
+	if (e != NULL)
+		e->code = BC_ESYS;
+	err_hint(e, sys == EBADF ? "open it for writing: >FILE, or a pipe"
+				 : "send it where there is room: >FILE, or a "
+				   "pipe");
+	return BC_ESYS;
+}
+
 static enum bc_err lost_error(struct out *o, struct err *e)
 {
-	int sys = o->write_errno;
-
-	if (sys == 0)
+	if (o->write_errno == 0 || o->write_error_said)
 		return BC_OK;
-	o->write_errno = 0; /* said once */
-	return err_sys(e, sys, "cannot write standard output");
+	o->write_error_said = true;
+	return write_error(e, o->write_errno);
 }
 
 enum bc_err out_flush(struct out *o, struct err *e)
@@ -270,8 +281,7 @@ enum bc_err out_payload(struct out *o, struct bytes b, struct err *e)
 	int sys = write_all(STDOUT_FILENO, b);
 
 	(void)o;
-	return sys == 0 ? BC_OK
-			: err_sys(e, sys, "cannot write standard output");
+	return sys == 0 ? BC_OK : write_error(e, sys);
 }
 
 const char *out_paint(const struct out *o, bool on_stderr, enum colour c)

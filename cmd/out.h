@@ -65,7 +65,8 @@ struct out {
 	uint64_t warnings, errors;
 	pthread_mutex_t lock; /* JSON lines */
 	int write_errno;      /* first failure on standard output */
-	pid_t pager_pid;      /* 0: none */
+	bool write_error_said;
+	pid_t pager_pid; /* 0: none */
 	struct out_table *table;
 };
 
@@ -75,8 +76,8 @@ void out_init(struct out *o, const struct out_options *opt, struct clock clk);
 /* out_start - the `start` line. */
 void out_start(struct out *o, const char *command, bool dry_run);
 
-/* out_flush - write what is held back and wait for the pager. BC_ESYS, or the
- * code of the errno, if anything written so far was lost. */
+/* out_flush - write what is held back and wait for the pager. BC_ESYS if
+ * anything written so far was lost; that is said once in a run. */
 BC_MUST_CHECK enum bc_err out_flush(struct out *o, struct err *e);
 
 /*

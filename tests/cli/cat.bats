@@ -65,12 +65,6 @@ setup() {
 	[ -z "$stderr" ]
 }
 
-@test "a full device is status 1 or 14, and said" {
-	run --separate-stderr bash -c '"$0" cat latest:src/r >/dev/full' "$BLOBCTL"
-	[ "$status" -eq 1 ] || [ "$status" -eq 14 ]
-	err_has "cannot write standard output"
-}
-
 @test "events go beside the payload with --status-fd" {
 	blobctl cat latest:src/d --status-fd=3 3>events >got
 	[ "$(cat got)" = 0123456789 ]

@@ -265,13 +265,60 @@ bad() {
 
 # ---- streams ------------------------------------------------------------------------
 
-@test "a full device is status 1, and said" {
-	for args in version help "version --json"; do
+@test "a full device is status 1 for every command, and said once" {
+	blobctl -q init --no-remember repo
+	mkdir src
+	echo a >src/a
+	blobctl -q -R repo put src
+	echo b >src/b
+	blobctl -q -R repo put src
+	while IFS='|' read -r holds args; do
 		# shellcheck disable=SC2086
-		run bash -c '"$0" "$@" 2>&1 >/dev/full' "$BLOBCTL" $args
+		run bash -c '"$0" -R repo "$@" 2>&1 >/dev/full' "$BLOBCTL" $args
 		status_is 1
-		has "No space left on device"
-	done
+		[ "$(grep -c "standard output: No space left" <<<"$output")" = 1 ] ||
+			{ echo "$args: $output"; return 1; }
+		if [ "$holds" = done ]; then
+			has "only that is lost"
+		else
+			has "where there is room"
+		fi
+	done <<-'END'
+		|version
+		|help
+		|version --json
+		|ls
+		|ls latest
+		|ls --json
+		|cat latest:src/a
+		|cat latest:src/a --range=0-0
+		|find a
+		|diff latest~1 latest
+		|diff --stat latest~1 latest
+		|stats
+		|stats --json
+		|check --json
+		|doctor
+		done|put src
+		done|put src --json
+		|put -n src --json
+		done|get latest out --json
+		done|tag latest a=b --json
+		done|rm latest -y
+		done|init --no-remember other
+	END
+	# It was done: three more are there, one less.
+	[ "$(blobctl -R repo ls | wc -l)" = 3 ]
+	[ -d other/packs ]
+}
+
+@test "a full device: the events tell it too" {
+	blobctl -q init --no-remember repo
+	run bash -c '"$0" -R repo stats --status-fd=3 3>events 2>err >/dev/full' \
+		"$BLOBCTL"
+	status_is 1
+	grep -q '"type":"error","code":"system_error"' events
+	grep -q '"type":"summary","ok":false,"exit_code":1' events
 }
 
 @test "a closed pipe ends silently" {
