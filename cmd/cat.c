@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cat - the bytes of one file on standard output. */
+#include <inttypes.h>
+
 #include "cmd/cmd.h"
 #include "cmd/pick.h"
 #include "restore/restore.h"
@@ -26,14 +28,24 @@ static enum bc_err give(void *ctx, struct bytes piece, struct err *e)
 	return out_payload(ctx, piece, e);
 }
 
-/* [from, to) of a file of `size` bytes. */
-static void bounds(const struct byte_range *r, uint64_t size, uint64_t *from,
-		   uint64_t *to)
+/* [from, to) of a file of `size` bytes. Where it begins must exist; what stands
+ * open may begin at the end, as of a copy that is complete. */
+static enum bc_err bounds(const struct byte_range *r, uint64_t size,
+			  uint64_t *from, uint64_t *to, struct err *e)
 {
+	enum bc_err rc;
+
 	*to = r->tail || r->last >= size ? size : r->last + 1;
 	*from = !r->tail ? r->first : r->first > size ? 0 : size - r->first;
-	if (*from > *to)
-		*from = *to;
+	if (*from < size ||
+	    (*from == size && (r->tail || r->last == UINT64_MAX)))
+		return BC_OK;
+	rc = err_set(e, BC_EINVAL,
+		     "the range begins at %" PRIu64
+		     ", and the file has %" PRIu64 " byte%s",
+		     *from, size, size == 1 ? "" : "s");
+	err_hint(e, "bytes count from 0; --range=-N gives the last N");
+	return rc;
 }
 
 static enum bc_err write_file(struct ctx *c, const struct pick *k,
@@ -55,7 +67,9 @@ static enum bc_err write_file(struct ctx *c, const struct pick *k,
 				 c->args[0]);
 		return rc;
 	}
-	bounds(&o->range, k->entry->content.size, &from, &to);
+	rc = bounds(&o->range, k->entry->content.size, &from, &to, e);
+	if (rc != BC_OK)
+		return rc;
 	rc = restore_cat(c->repo, k->entry, from, to, &sink, c->stop, e);
 	if (rc == BC_ENOTFOUND) /* the file is there, what it needs is not */
 		rc = BC_EDAMAGE;

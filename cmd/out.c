@@ -2,6 +2,7 @@
 #include "cmd/out.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -261,27 +262,54 @@ enum bc_err out_payload_ready(struct out *o, struct err *e)
 {
 	enum bc_err rc;
 
-	if (o->opt.json) {
-		rc = err_set(e, BC_EUSAGE,
-			     "--json and an object's bytes cannot share "
-			     "standard output");
-		err_hint(e, "use --status-fd=3 3>events.jsonl for the events");
-		return rc;
-	}
-	if (!o->tty)
+	if (!o->opt.json)
 		return BC_OK;
 	rc = err_set(e, BC_EUSAGE,
-		     "an object's bytes are not written to a terminal");
-	err_hint(e, "send them to a file or a pipe: blobctl cat ... > FILE");
+		     "--json and an object's bytes cannot share "
+		     "standard output");
+	err_hint(e, "use --status-fd=3 3>events.jsonl for the events");
 	return rc;
+}
+
+/* Would a terminal obey that byte after that other one, or is it of no text?
+ * The second control characters of Unicode are c2 80 to c2 9f in UTF-8. */
+static bool is_control(uint8_t before, uint8_t byte)
+{
+	if (byte < ' ')
+		return byte != '\t' && byte != '\n' && byte != '\r' &&
+		       byte != '\f';
+	return byte == 0x7f || (before == 0xc2 && byte >= 0x80 && byte < 0xa0);
+}
+
+/* Text is welcome on a terminal. Each piece is looked at, not the first alone:
+ * whoever wrote the file must not move the reader's cursor. */
+static enum bc_err look_for_text(struct out *o, struct bytes b, struct err *e)
+{
+	enum bc_err rc;
+
+	for (size_t i = 0; i < b.n; i++) {
+		if (is_control(o->payload_last, b.p[i])) {
+			rc = err_set(e, BC_EUSAGE,
+				     "not text, so%s not written to a "
+				     "terminal: byte %02x at %" PRIu64,
+				     o->payload_bytes > 0 ? " the rest is" : "",
+				     b.p[i], o->payload_bytes + i);
+			err_hint(e, "send it elsewhere: >FILE, | less, or "
+				    "| hexdump -C");
+			return rc;
+		}
+		o->payload_last = b.p[i];
+	}
+	o->payload_bytes += b.n;
+	return BC_OK;
 }
 
 enum bc_err out_payload(struct out *o, struct bytes b, struct err *e)
 {
-	int sys = write_all(STDOUT_FILENO, b);
+	enum bc_err rc = o->tty ? look_for_text(o, b, e) : BC_OK;
+	int sys = rc == BC_OK ? write_all(STDOUT_FILENO, b) : 0;
 
-	(void)o;
-	return sys == 0 ? BC_OK : write_error(e, sys);
+	return sys == 0 ? rc : write_error(e, sys);
 }
 
 const char *out_paint(const struct out *o, bool on_stderr, enum colour c)

@@ -66,6 +66,9 @@ struct out {
 	pthread_mutex_t lock; /* JSON lines */
 	int write_errno;      /* first failure on standard output */
 	bool write_error_said;
+	/* On a terminal: */
+	uint64_t payload_bytes;
+	uint8_t payload_last;
 	pid_t pager_pid; /* 0: none */
 	struct out_table *table;
 };
@@ -102,8 +105,9 @@ void out_say(struct out *o, const char *fmt, ...) BC_PRINTF(2, 3);
 void out_name(struct out *o, struct bytes name);
 
 /*
- * out_payload - bytes of an object. Standard output must not be a terminal:
- * out_payload_ready() refuses that with BC_EUSAGE, and --json too.
+ * out_payload - bytes of an object. With --json out_payload_ready() refuses
+ * them with BC_EUSAGE; to a terminal only text is written, and out_payload()
+ * refuses a piece with a NUL or another control byte likewise.
  */
 BC_MUST_CHECK enum bc_err out_payload_ready(struct out *o, struct err *e);
 BC_MUST_CHECK enum bc_err out_payload(struct out *o, struct bytes b,

@@ -45,6 +45,42 @@ setup() {
 	done
 }
 
+@test "a range that begins beyond the end is refused, with the size" {
+	for r in 10-10 10-20 11- 99-100; do
+		run --separate-stderr blobctl cat latest:src/d --range=$r
+		status_is 2
+		[ -z "$output" ]
+		err_has "the range begins at ${r%-*}, and the file has 10 bytes"
+	done
+	run --separate-stderr blobctl cat latest:src/empty --range=0-0
+	status_is 2
+	run --separate-stderr blobctl cat latest:src/empty --range=-5
+	status_is 0
+	[ -z "$output$stderr" ]
+}
+
+@test "a terminal gets text, and nothing that it would obey" {
+	printf 'Grüße,\tyou\n' >src/text
+	printf 'abc\0def' >src/nul
+	printf 'abc\033[31mred' >src/escape
+	printf 'abc\302\233mred' >src/csi
+	{ head -c 5000000 /dev/zero | tr '\0' x; printf '\007'; } >src/late
+	blobctl -q put src
+	on_terminal "'$BLOBCTL' cat latest:src/text; echo status \$?"
+	[ "$output" = "$(cat src/text; echo status 0)" ]
+	for f in nul escape csi; do
+		on_terminal "'$BLOBCTL' cat latest:src/$f; echo status \$?"
+		has "not written to a terminal: byte"
+		has ">FILE, | less"
+		has "status 2"
+		[[ $output != *abc* ]]
+	done
+	on_terminal "NO_COLOR=1 '$BLOBCTL' cat latest:src/late; echo status \$?"
+	has "the rest is not written to a terminal: byte 07 at 5000000"
+	has "status 2"
+	[ "$(blobctl cat latest:src/escape)" = "$(cat src/escape)" ]
+}
+
 @test "what is no file is refused" {
 	run --separate-stderr blobctl cat latest:src
 	status_is 2
