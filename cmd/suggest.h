@@ -5,15 +5,6 @@
 
 #include <stddef.h>
 
-enum { SUGGEST_MAX_DISTANCE = 2, SUGGEST_MAX_BYTES = 63 };
-
-/*
- * suggest_distance - Damerau-Levenshtein distance in its restricted form
- * (optimal string alignment): insertions, deletions, replacements and swaps of
- * neighbours. SIZE_MAX when a text is longer than SUGGEST_MAX_BYTES.
- */
-size_t suggest_distance(const char *a, const char *b);
-
 /*
  * A search over candidates, fed one by one; on equal distance the earlier
  * candidate stays. A candidate that begins with the typed text counts as
@@ -22,7 +13,7 @@ size_t suggest_distance(const char *a, const char *b);
 struct suggest {
 	const char *typed;
 	const char *best; /* NULL if none is near */
-	size_t best_distance;
+	unsigned best_distance;
 	const char *prefixed;
 	size_t prefixed_count;
 };

@@ -4,6 +4,7 @@
 
 #include "cmd/cmd.h"
 #include "cmd/suggest.h"
+#include "util/typos.h"
 
 /* In the order of the overview. */
 const struct cmd *const cmd_table[] = {
@@ -150,7 +151,7 @@ enum bc_err cmd_unknown(const char *word, struct err *e)
 	struct suggest s = suggest_begin(word);
 	const char *near;
 
-	if (suggest_distance(word, "prune") <= 1) {
+	if (typos(bytes_str(word), bytes_str("prune"), 1) <= 1) {
 		/* It frees space in one neighbour and deletes archives in
 		 * another, so here it is neither. */
 		(void)err_set(e, BC_EUSAGE,

@@ -9,6 +9,7 @@
 #include "repo/session.h"
 #include "util/parse.h"
 #include "util/tag.h"
+#include "util/typos.h"
 
 struct tag_opts {
 	struct opt_list removed; /* keys */
@@ -83,17 +84,26 @@ static size_t count_dropped(struct ctx *c, const struct pick *k,
 	size_t n = 0;
 
 	for (size_t i = 0; i < g->n_drop; i++) {
+		struct nearest m = nearest_begin(g->drop[i]);
+		const char *near;
 		bool there = false;
 
-		for (size_t j = 0; j < k->snapshot->tag_count; j++)
+		for (size_t j = 0; j < k->snapshot->tag_count; j++) {
 			there = there ||
 				bytes_eq(k->snapshot->tags[j].key, g->drop[i]);
+			(void)nearest_offer(&m, k->snapshot->tags[j].key);
+		}
+		near = nearest_end(&m);
 		n += there;
 		if (!there)
 			msg_warn(&c->msg, "no_such_tag",
-				 "snapshot %.8s has no tag %.*s to remove",
+				 "snapshot %.8s has no tag %.*s to remove"
+				 "%s%s%s",
 				 k->hex, (int)g->drop[i].n,
-				 (const char *)g->drop[i].p);
+				 (const char *)g->drop[i].p,
+				 near == NULL ? "" : "; did you mean ",
+				 near == NULL ? "" : near,
+				 near == NULL ? "" : "?");
 	}
 	return n;
 }

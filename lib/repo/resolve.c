@@ -5,11 +5,13 @@
 
 #include "tree/reader.h"
 #include "util/hex.h"
+#include "util/typos.h"
 
 enum {
 	SHOWN_BYTES = 200,
 	HINT_PATH_BYTES = 160, /* of a whole path in a hint */
 	HINT_ID_DIGITS = 16,
+	NAMES_MAX = 20000, /* looked at for one like it */
 };
 
 /* All that an entry borrows, into one allocation, which the caller frees; the
@@ -208,9 +210,32 @@ static void hint_parent(const struct snapshot *s, const struct parts *p,
 		 HINT_ID_DIGITS, id, n, text, quote);
 }
 
+/* A name like that of component `at` in the directory where it is missing. */
+static bool hint_name(struct tree_reader *t, const struct digest *dir,
+		      const struct parts *p, size_t at, struct err *e)
+{
+	struct nearest m = nearest_begin(p->at[at]);
+	const struct tree_entry *en = NULL;
+	const char *text;
+	int n = before(p, at, &text);
+	enum bc_err rc = tree_reader_open(t, dir, NULL);
+
+	for (unsigned i = 0; i < NAMES_MAX && rc == BC_OK; i++) {
+		rc = tree_reader_next(t, &en, NULL);
+		if (rc != BC_OK || en == NULL)
+			break;
+		(void)nearest_offer(&m, en->name);
+	}
+	if (nearest_end(&m) == NULL || n > HINT_PATH_BYTES)
+		return false;
+	err_hint(e, "did you mean %.*s%s%.80s?", n, text, n > 0 ? "/" : "",
+		 nearest_end(&m));
+	return true;
+}
+
 static enum bc_err missing(const struct snapshot *s, const struct parts *p,
 			   size_t at, const struct tree_entry *last,
-			   struct err *e)
+			   struct tree_reader *t, struct err *e)
 {
 	const char *text;
 	int n = before(p, at, &text);
@@ -227,7 +252,9 @@ static enum bc_err missing(const struct snapshot *s, const struct parts *p,
 	else
 		err_set(e, BC_ENOTFOUND, "there is no %.*s in %.*s",
 			(int)p->at[at].n, (const char *)p->at[at].p, n, text);
-	hint_parent(s, p, last->type == TREE_DIR || at == 0 ? at : at - 1, e);
+	if (last->type != TREE_DIR || !hint_name(t, &last->dir.id, p, at, e))
+		hint_parent(s, p,
+			    last->type == TREE_DIR || at == 0 ? at : at - 1, e);
 	return BC_ENOTFOUND;
 }
 
@@ -254,7 +281,7 @@ static enum bc_err follow(struct chunk_reader *c, const struct snapshot *s,
 			     : tree_reader_lookup(&t, &now.dir.id, p->at[*at],
 						  &en, e);
 		if (rc == BC_ENOTFOUND) {
-			missing(s, p, *at, &now, e);
+			missing(s, p, *at, &now, &t, e);
 			break;
 		}
 		if (rc != BC_OK)

@@ -10,6 +10,7 @@
 #include "util/arith.h"
 #include "util/fmt.h"
 #include "util/hex.h"
+#include "util/typos.h"
 
 enum {
 	TAG_TEXT_MAX = 16 << 20,
@@ -17,7 +18,7 @@ enum {
 	SHORT_ID_DIGITS = 12,
 	/* Names looked at for a similar one; a person waits. */
 	NAMES_MAX = 20000,
-	TYPOS_MAX = 2,
+	TAGGED_MAX = 2000,
 	NAME_SHOWN = 40,
 };
 
@@ -210,49 +211,8 @@ static enum bc_err by_prefix(struct repo *r, const struct snap_key *key,
 /* ---- not found ------------------------------------------------------------
  */
 
-/* Insertions, deletions, replacements and swaps of neighbours between two
- * names, as far as `max`; more is max + 1. Two rows suffice for the first
- * three, one more for swaps. */
-static unsigned typos(struct bytes a, struct bytes b, unsigned max)
-{
-	unsigned row[3][KEY_NAME_BYTES + 1];
-	unsigned *before = row[0], *above = row[1], *at = row[2];
-
-	if (a.n > KEY_NAME_BYTES || b.n > KEY_NAME_BYTES || a.n > b.n + max ||
-	    b.n > a.n + max)
-		return max + 1;
-	for (size_t j = 0; j <= b.n; j++)
-		above[j] = (unsigned)j;
-	for (size_t i = 1; i <= a.n; i++) {
-		unsigned *swap = before;
-		unsigned least = at[0] = (unsigned)i;
-
-		for (size_t j = 1; j <= b.n; j++) {
-			unsigned d = above[j - 1] + (a.p[i - 1] != b.p[j - 1]);
-
-			if (above[j] + 1 < d)
-				d = above[j] + 1;
-			if (at[j - 1] + 1 < d)
-				d = at[j - 1] + 1;
-			if (i > 1 && j > 1 && a.p[i - 1] == b.p[j - 2] &&
-			    a.p[i - 2] == b.p[j - 1] && before[j - 2] + 1 < d)
-				d = before[j - 2] + 1;
-			at[j] = d;
-			least = d < least ? d : least;
-		}
-		if (least > max)
-			return max + 1;
-		before = above;
-		above = at;
-		at = swap;
-	}
-	return above[b.n];
-}
-
 struct similar {
-	struct bytes typed;
-	unsigned best;
-	char name[KEY_NAME_BYTES];
+	struct nearest name;
 	uint64_t same; /* snapshots of exactly this name */
 };
 
@@ -260,19 +220,58 @@ static enum bc_err look_at_name(void *ctx, const struct catalog_snapshot *s,
 				struct err *e)
 {
 	struct similar *m = ctx;
-	unsigned d = typos(m->typed, s->name, TYPOS_MAX);
 
 	(void)e;
-	m->same += d == 0;
-	/* Names of three letters are all near one another. */
-	if (d < m->best && s->name.n < KEY_NAME_BYTES &&
-	    d < max_size(m->typed.n, s->name.n) / 2 &&
-	    memchr(s->name.p, '\0', s->name.n) == NULL) {
-		m->best = d;
-		memcpy(m->name, s->name.p, s->name.n);
-		m->name[s->name.n] = '\0';
-	}
+	m->same += nearest_offer(&m->name, s->name) == 0;
 	return BC_OK;
+}
+
+struct similar_tag {
+	struct repo *r;
+	struct nearest tag;
+};
+
+static enum bc_err look_at_tag(void *ctx, const struct tag *t, struct err *e)
+{
+	struct similar_tag *m = ctx;
+	char text[TYPOS_NAME_BYTES + 1];
+	int n = snprintf(text, sizeof(text), "%.*s=%.*s", (int)t->key.n,
+			 (const char *)t->key.p, (int)t->value.n,
+			 (const char *)t->value.p);
+
+	(void)e;
+	if (n > 0 && n < (int)sizeof(text))
+		(void)nearest_offer(&m->tag, bytes_of(text, (size_t)n));
+	return BC_OK;
+}
+
+static enum bc_err look_at_tags(void *ctx, const struct catalog_snapshot *s,
+				struct err *e)
+{
+	struct similar_tag *m = ctx;
+	struct digest id = s->id; /* s ends with the next question */
+
+	return catalog_walk_tags(m->r->catalog, &id, look_at_tag, m, e);
+}
+
+/* No snapshot has that tag; perhaps one has one like it. */
+static enum bc_err tag_not_found(struct repo *r, const struct snap_key *key,
+				 struct err *e)
+{
+	struct catalog_select q = { .limit = TAGGED_MAX };
+	char text[2 * KEY_NAME_BYTES];
+	struct similar_tag m = { .r = r };
+
+	snprintf(text, sizeof(text), "%s=%s", key->tag_key, key->tag_value);
+	m.tag = nearest_begin(bytes_str(text));
+	err_set(e, BC_ENOTFOUND, "no snapshot has the tag %s%s", text,
+		key->nth > 0 || key->has_when ? " and is that old" : "");
+	if (catalog_walk(r->catalog, &q, look_at_tags, &m, NULL) == BC_OK &&
+	    m.tag.typos > 0 && nearest_end(&m.tag) != NULL)
+		err_hint(e, "did you mean latest:tag=%s?", nearest_end(&m.tag));
+	else
+		err_hint(e, "`blobctl ls` lists them");
+	return BC_ENOTFOUND;
 }
 
 /* Could it be meant as the beginning of an id? */
@@ -286,10 +285,8 @@ static bool is_short_id(const char *name)
 static enum bc_err not_found(struct repo *r, const struct snap_key *key,
 			     struct err *e)
 {
-	struct similar m = { .typed = bytes_str(key->name),
-			     .best = TYPOS_MAX + 1 };
+	struct similar m = { .name = nearest_begin(bytes_str(key->name)) };
 	struct catalog_select q = { .limit = NAMES_MAX };
-	const struct catalog_snapshot latest = { .name = bytes_str("latest") };
 	uint64_t count = 0;
 
 	if (catalog_count(r->catalog, &count, NULL) == BC_OK && count == 0) {
@@ -299,20 +296,14 @@ static enum bc_err not_found(struct repo *r, const struct snap_key *key,
 	}
 	if (key->latest) {
 		if (key->tag_key[0] != '\0')
-			err_set(e, BC_ENOTFOUND,
-				"no snapshot has the tag %s=%s%s", key->tag_key,
-				key->tag_value,
-				key->nth > 0 || key->has_when
-					? " and is that old"
-					: "");
-		else
-			err_set(e, BC_ENOTFOUND, "no snapshot is that old");
+			return tag_not_found(r, key, e);
+		err_set(e, BC_ENOTFOUND, "no snapshot is that old");
 		err_hint(e, "`blobctl ls` lists them");
 		return BC_ENOTFOUND;
 	}
-	if (catalog_walk(r->catalog, &q, look_at_name, &m, NULL) != BC_OK ||
-	    look_at_name(&m, &latest, NULL) != BC_OK)
-		m.best = TYPOS_MAX + 1;
+	/* What cannot be read is not suggested. */
+	(void)!catalog_walk(r->catalog, &q, look_at_name, &m, NULL);
+	(void)nearest_offer(&m.name, bytes_str("latest"));
 	if (m.same > 0) {
 		err_set(e, BC_ENOTFOUND, "%.*s has %llu snapshot%s, none %s",
 			NAME_SHOWN, key->name, (unsigned long long)m.same,
@@ -322,8 +313,8 @@ static enum bc_err not_found(struct repo *r, const struct snap_key *key,
 		return BC_ENOTFOUND;
 	}
 	err_set(e, BC_ENOTFOUND, "there is no snapshot %s", key->name);
-	if (m.best <= TYPOS_MAX)
-		err_hint(e, "did you mean %s?", m.name);
+	if (nearest_end(&m.name) != NULL)
+		err_hint(e, "did you mean %s?", nearest_end(&m.name));
 	else if (is_short_id(key->name))
 		err_hint(e,
 			 "an id needs at least %d of its digits; `blobctl "

@@ -50,10 +50,34 @@ three() {
 	status_is 4
 	err_has "did you mean proj?"
 	run --separate-stderr blobctl ls aab
+	err_has "did you mean aaa?"
+	run --separate-stderr blobctl ls abb
 	[[ $stderr != *"did you mean"* ]]
 	run --separate-stderr blobctl ls 531
 	status_is 4
 	err_has "an id needs at least 6 of its digits"
+}
+
+@test "tags and paths that are mistyped get a suggestion" {
+	mkdir -p src/sub
+	echo x >"src/sub/read me.txt"
+	blobctl -q put src --tag=branch=main
+	blobctl -q put src --tag=branch=dev
+	run --separate-stderr blobctl ls latest:tag=branch=mian
+	status_is 4
+	err_has "did you mean latest:tag=branch=main?"
+	run --separate-stderr blobctl ls latest:tag=brnch=dev
+	err_has "did you mean latest:tag=branch=dev?"
+	run --separate-stderr blobctl ls latest:tag=x=y
+	[[ $stderr != *"did you mean"* ]]
+	run --separate-stderr blobctl cat "latest:src/sub/raed me.txt"
+	status_is 4
+	err_has "did you mean src/sub/read me.txt?"
+	run --separate-stderr blobctl get latest:sr/sub
+	status_is 4
+	err_has "did you mean src?"
+	run --separate-stderr blobctl tag latest --remove=brnach
+	err_has "has no tag brnach to remove; did you mean branch?"
 }
 
 @test "a path that is not there: the nearest folder that is" {

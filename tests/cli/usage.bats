@@ -99,6 +99,7 @@ bad() {
 
 @test "suggestions for commands and options" {
 	bad "did you mean 'blobctl put'?" pt
+	bad "did you mean 'blobctl ls'?" sl
 	bad "did you mean 'blobctl restore'?" resotre
 	bad "did you mean 'blobctl version'?" verison
 	bad "did you mean --tag?" put . --tga=a=b
@@ -106,6 +107,9 @@ bad() {
 	bad "did you mean 'always'?" --color=alwasy version
 	bad "options of a command follow it" --tag=a=b put .
 	bad "--range is an option of cat" put . --range=1-2
+	# Not what is as far from it as any word of three letters.
+	run --separate-stderr blobctl log
+	[[ $stderr != *"did you mean"* ]]
 }
 
 @test "prune explains what there is instead" {

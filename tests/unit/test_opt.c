@@ -304,42 +304,6 @@ static void env_names(void)
 	CHECK(opt_env_name("foo-bar", out, 16));
 }
 
-static void distances(void)
-{
-	CHECK_EQ(suggest_distance("", ""), 0);
-	CHECK_EQ(suggest_distance("abc", ""), 3);
-	CHECK_EQ(suggest_distance("put", "put"), 0);
-	CHECK_EQ(suggest_distance("ptu", "put"), 1);
-	CHECK_EQ(suggest_distance("putt", "put"), 1);
-	CHECK_EQ(suggest_distance("pat", "put"), 1);
-	CHECK_EQ(suggest_distance("resotre", "restore"), 1);
-	CHECK_EQ(suggest_distance("kitten", "sitting"), 3);
-	/* The restricted form: no edit inside a swapped pair. */
-	CHECK_EQ(suggest_distance("ca", "abc"), 3);
-}
-
-/* A distance is symmetric, zero only for equals, and obeys its bound. */
-static void distance_laws(void)
-{
-	uint64_t seed = 5;
-
-	for (int i = 0; i < 20000; i++) {
-		char a[9], b[9];
-		size_t na = t_rng(&seed) % 9, nb = t_rng(&seed) % 9, d;
-
-		for (size_t k = 0; k < na; k++)
-			a[k] = (char)('a' + t_rng(&seed) % 3);
-		for (size_t k = 0; k < nb; k++)
-			b[k] = (char)('a' + t_rng(&seed) % 3);
-		a[na] = b[nb] = '\0';
-		d = suggest_distance(a, b);
-		CHECK_EQ(d, suggest_distance(b, a));
-		CHECK((d == 0) == (strcmp(a, b) == 0));
-		CHECK(d <= (na > nb ? na : nb));
-		CHECK(d >= (na > nb ? na - nb : nb - na));
-	}
-}
-
 int main(void)
 {
 	RUN(forms);
@@ -350,7 +314,5 @@ int main(void)
 	RUN(environment);
 	RUN(many_values);
 	RUN(env_names);
-	RUN(distances);
-	RUN(distance_laws);
 	return 0;
 }
