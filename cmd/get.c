@@ -12,6 +12,7 @@
 #include "cmd/pick.h"
 #include "cmd/show.h"
 #include "restore/restore.h"
+#include "util/arith.h"
 
 enum get_owner { OWNER_AUTO, OWNER_NONE };
 
@@ -120,7 +121,10 @@ static void sample(void *ctx, struct progress_now *now)
 {
 	struct run *r = ctx;
 
-	now->bytes_done = atomic_load(&r->progress.bytes);
+	/* Of a file that is being written, what is; of the others, the holes
+	 * too. */
+	now->bytes_done = max_u64(atomic_load(&r->progress.bytes),
+				  atomic_load(&r->progress.size));
 	now->bytes_total = r->total;
 	now->files_done = atomic_load(&r->progress.files);
 	now->errors = atomic_load(&r->progress.errors);
@@ -188,7 +192,8 @@ static void show(struct run *run, const char *dest,
 				    .files = r->files,
 				    .dirs = r->dirs,
 				    .others = r->others,
-				    .bytes = r->bytes,
+				    .bytes = r->size,
+				    .written = r->bytes,
 				    .skipped = run->skipped,
 				    .damaged = run->damaged };
 

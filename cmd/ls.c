@@ -233,7 +233,7 @@ static enum bc_err list_snapshot(void *ctx, const struct catalog_snapshot *s,
 					     .files = s->files,
 					     .dirs = s->dirs,
 					     .bytes = s->bytes,
-					     .new_bytes = s->new_stored };
+					     .stored_bytes = s->new_stored };
 	/* What is not in the catalog's own columns. */
 	if (snapshot_record_decode(s->record, &rec, NULL) == BC_OK)
 		h.snapshot.user = rec.user;

@@ -190,7 +190,7 @@ static void emit(struct progress *p, const struct progress_now *n,
 	json_u64(&j, "total_bytes", n->bytes_total);
 	json_bool(&j, "total_final", n->total_final);
 	json_u64(&j, "already_stored_bytes", n->bytes_known);
-	json_u64(&j, "new_bytes", n->bytes_new);
+	json_u64(&j, "stored_bytes", n->bytes_new);
 	json_u64(&j, "done_files", n->files_done);
 	json_u64(&j, "total_files", n->files_total);
 	json_u64(&j, "errors", n->errors);

@@ -34,7 +34,7 @@ static const struct out_column SNAPSHOT_COLUMNS[] = {
 	{ "name", "NAME", OUT_PATH, OUT_ALWAYS, false, 0 },
 	{ "logical_bytes", "SIZE", OUT_SIZE, OUT_ALWAYS, false, 0 },
 	{ "files", "FILES", OUT_COUNT, OUT_ALWAYS, false, 3 },
-	{ "new_bytes", "NEW", OUT_SIZE, OUT_LONG, false, 2 },
+	{ "stored_bytes", "STORED", OUT_SIZE, OUT_LONG, false, 2 },
 	{ "host", "HOST", OUT_TEXT, OUT_LONG, false, 5 },
 	{ "user", "USER", OUT_TEXT, OUT_LONG, false, 4 },
 	{ "tags", "TAGS", OUT_TEXT, OUT_ALWAYS, false, 0 },
@@ -53,7 +53,7 @@ void show_snapshot(struct out *o, const struct show_snapshot *r)
 {
 	const struct out_value v[] = {
 		out_s(r->id),	 out_t(r->time),  out_b(r->name),
-		out_n(r->bytes), out_n(r->files), out_n(r->new_bytes),
+		out_n(r->bytes), out_n(r->files), out_n(r->stored_bytes),
 		out_b(r->host),	 out_b(r->user),  out_b(r->tags),
 		out_n(r->dirs),	 out_s(r->root),
 	};
@@ -267,12 +267,15 @@ void show_put(struct out *o, struct msg *m, const struct show_put *r,
 void show_get(struct out *o, struct msg *m, const struct show_get *r)
 {
 	char files[FMT_BYTES], size[FMT_BYTES], took[FMT_BYTES];
+	char written[FMT_BYTES], less[2 * FMT_BYTES] = "";
 	int64_t ns = o->clk.mono(o->clk.ctx) - o->began_mono;
 
 	out_count_u64(o, "files", r->files);
 	out_count_u64(o, "dirs", r->dirs);
 	out_count_u64(o, "others", r->others);
-	out_count_u64(o, "restored_bytes", r->bytes);
+	out_count_u64(o, "logical_bytes", r->bytes);
+	if (!r->dry_run)
+		out_count_u64(o, "written_bytes", r->written);
 	out_count_u64(o, "skipped_items", r->skipped);
 	out_count_u64(o, "damaged_items", r->damaged);
 	if (r->dry_run) {
@@ -282,9 +285,12 @@ void show_get(struct out *o, struct msg *m, const struct show_get *r)
 			 (const char *)r->dest.p);
 		return;
 	}
-	msg_note(m, "restored %s, %s, to %.*s in %s",
+	if (r->written < r->bytes)
+		snprintf(less, sizeof(less), " (%s written)",
+			 out_size(o, r->written, written));
+	msg_note(m, "restored %s, %s%s, to %.*s in %s",
 		 fmt_things(r->files, "file", files),
-		 out_size(o, r->bytes, size), (int)r->dest.n,
+		 out_size(o, r->bytes, size), less, (int)r->dest.n,
 		 (const char *)r->dest.p, fmt_seconds(ns, took));
 }
 

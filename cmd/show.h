@@ -33,8 +33,8 @@ struct show_snapshot {
 	struct bytes name, host, user;
 	struct bytes tags; /* "k=v k=v" */
 	uint64_t files, dirs;
-	uint64_t bytes;	    /* of the files, as they were */
-	uint64_t new_bytes; /* that this snapshot added, stored */
+	uint64_t bytes;	       /* of the files, as they were */
+	uint64_t stored_bytes; /* that this snapshot added */
 };
 
 /* Between begin and show_end() any number of the record's rows. */
@@ -121,7 +121,9 @@ void show_put(struct out *o, struct msg *m, const struct show_put *r,
 
 struct show_get {
 	struct bytes dest;
-	uint64_t files, dirs, others, bytes;
+	uint64_t files, dirs, others;
+	uint64_t bytes;	  /* sizes of the files, as put and ls count them */
+	uint64_t written; /* less by holes, zeros and further names */
 	uint64_t skipped, damaged;
 	bool dry_run;
 };

@@ -201,7 +201,8 @@ enum bc_err links_join(struct worker *w, struct rdir *dir, const char *name,
 	if (unlike)
 		report_note(w, dir, name, NOTE_LINK, 0);
 	if (rc == BC_OK && !pending)
-		report_item(w, dir, name, en->type, 0);
+		report_item(w, dir, name, en->type,
+			    en->type == TREE_FILE ? en->content.size : 0);
 	return rc;
 }
 
@@ -268,7 +269,7 @@ void links_done(struct worker *w, struct rfile *f, bool failed)
 
 		next = k->next;
 		if (!failed) {
-			report_item(w, k->dir, k->name, TREE_FILE, 0);
+			report_item(w, k->dir, k->name, TREE_FILE, f->size);
 		} else {
 			fd = dest_dir(w, k->dir);
 			if (fd >= 0)

@@ -128,6 +128,9 @@ void report_item(struct worker *w, const struct rdir *dir, const char *name,
 						     : &run->progress->others;
 
 	atomic_fetch_add_explicit(count, 1, memory_order_relaxed);
+	if (type == TREE_FILE)
+		atomic_fetch_add_explicit(&run->progress->size, size,
+					  memory_order_relaxed);
 	if (run->o.item == NULL)
 		return;
 	pthread_mutex_lock(&run->report);

@@ -36,6 +36,7 @@ struct restore_progress {
 	_Atomic uint64_t files;	 /* regular files, further names included */
 	_Atomic uint64_t dirs;	 /* made; the destination itself not counted */
 	_Atomic uint64_t others; /* links, devices, ... */
+	_Atomic uint64_t size;	 /* of those files, holes included */
 	_Atomic uint64_t bytes;	 /* of files' content: chunks, as written */
 	_Atomic uint64_t errors; /* items not restored, or not entirely */
 };
@@ -80,7 +81,8 @@ struct restore_options {
 };
 
 struct restore_result {
-	uint64_t files, dirs, others, bytes, errors; /* as in the progress */
+	/* As in the progress. */
+	uint64_t files, dirs, others, size, bytes, errors;
 	enum bc_err worst; /* what restore_run() returned */
 };
 

@@ -346,6 +346,7 @@ enum bc_err restore_run(struct repo *r, const struct restore_options *o,
 	out->files = run->progress->files;
 	out->dirs = run->progress->dirs;
 	out->others = run->progress->others;
+	out->size = run->progress->size;
 	out->bytes = run->progress->bytes;
 	out->errors = run->progress->errors;
 	out->worst = rc;

@@ -224,7 +224,25 @@ dirs() { (cd "$1" && find . -mindepth 1 -type d | sort | xargs); }
 	status_is 0
 	json_ok
 	[ "$(grep -c '"type":"file"' <<<"$output")" -ge 5 ]
-	has '"restored_bytes":300013'
+	has '"logical_bytes":300013,"written_bytes":300013'
+}
+
+@test "put, ls and get count a sparse tree's size alike" {
+	mkdir src
+	truncate -s 10M src/hole
+	printf 1234567890 >src/a
+	ln src/a src/b
+	run --separate-stderr blobctl --json put src
+	has '"logical_bytes":10485780'
+	[ "$(blobctl ls --format='{logical_bytes}')" = 10485780 ]
+	run --separate-stderr blobctl --json -v get latest:src out
+	status_is 0
+	has '"logical_bytes":10485780,"written_bytes":10'
+	has '"path":"b","path_b64":null,"entry_type":"file","size_bytes":10'
+	run --separate-stderr blobctl --json -n get latest:src out2
+	has '"logical_bytes":10485780'
+	run blobctl get latest:src out3
+	has "3 files, 10.0 MiB (10 B written), to out3"
 }
 
 @test "what is not there is status 4" {
