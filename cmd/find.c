@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* find - names in all snapshots. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "cmd/cmd.h"
 #include "cmd/entries.h"
@@ -254,12 +255,39 @@ static enum bc_err search_all(struct search *s, struct err *e)
 	return rc;
 }
 
+/* As with everything that is named and is not there: status 4. */
+static enum bc_err nothing_found(const struct search *s, struct err *e)
+{
+	const char *what = s->c->args[0];
+	char many[FMT_BYTES];
+
+	(void)err_set(e, BC_ENOTFOUND, "nothing fits %.256s in %s", what,
+		      fmt_things(s->snapshots, "snapshot", many));
+	if (s->snapshots == 0 && s->o->since.to != 0)
+		err_hint(e, "blobctl ls   lists the snapshots and their times");
+	else if (s->snapshots == 0)
+		err_hint(e, "blobctl put PATH   makes one");
+	else if (s->o->newer.to != 0)
+		err_hint(e, "perhaps without --newer");
+	else if (s->glob.whole)
+		err_hint(e,
+			 "a pattern with a / is about the whole path, from "
+			 "the top of a snapshot; **/ stands for any folders");
+	else if (strpbrk(what, "*?[") == NULL)
+		err_hint(e,
+			 "a name is compared as a whole; '*%.100s*' finds "
+			 "it as a part",
+			 what);
+	else
+		err_hint(e, "blobctl ls -r SNAP   lists all that is in one");
+	return BC_ENOTFOUND;
+}
+
 static enum bc_err find_run(struct ctx *c, struct err *e)
 {
 	const struct find_opts *o = c->opts;
 	const struct show_style style = { .zero = o->zero };
 	struct search s = { .c = c, .o = o };
-	char many[FMT_BYTES];
 	enum bc_err rc;
 
 	if (*c->args[0] == '\0')
@@ -275,10 +303,8 @@ static enum bc_err find_run(struct ctx *c, struct err *e)
 		rc = search_all(&s, e);
 		out_count_u64(&c->out, "searched_snapshots", s.snapshots);
 		out_count_u64(&c->out, "matches", show_end(&c->out));
-		/* A person wants to know that it has looked. */
-		if (rc == BC_OK && s.matches == 0 && c->out.tty)
-			msg_note(&c->msg, "nothing found in %s",
-				 fmt_things(s.snapshots, "snapshot", many));
+		if (rc == BC_OK && s.matches == 0)
+			rc = nothing_found(&s, e);
 	}
 	free(s.barren.at);
 	free(s.levels);

@@ -62,15 +62,30 @@ $one:src/b.c" ]
 	has ":src/blank name'"
 }
 
-@test "a person is told that nothing was found" {
-	on_terminal "'$BLOBCTL' --no-pager find nonesuch"
-	has "nothing found in "
+@test "nothing found is status 4, with what to try" {
+	while IFS='|' read -r hint args; do
+		# shellcheck disable=SC2086
+		run --separate-stderr blobctl find $args
+		status_is 4
+		[ -z "$output" ]
+		err_has "nothing fits "
+		err_has "$hint"
+	done <<-'END'
+		in 2 snapshots|nonesuch
+		'*nonesuch*' finds it as a part|nonesuch
+		blobctl ls -r SNAP|nonesuch*
+		**/ stands for any folders|deep/nonesuch
+		perhaps without --newer|*.c --newer=2100-01-01
+		in 0 snapshots|*.c --since=2100-01-01
+		blobctl ls   lists|*.c --since=2100-01-01
+	END
+	run --separate-stderr blobctl --json find nonesuch
+	status_is 4
+	json_ok
+	has '"matches":0'
 }
 
-@test "nothing found is no failure; json has matches" {
-	run --separate-stderr blobctl find nonesuch
-	status_is 0
-	[ -z "$output$stderr" ]
+@test "json has matches" {
 	run --separate-stderr blobctl --json find '*.c'
 	status_is 0
 	json_ok
