@@ -20,7 +20,7 @@ static const struct opt diff_opts[] = {
 	{ .name = "stat",
 	  .type = OPT_BOOL,
 	  .at = AT(stat),
-	  .help = "only how many" },
+	  .help = "only how many, and their sizes" },
 	{ .name = "exit-code",
 	  .type = OPT_BOOL,
 	  .at = AT(exit_code),
@@ -87,6 +87,10 @@ static void tell(struct comparison *d, enum show_change_kind kind,
 		d->stat.bytes_added += size_of(b);
 	if (kind == CHANGE_REMOVED)
 		d->stat.bytes_removed += size_of(a);
+	if (kind == CHANGE_CONTENT) {
+		d->stat.bytes_before += size_of(a);
+		d->stat.bytes_after += size_of(b);
+	}
 	if (!d->o->stat)
 		show_change(&d->c->out, &row);
 }

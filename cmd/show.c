@@ -162,32 +162,45 @@ void show_change(struct out *o, const struct show_change *r)
 }
 
 static void show_stat_line(struct out *o, const char *what, uint64_t n,
-			   const uint64_t *bytes)
+			   const char *bytes)
 {
-	char count[FMT_BYTES], size[FMT_BYTES];
+	char count[FMT_BYTES];
 
 	out_print(o, "%-16s %12s%s%s\n", what, fmt_count(n, count),
-		  bytes == NULL ? "" : "  ",
-		  bytes == NULL ? "" : out_size(o, *bytes, size));
+		  *bytes == '\0' ? "" : "  ", bytes);
+}
+
+static void show_stat_lines(struct out *o, const struct show_diff_stat *r)
+{
+	char size[FMT_BYTES], after[FMT_BYTES], both[2 * FMT_BYTES + 8] = "";
+
+	if (r->content > 0)
+		snprintf(both, sizeof(both), "%s -> %s",
+			 out_size(o, r->bytes_before, size),
+			 out_size(o, r->bytes_after, after));
+	show_stat_line(o, "added", r->added, out_size(o, r->bytes_added, size));
+	show_stat_line(o, "removed", r->removed,
+		       out_size(o, r->bytes_removed, size));
+	show_stat_line(o, "other content", r->content, both);
+	show_stat_line(o, "other type", r->type, "");
+	show_stat_line(o, "other attributes", r->meta, "");
 }
 
 void show_diff_stat(struct out *o, const struct show_diff_stat *r, bool print)
 {
-	if (print && o->tty) {
-		show_stat_line(o, "added", r->added, &r->bytes_added);
-		show_stat_line(o, "removed", r->removed, &r->bytes_removed);
-		show_stat_line(o, "other content", r->content, NULL);
-		show_stat_line(o, "other type", r->type, NULL);
-		show_stat_line(o, "other attributes", r->meta, NULL);
-	} else if (print) {
+	if (print && o->tty)
+		show_stat_lines(o, r);
+	else if (print)
 		out_print(o,
 			  "added\t%" PRIu64 "\nremoved\t%" PRIu64
 			  "\nchanged\t%" PRIu64 "\ntype\t%" PRIu64
 			  "\nattributes\t%" PRIu64 "\nadded_bytes\t%" PRIu64
-			  "\nremoved_bytes\t%" PRIu64 "\n",
+			  "\nremoved_bytes\t%" PRIu64
+			  "\nchanged_before_bytes\t%" PRIu64
+			  "\nchanged_after_bytes\t%" PRIu64 "\n",
 			  r->added, r->removed, r->content, r->type, r->meta,
-			  r->bytes_added, r->bytes_removed);
-	}
+			  r->bytes_added, r->bytes_removed, r->bytes_before,
+			  r->bytes_after);
 	out_count_u64(o, "added", r->added);
 	out_count_u64(o, "removed", r->removed);
 	out_count_u64(o, "changed", r->content);
@@ -195,6 +208,8 @@ void show_diff_stat(struct out *o, const struct show_diff_stat *r, bool print)
 	out_count_u64(o, "attributes_changed", r->meta);
 	out_count_u64(o, "added_bytes", r->bytes_added);
 	out_count_u64(o, "removed_bytes", r->bytes_removed);
+	out_count_u64(o, "changed_before_bytes", r->bytes_before);
+	out_count_u64(o, "changed_after_bytes", r->bytes_after);
 }
 
 /* ---- put, get, rm, init ---------------------------------------------------

@@ -90,6 +90,8 @@ struct show_change {
 struct show_diff_stat {
 	uint64_t added, removed, content, meta, type;
 	uint64_t bytes_added, bytes_removed;
+	/* Sizes of the files with other content. */
+	uint64_t bytes_before, bytes_after;
 };
 
 BC_MUST_CHECK enum bc_err show_changes(struct out *o, struct err *e);

@@ -49,7 +49,9 @@ changed	1
 type	1
 attributes	2
 added_bytes	2
-removed_bytes	5" ]
+removed_bytes	5
+changed_before_bytes	4
+changed_after_bytes	9" ]
 }
 
 @test "--exit-code is 5 where something differs, 0 where not" {
@@ -89,6 +91,7 @@ T	link	" ]
 	has '"type":"change","change":"M","path":"src/a.txt"'
 	has '"before_bytes":4,"after_bytes":9'
 	has '"added":2,"removed":2,"changed":1'
+	has '"changed_before_bytes":4,"changed_after_bytes":9'
 }
 
 @test "directories of thousands that differ in one" {
@@ -127,6 +130,11 @@ T	link	" ]
 	on_terminal "stty cols 60; '$BLOBCTL' --no-pager diff src~1 src --stat"
 	[ "${#lines[@]}" -eq 5 ]
 	has "added                       1  2 B"
+	has "other content               0"$'\n'
 	has "other attributes            0"
+	truncate -s 1234567890 src/a
+	blobctl -q put src
+	on_terminal "stty cols 60; '$BLOBCTL' --no-pager diff src~1 src --stat"
+	has "other content               1  2 B -> 1.15 GiB"
 	[ "$(widest_line)" -le 60 ]
 }
