@@ -89,9 +89,10 @@ enum bc_err ctx_no_repo(struct ctx *c, enum bc_err rc, struct err *e)
 		break;
 	case REPO_FOREIGN:
 		err_hint(e,
-			 "it holds %s: name another folder, or make a "
-			 "repository: blobctl init DIR",
-			 l.what);
+			 "it holds %.60s; name the repository's own folder, "
+			 "or make one: blobctl init %.100s%sblobs",
+			 l.what, path,
+			 path[strlen(path) - 1] == '/' ? "" : "/");
 		break;
 	case REPO_MISSING:
 	case REPO_FREE:

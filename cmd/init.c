@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* init - make a repository, and remember it as the user's own. */
+#include <errno.h>
+#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "chunk/params.h"
 #include "cmd/cmd.h"
 #include "cmd/show.h"
 #include "io/io.h"
 #include "repo/create.h"
+#include "util/fmt_text.h"
 #include "util/hex.h"
 #include "util/rng.h"
 
-enum { ZSTD_LEVEL_MAX = 19 };
+enum { ZSTD_LEVEL_MAX = 19, QUOTED_MAX_BYTES = 16 << 10 };
 
 struct chunker_opt {
 	struct chunk_params p;
@@ -178,9 +182,42 @@ static enum bc_err show_present(struct ctx *c, const char *dir, struct err *e)
 	return BC_OK;
 }
 
-/* A way out for what has none yet. */
-static enum bc_err advise(enum bc_err rc, struct err *e)
+/* Is the folder missing that it was to be made in, or something else? Then
+ * that is what is wrong. */
+static bool explain_parent(const char *dir, struct err *e)
 {
+	struct buf quoted = BUF_INIT(QUOTED_MAX_BYTES);
+	char *copy = strdup(dir), *parent = NULL;
+	struct stat st;
+	bool said = false;
+
+	if (copy != NULL)
+		parent = dirname(copy);
+	if (parent != NULL && stat(parent, &st) == 0) {
+		said = !S_ISDIR(st.st_mode);
+		if (said)
+			(void)err_set(e, BC_ENOTFOUND, "%s is no folder",
+				      parent);
+	} else if (parent != NULL && (errno == ENOENT || errno == ENOTDIR)) {
+		bool missing = errno == ENOENT;
+
+		said = true;
+		(void)err_set(e, BC_ENOTFOUND,
+			      "there is no folder %s to make it in", parent);
+		if (missing && fmt_shell(&quoted, bytes_str(parent)) == BC_OK)
+			err_hint(e, "mkdir -p %.*s   makes it", (int)quoted.n,
+				 (const char *)quoted.p);
+	}
+	buf_fini(&quoted);
+	free(copy);
+	return said;
+}
+
+/* A way out for what has none yet. */
+static enum bc_err advise(const char *dir, enum bc_err rc, struct err *e)
+{
+	if ((rc == BC_ENOTFOUND || rc == BC_EEXIST) && explain_parent(dir, e))
+		rc = BC_ENOTFOUND;
 	if (e->hint[0] != '\0')
 		return rc;
 	if (rc == BC_ENOTFOUND)
@@ -213,7 +250,7 @@ static enum bc_err make_repo(struct ctx *c, const struct init_opts *o,
 			return BC_OK;
 	}
 	if (rc != BC_OK)
-		return advise(rc, e);
+		return advise(dir, rc, e);
 	if (c->g.dry_run) {
 		msg_note(&c->msg, "would make a repository in %s", dir);
 		return BC_OK;

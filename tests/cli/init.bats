@@ -287,8 +287,8 @@ folders() {
 		new        10 blobctl init f/new
 		empty      10 blobctl init f/empty
 		half-made  10 blobctl init f/half-made
-		file       10 it holds mine: name another folder
-		log        10 it holds log/today: name another folder
+		file       10 it holds mine; name the repository's own folder
+		log        10 it holds log/today; name the repository's own folder
 		packs      13 both of its superblocks are gone
 		no-folder  10 is a file; a repository is a folder
 		copy-alone 0

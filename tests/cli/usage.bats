@@ -515,6 +515,33 @@ conf() {
 	has "there is no repository at $there/there"
 }
 
+@test "where a repository cannot be: what is wrong, and what to do" {
+	mkdir full
+	echo mine >full/notes
+	run --separate-stderr blobctl init --no-remember "a/b c/d"
+	status_is 4
+	err_has "there is no folder a/b c to make it in"
+	err_has "mkdir -p 'a/b c'   makes it"
+	run --separate-stderr blobctl -n init "a/b c/d"
+	status_is 4
+	err_has "there is no folder a/b c to make it in"
+	mkdir -p "a/b c"
+	blobctl -q init --no-remember "a/b c/d"
+	run --separate-stderr blobctl init --no-remember full/notes/x
+	status_is 4
+	err_has "full/notes is no folder"
+	run --separate-stderr blobctl init --no-remember full/notes
+	status_is 1
+	err_has "full/notes is no folder"
+	for c in ls check "put full"; do
+		# shellcheck disable=SC2086
+		run --separate-stderr blobctl -R full $c
+		status_is 10
+		err_has "it holds notes"
+		err_has "blobctl init full/blobs"
+	done
+}
+
 @test "each failure has a next step" {
 	blobctl -q init --no-remember repo
 	echo x >f
