@@ -299,19 +299,28 @@ static void tell_event(void *ctx, const struct put_event *ev)
 			 "not stored: %s", strerror(ev->err->sys_errno));
 }
 
-/* With -v. */
-static void tell_item(void *ctx, const char *path, uint64_t size)
+/* With -v what was read, with -vv all and why: a directory that is as it was in
+ * one line, with a slash. */
+static void tell_item(void *ctx, const char *path, uint64_t size,
+		      enum put_item_state state)
 {
+	static const char *const STATES[] = { "read", "changed", "unchanged" };
 	struct ctx *c = ((struct run *)ctx)->c;
 	struct json j;
 
+	if (state == PUT_ITEM_SAME && c->g.verbose < 2)
+		return;
 	if (out_events(&c->out)) {
 		json_begin(&j, "file");
 		json_path(&j, "path", bytes_str(path));
 		json_u64(&j, "size_bytes", size);
+		json_text(&j, "state", STATES[state]);
 		out_emit(&c->out, &j);
 	}
-	msg_detail(&c->msg, "%s", path);
+	if (c->g.verbose < 2)
+		msg_detail(&c->msg, "%s", path);
+	else
+		msg_detail(&c->msg, "%-9s  %s", STATES[state], path);
 }
 
 static enum bc_err make_tags(const struct put_opts *o, struct tag **out,

@@ -46,6 +46,13 @@ struct put_event {
 	const struct err *err;
 };
 
+/* How a stored item came into the snapshot. */
+enum put_item_state {
+	PUT_ITEM_READ,	  /* nothing was known of it */
+	PUT_ITEM_CHANGED, /* read, as it no longer looks as it did */
+	PUT_ITEM_SAME,	  /* taken over: it looks as it did when it was read */
+};
+
 /* Grows while ingest_put() works; any thread may read it. */
 struct put_progress {
 	atomic_ullong files, dirs, others;
@@ -76,8 +83,11 @@ struct put_options {
 	bool dry_run;	 /* read and cut, store nothing */
 	/* Called from any worker, one at a time. May be NULL. */
 	void (*event)(void *ctx, const struct put_event *ev);
-	/* Each stored item that is no directory, if not NULL; likewise. */
-	void (*item)(void *ctx, const char *path, uint64_t size);
+	/* Each stored item that is no directory, if not NULL; likewise. Of a
+	 * directory that is as it was, itself in place of what it holds: its
+	 * path ends in '/', and its state is PUT_ITEM_SAME. */
+	void (*item)(void *ctx, const char *path, uint64_t size,
+		     enum put_item_state state);
 	void *ctx;
 	struct put_progress *progress; /* may be NULL */
 	const atomic_int *stop;	       /* not 0: stop; may be NULL */

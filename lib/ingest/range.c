@@ -25,7 +25,9 @@ struct range *range_new(struct dir_job *d, uint32_t first, uint32_t n)
 	r->entry = calloc(n, sizeof(*r->entry));
 	r->item = calloc(n, sizeof(*r->item));
 	r->present = calloc(n, sizeof(*r->present));
-	if (r->entry == NULL || r->item == NULL || r->present == NULL) {
+	r->state = calloc(n, sizeof(*r->state));
+	if (r->entry == NULL || r->item == NULL || r->present == NULL ||
+	    r->state == NULL) {
 		range_free(r);
 		return NULL;
 	}
@@ -38,6 +40,7 @@ void range_free(struct range *r)
 	free(r->entry);
 	free(r->item);
 	free(r->present);
+	free(r->state);
 	free(r);
 }
 
@@ -191,7 +194,7 @@ void range_count(struct worker *w, struct range *r)
 			r->others++;
 		put_stored(p, r->dir->path,
 			   name_at(&r->dir->names, r->first + i),
-			   r->entry[i].content.size);
+			   r->entry[i].content.size, r->state[i]);
 	}
 	atomic_fetch_add(&p->progress->files, r->files);
 	atomic_fetch_add(&p->progress->others, r->others);

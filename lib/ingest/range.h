@@ -24,6 +24,7 @@ struct range {
 	struct tree_entry *entry; /* n */
 	struct item *item;	  /* n */
 	bool *present;		  /* n: to be stored */
+	uint8_t *state;		  /* n: enum put_item_state */
 	struct arena arena;	  /* what entries borrow */
 	uint32_t batched;	  /* files in the batch of its worker */
 	uint64_t files, others;	  /* stored, once it is read */

@@ -103,8 +103,10 @@ bool reuse_entry(struct worker *w, struct range *r, uint32_t i, struct reuse *u)
 	struct stat_entry was, is = entry_stat(w->p, it, name);
 	const struct tree_entry *old;
 
-	if (it->type == TREE_DIR || !find_stat(u, name, &was) ||
-	    !known_same(&was, &is))
+	if (it->type == TREE_DIR || !find_stat(u, name, &was))
+		return false;
+	r->state[i] = PUT_ITEM_CHANGED;
+	if (!known_same(&was, &is))
 		return false;
 	old = find_entry(w, u, name);
 	if (old == NULL || old->type != (enum tree_type)it->type)
@@ -113,6 +115,7 @@ bool reuse_entry(struct worker *w, struct range *r, uint32_t i, struct reuse *u)
 		put_no_memory(w->p, "an entry");
 		return false;
 	}
+	r->state[i] = PUT_ITEM_SAME;
 	atomic_fetch_add(&g->bytes, it->type == TREE_FILE ? it->size : 0);
 	atomic_fetch_add(&g->bytes_known, it->type == TREE_FILE ? it->size : 0);
 	return true;

@@ -88,7 +88,8 @@ void put_skip(struct put *p, const char *dir, const char *name, int sys)
 		  sys);
 }
 
-void put_stored(struct put *p, const char *dir, const char *name, uint64_t size)
+void put_stored(struct put *p, const char *dir, const char *name, uint64_t size,
+		enum put_item_state state)
 {
 	char *path;
 
@@ -98,7 +99,7 @@ void put_stored(struct put *p, const char *dir, const char *name, uint64_t size)
 	if (path == NULL)
 		return;
 	pthread_mutex_lock(&p->event_lock);
-	p->o->item(p->o->ctx, path, size);
+	p->o->item(p->o->ctx, path, size, state);
 	pthread_mutex_unlock(&p->event_lock);
 	free(path);
 }

@@ -542,3 +542,31 @@ stored_bytes() { blobctl stats | sed -n 's/^unique_bytes	//p'; }
 	[ "$new" -lt 6000000 ]
 	blobctl cat latest:f | cmp - f
 }
+
+@test "-v names what was read, -vv what was not, and why" {
+	mkdir -p src/some src/same
+	echo 1 >src/some/stays
+	echo 2 >src/some/grows
+	echo 3 >src/same/f
+	find src -exec touch -h -d 2026-01-02 {} +
+	run --separate-stderr blobctl put -vv src
+	status_is 0
+	[[ $stderr == *"read       src/some/stays"* ]]
+	[[ $stderr == *"read       src/same/f"* ]]
+	sleep 0.1
+	echo more >>src/some/grows
+	echo new >src/some/new
+	run --separate-stderr blobctl put -v src
+	[ "$(grep ^src/ <<<"$stderr" | sort | xargs)" = "src/some/grows src/some/new" ]
+	sleep 0.1
+	echo more >>src/some/grows
+	mv src/some/new src/some/newer
+	run --separate-stderr blobctl put -vv --json src
+	json_ok
+	has '"path":"src/some/grows","path_b64":null,"size_bytes":12,"state":"changed"'
+	has '"path":"src/same/","path_b64":null,"size_bytes":2,"state":"unchanged"'
+	[ "$(grep src/ <<<"$stderr" | sort | head -n 4)" = "changed    src/some/grows
+read       src/some/newer
+unchanged  src/same/
+unchanged  src/some/stays" ]
+}

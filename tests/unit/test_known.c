@@ -24,12 +24,14 @@ static int64_t fake_mono(void *ctx)
 	return ((struct fake *)ctx)->mono;
 }
 
-static void stored(void *ctx, const char *path, uint64_t size)
+static void stored(void *ctx, const char *path, uint64_t size,
+		   enum put_item_state state)
 {
 	struct fake *f = ctx;
 
 	(void)path;
 	(void)size;
+	(void)state;
 	f->real += f->jump;
 	f->jump = 0;
 }
