@@ -50,6 +50,24 @@ enum bc_err group_add_block(struct group_builder *g,
 	return buf_add(&g->raw, b->stored.p, b->stored.n);
 }
 
+enum bc_err group_add_chunk(struct group_builder *g, enum block_kind kind,
+			    struct bytes raw, struct digest *id)
+{
+	uint32_t length = (uint32_t)raw.n;
+	struct sealed_block b = { .head = { .kind = kind,
+					    .codec = BLOCK_RAW,
+					    .stored = length,
+					    .plain = length,
+					    .chunks = 1 },
+				  .stored = raw,
+				  .lengths = &length,
+				  .ids = id };
+
+	sha256_one(raw, id);
+	le_put32(b.head.tag, crc32c(0, raw.p, raw.n));
+	return group_add_block(g, &b);
+}
+
 enum bc_err group_add_blocks(struct group_builder *g, struct bytes raw,
 			     const struct dir_builder *dir, uint32_t base)
 {

@@ -27,6 +27,15 @@ void group_builder_fini(struct group_builder *g);
 BC_MUST_CHECK enum bc_err group_add_block(struct group_builder *g,
 					  const struct sealed_block *b);
 
+/*
+ * group_add_chunk - append a chunk in a block of its own, not compressed: what
+ * a reader finds without anything else. As group_add_block().
+ *   id  [out] its digest
+ */
+BC_MUST_CHECK enum bc_err group_add_chunk(struct group_builder *g,
+					  enum block_kind kind,
+					  struct bytes raw, struct digest *id);
+
 /* group_add_blocks - append the blocks that a pack_writer held back: raw bytes
  * and their directory, whose offsets begin at `base`. */
 BC_MUST_CHECK enum bc_err group_add_blocks(struct group_builder *g,

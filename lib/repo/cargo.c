@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "repo/cargo.h"
 
-#include "hash/sha256.h"
 #include "repo/dirs.h"
-#include "util/crc32c.h"
-#include "util/le.h"
 
 enum {
 	/* Chunks that may travel in a group: an eighth of what a log holds. */
@@ -59,19 +56,7 @@ enum bc_err cargo_take(struct cargo *c, struct pack_writer *w, struct err *e)
 enum bc_err cargo_add_record(struct cargo *c, enum block_kind kind,
 			     struct bytes raw, struct digest *id, struct err *e)
 {
-	uint32_t length = (uint32_t)raw.n;
-	struct sealed_block b = { .head = { .kind = kind,
-					    .codec = BLOCK_RAW,
-					    .stored = length,
-					    .plain = length,
-					    .chunks = 1 },
-				  .stored = raw,
-				  .lengths = &length,
-				  .ids = id };
-
-	sha256_one(raw, id);
-	le_put32(b.head.tag, crc32c(0, raw.p, raw.n));
-	return no_memory(group_add_block(&c->group, &b), e);
+	return no_memory(group_add_chunk(&c->group, kind, raw, id), e);
 }
 
 enum bc_err cargo_name_packs(struct cargo *c, struct err *e)

@@ -37,11 +37,7 @@ void cargo_fini(struct cargo *c);
 BC_MUST_CHECK enum bc_err cargo_take(struct cargo *c, struct pack_writer *w,
 				     struct err *e);
 
-/*
- * cargo_add_record - a chunk in a block of its own, not compressed: what a
- * reader finds without anything else.
- *   id  [out] its digest
- */
+/* cargo_add_record - group_add_chunk(), with words for a failure. */
 BC_MUST_CHECK enum bc_err cargo_add_record(struct cargo *c,
 					   enum block_kind kind,
 					   struct bytes raw, struct digest *id,

@@ -724,24 +724,6 @@ struct lie {
 	struct digest root_id;
 };
 
-static void add_chunk(struct group_builder *g, struct bytes raw,
-		      struct digest *id)
-{
-	uint32_t length = (uint32_t)raw.n;
-	struct sealed_block b = { .head = { .kind = BLOCK_CHECKPOINT,
-					    .codec = BLOCK_RAW,
-					    .stored = length,
-					    .plain = length,
-					    .chunks = 1 },
-				  .stored = raw,
-				  .lengths = &length,
-				  .ids = id };
-
-	sha256_one(raw, id);
-	le_put32(b.head.tag, crc32c(0, raw.p, raw.n));
-	CHECK_EQ(group_add_block(g, &b), BC_OK);
-}
-
 /* Commits a checkpoint of the head with these operations and root. */
 static void lie(struct repo *r, const struct log_ops *ops, uint8_t version,
 		uint64_t c, bool other_record, uint32_t next_pack)
@@ -757,14 +739,17 @@ static void lie(struct repo *r, const struct log_ops *ops, uint8_t version,
 	group_builder_init(&g);
 	CHECK_EQ(buf_varint(&node, ops->n), BC_OK);
 	CHECK_EQ(buf_add(&node, ops->raw.p, ops->raw.n), BC_OK);
-	add_chunk(&g, buf_bytes(&node), &id);
+	CHECK_EQ(group_add_chunk(&g, BLOCK_CHECKPOINT, buf_bytes(&node), &id),
+		 BC_OK);
 	CHECK_EQ(buf_u8(&root, version), BC_OK);
 	CHECK_EQ(buf_u64(&root, c), BC_OK);
 	CHECK_EQ(buf_add(&root, record.b, DIGEST_BYTES), BC_OK);
 	CHECK_EQ(buf_u32(&root, next_pack), BC_OK);
 	CHECK_EQ(buf_varint(&root, 1), BC_OK);
 	CHECK_EQ(buf_add(&root, id.b, DIGEST_BYTES), BC_OK);
-	add_chunk(&g, buf_bytes(&root), &op.u.checkpoint.root);
+	CHECK_EQ(group_add_chunk(&g, BLOCK_CHECKPOINT, buf_bytes(&root),
+				 &op.u.checkpoint.root),
+		 BC_OK);
 	add_op(&g, &op);
 	commit_ops(r, &g);
 	buf_fini(&node);
@@ -1104,24 +1089,6 @@ static void never_fails_a_command(struct kit *k)
 	same_by_both(k, write_one(k));
 }
 
-static void in_memory(void (*fn)(struct kit *k))
-{
-	const char *was = getenv("TMPDIR");
-	char *keep = was == NULL ? NULL : strdup(was);
-	struct kit k;
-
-	if (access("/dev/shm", W_OK) == 0)
-		setenv("TMPDIR", "/dev/shm", 1);
-	kit_open(&k, IO_ENGINE_AUTO, NULL);
-	fn(&k);
-	kit_close(&k);
-	if (keep != NULL)
-		setenv("TMPDIR", keep, 1);
-	else
-		unsetenv("TMPDIR");
-	free(keep);
-}
-
 int main(void)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -1137,13 +1104,13 @@ int main(void)
 	CASE(both_engines, in_packs);
 	CASE(both_engines, rolls);
 	CASE(both_engines, damaged);
-	CASE(in_memory, each_place);
+	CASE(kit_in_memory, each_place);
 	CASE(both_engines, lies);
 	CASE(both_engines, omission);
 	CASE(both_engines, lost);
 	CASE(both_engines, read_only);
-	CASE(in_memory, due);
-	CASE(in_memory, never_fails_a_command);
-	CASE(in_memory, faults);
+	CASE(kit_in_memory, due);
+	CASE(kit_in_memory, never_fails_a_command);
+	CASE(kit_in_memory, faults);
 	return 0;
 }

@@ -752,26 +752,6 @@ static void faults_at_remove(struct kit *k)
 	sweep(k, &sw, "change", ":EIO");
 }
 
-/* On a file system in memory: what counts is the order of operations, and
- * thousands of copies are made. */
-static void in_memory(void (*fn)(struct kit *k))
-{
-	const char *was = getenv("TMPDIR");
-	char *keep = was == NULL ? NULL : strdup(was);
-	struct kit k;
-
-	if (access("/dev/shm", W_OK) == 0)
-		setenv("TMPDIR", "/dev/shm", 1);
-	kit_open(&k, IO_ENGINE_AUTO, NULL);
-	fn(&k);
-	kit_close(&k);
-	if (keep != NULL)
-		setenv("TMPDIR", keep, 1);
-	else
-		unsetenv("TMPDIR");
-	free(keep);
-}
-
 int main(void)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -797,8 +777,8 @@ int main(void)
 	BOTH(two_handles);
 	BOTH(log_rolls_by_slots);
 	BOTH(log_rolls);
-	CASE(in_memory, faults_at_roll);
-	CASE(in_memory, faults_at_put);
-	CASE(in_memory, faults_at_remove);
+	CASE(kit_in_memory, faults_at_roll);
+	CASE(kit_in_memory, faults_at_put);
+	CASE(kit_in_memory, faults_at_remove);
 	return 0;
 }
