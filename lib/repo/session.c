@@ -7,8 +7,7 @@
 #include "pack/writer.h"
 #include "repo/cargo.h"
 #include "repo/checkpoint.h"
-#include "repo/chunks.h"
-#include "repo/dirs.h"
+#include "repo/absent.h"
 #include "repo/hurt.h"
 #include "repo/lease.h"
 #include "repo/replay.h"
@@ -27,8 +26,6 @@ enum {
 	/* Of one key in the table: it has 64 bits, and more than one chunk of
 	 * it is chance. Who has none of these is stored once more. */
 	CANDIDATES_MAX = 8,
-	/* The index is asked for so many at a time. */
-	FIND_IDS = 64,
 	COMMAND_BYTES = 32,
 	/* What a command that frees space wants to see free before it begins:
 	 * for its lease, the views, and a new log. */
@@ -259,86 +256,11 @@ static void tell_unread(struct session *s, const struct err *why)
 			    why->text);
 }
 
-/* Is the chunk there, in a place that is not known to be hurt?
- *   e  not NULL */
-static enum bc_err in_repository(struct session *s, const struct digest *id,
-				 bool *there, struct err *e)
-{
-	struct chunk_search search;
-	struct chunk_place p;
-	enum bc_err rc = BC_OK;
-
-	*there = false;
-	repo_search(&search, s->r, id);
-	while (!*there && (rc = repo_search_next(&search, &p, e)) == BC_OK) {
-		*there = !hurt_has(&s->r->hurt, p.ref.pack.number,
-				   p.ref.dir->blocks[p.block].offset);
-		chunk_place_put(s->r, &p);
-	}
-	if (*there)
-		return BC_OK;
-	if (rc == BC_ENOMEM)
-		return rc;
-	/* Not there, or in a pack that cannot be read: stored (again). */
-	if (rc == BC_EDAMAGE || rc == BC_EIO)
-		tell_unread(s, e);
-	err_clear(e);
-	return BC_OK;
-}
-
-/* in_repository(), by the hint alone: false says nothing. Chunks that were
- * stored together come together, so the directory is kept.
- *   last  [in, out] the one before */
-static bool at_hint(struct session *s, const struct digest *id,
-		    struct index_loc hint, struct dir_ref *last)
-{
-	const struct pack_dir *d = last->dir;
-
-	if (d == NULL || last->pack.number != hint.pack ||
-	    hint.slot < d->base_slot ||
-	    hint.slot - d->base_slot >= d->n_chunks) {
-		repo_dir_put(s->r, last);
-		if (repo_dir_get(s->r, hint.pack, hint.slot, last, NULL) !=
-		    BC_OK)
-			return false;
-		d = last->dir;
-	}
-	return pack_dir_has(d, hint.slot, id) &&
-	       !hurt_has(
-		       &s->r->hurt, hint.pack,
-		       d->blocks[d->block_of[hint.slot - d->base_slot]].offset);
-}
-
-/* Up to FIND_IDS that are fresh as far as this session knows: which are there?
- *   e  not NULL */
-static enum bc_err find_some(struct session *s, const struct digest *const *ids,
-			     size_t n, bool *fresh, struct err *e)
-{
-	struct index_loc first[FIND_IDS];
-	bool found[FIND_IDS];
-	bool whole = repo_find_first(s->r, ids, n, first, found);
-	struct dir_ref last = { .dir = NULL };
-	enum bc_err rc = BC_OK;
-
-	for (size_t i = 0; i < n && rc == BC_OK; i++) {
-		bool there = false;
-
-		if (!fresh[i])
-			continue;
-		if (found[i])
-			there = at_hint(s, ids[i], first[i], &last);
-		if (!there && (found[i] || !whole))
-			rc = in_repository(s, ids[i], &there, e);
-		fresh[i] = !there;
-	}
-	repo_dir_put(s->r, &last);
-	return rc;
-}
-
 static enum bc_err filter(struct session *s, const struct digest *const *ids,
 			  const uint32_t *sizes, size_t n, bool *fresh,
 			  struct err *e)
 {
+	struct err unread = ERR_INIT;
 	enum bc_err rc = BC_OK;
 
 	pthread_mutex_lock(&s->table_lock);
@@ -348,9 +270,10 @@ static enum bc_err filter(struct session *s, const struct digest *const *ids,
 	for (size_t i = 0; i < n; i++)
 		fresh[i] = !claimed(s, ids[i]);
 	pthread_mutex_unlock(&s->table_lock);
-	for (size_t at = 0; at < n && rc == BC_OK; at += FIND_IDS)
-		rc = find_some(s, ids + at, min_size(n - at, FIND_IDS),
-			       fresh + at, e);
+	if (rc == BC_OK)
+		rc = repo_absent(s->r, ids, n, fresh, &unread, e);
+	if (unread.code != BC_OK)
+		tell_unread(s, &unread);
 	pthread_mutex_lock(&s->table_lock);
 	for (size_t i = 0; i < n && rc == BC_OK; i++) {
 		/* Another thread, or an earlier place in this batch. */
