@@ -17,6 +17,12 @@
  *   - a database file and a write-ahead file that do not belong together, as
  *     when one of them was replaced by an older copy, are found at open (the
  *     two places where `epoch` is kept, catalog/catalog.c);
+ *   - frames of the write-ahead file have SQLite's checksums, which whoever
+ *     first maps its shared memory checks; who comes later believes the index
+ *     of frames that lies there and reads a frame unchecked. So damage to the
+ *     device or the file while somebody has the catalog open can be an answer
+ *     until all have closed it. It is a view: nothing is stored, or not stored,
+ *     by it alone (docs/architecture.md, "Views");
  *   - an older copy of the whole is consistent and says where it stands.
  *
  * Common to all calls
@@ -91,9 +97,13 @@ bool catalog_writable(const struct catalog *c);
 void catalog_close(struct catalog *c);
 
 /*
- * catalog_remove - unlink the database and its companions; missing ones are
- * no error. No handle of this process may be open on it. Other processes may
- * have it open: what they write is lost, which a view can bear.
+ * catalog_remove - unlink the database and its companions, in this order;
+ * missing ones are no error. No handle of this process may be open on it. Other
+ * processes may have it open: what they write is lost, which a view can bear.
+ * But it goes by names: none may make a new one meanwhile, or it would be left
+ * with a part of its files while others make the rest again. So whoever removes
+ * or makes one holds a lock (lib/repo: REPO_LOCK_CATALOG), and who opens one
+ * without it asks catalog_moved() afterwards.
  */
 BC_MUST_CHECK enum bc_err catalog_remove(const char *path, struct err *e);
 

@@ -18,6 +18,7 @@ enum {
 	REPO_LOCK_COMMIT = 0,
 	REPO_LOCK_VIEWS = 1,
 	REPO_LOCK_INIT = 2,
+	REPO_LOCK_CATALOG = 3,
 };
 
 #endif

@@ -46,20 +46,40 @@ static char *path_of(const struct repo *r, struct err *e)
 	return path;
 }
 
-/* anew: remove the one that is there. */
-static enum bc_err open_on_disk(struct repo *r, bool anew, struct err *e)
+/*
+ * The catalog is made, and removed, by one process at a time: removing goes by
+ * three names, and whoever made a new one meanwhile would lose a part of it to
+ * that. Whoever cannot wait does with one in memory.
+ */
+static enum bc_err lock_making(struct repo *r, struct err *e)
 {
-	struct catalog_options o = { .create = true,
-				     .busy_ms = CATALOG_BUSY_MS };
-	char *path = path_of(r, e);
+	enum bc_err rc = io_file_lock(r->lock, REPO_LOCK_CATALOG, 1,
+				      IO_LOCK_EXCLUSIVE, CATALOG_BUSY_MS, e);
+
+	return rc == BC_OK ? rc
+			   : err_set(e, BC_ELOCKED,
+				     "another run is making the catalog of %s",
+				     r->path);
+}
+
+static void unlock_making(struct repo *r)
+{
+	if (io_file_unlock(r->lock, REPO_LOCK_CATALOG, 1, NULL) != BC_OK)
+		repo_note_f(r, "cannot unlock the catalog");
+}
+
+/*
+ * Under the lock: make one, or open the one that somebody has made.
+ *   anew  the one that is there is of no use
+ */
+static enum bc_err make_on_disk(struct repo *r, struct catalog_options *o,
+				bool anew, struct err *e)
+{
 	enum bc_err rc = BC_OK;
 
-	if (path == NULL)
-		return BC_ENOMEM;
-	o.path = path;
-	memcpy(o.repository, r->sb.id.b, PACK_ID_BYTES);
+	o->create = true;
 	if (!anew)
-		rc = catalog_open(&o, &r->catalog, e);
+		rc = catalog_open(o, &r->catalog, e);
 	if (rc == BC_EDAMAGE) {
 		repo_note_f(r, NOTE_ANEW);
 		err_clear(e);
@@ -67,9 +87,59 @@ static enum bc_err open_on_disk(struct repo *r, bool anew, struct err *e)
 		rc = BC_OK;
 	}
 	if (rc == BC_OK && anew)
-		rc = catalog_remove(path, e);
-	if (rc == BC_OK && anew)
-		rc = catalog_open(&o, &r->catalog, e);
+		rc = catalog_remove(o->path, e);
+	if (rc == BC_OK && anew) {
+		rc = catalog_open(o, &r->catalog, e);
+		/* A view is never the reason why nothing can be read. */
+		if (rc == BC_EDAMAGE)
+			rc = err_set(e, BC_EACCES,
+				     "%s does not keep what is written to it",
+				     o->path);
+	}
+	return rc;
+}
+
+/* The one that is there, whole. BC_ENOTFOUND: also one that was removed
+ * between the opening of its three files, which then may not belong
+ * together; the database goes first, so while it is there all do. */
+static enum bc_err open_present(struct repo *r, struct catalog_options *o,
+				struct err *e)
+{
+	enum bc_err rc;
+
+	o->create = false;
+	rc = catalog_open(o, &r->catalog, e);
+	if (rc != BC_OK || !catalog_moved(r->catalog))
+		return rc;
+	catalog_close(r->catalog);
+	r->catalog = NULL;
+	return BC_ENOTFOUND;
+}
+
+/* anew: the one that r has open is of no use, unless it has been replaced. */
+static enum bc_err open_on_disk(struct repo *r, bool anew, struct err *e)
+{
+	struct catalog_options o = { .busy_ms = CATALOG_BUSY_MS };
+	char *path = path_of(r, e);
+	enum bc_err rc = BC_ENOTFOUND;
+
+	if (path == NULL)
+		return BC_ENOMEM;
+	o.path = path;
+	memcpy(o.repository, r->sb.id.b, PACK_ID_BYTES);
+	if (!anew)
+		rc = open_present(r, &o, e);
+	if (rc == BC_ENOTFOUND || rc == BC_EDAMAGE) {
+		err_clear(e);
+		rc = lock_making(r, e);
+		if (rc == BC_OK) {
+			anew = anew && !catalog_moved(r->catalog);
+			catalog_close(r->catalog);
+			r->catalog = NULL;
+			rc = make_on_disk(r, &o, anew, e);
+			unlock_making(r);
+		}
+	}
 	free(path);
 	return rc;
 }
@@ -162,8 +232,6 @@ static enum bc_err start_again(struct repo *r, struct err *e)
 	enum bc_err rc;
 
 	err_clear(e);
-	catalog_close(r->catalog);
-	r->catalog = NULL;
 	if (r->catalog_in_memory)
 		rc = open_in_memory(r, e);
 	else
@@ -268,6 +336,12 @@ enum bc_err repo_open_catalog(struct repo *r, struct err *e)
 		rc = start_again(r, e);
 		if (rc == BC_OK)
 			rc = replay_to_head(r, e);
+		/* Again, below our hands: then without it. */
+		if (rc == BC_EDAMAGE && catalog_damaged(r->catalog)) {
+			rc = start_in_memory(r, BC_EIO, e);
+			if (rc == BC_OK)
+				rc = replay_to_head(r, e);
+		}
 	}
 	if (can_be_read(r, rc)) {
 		rc = start_in_memory(r, rc, e);
@@ -279,23 +353,41 @@ enum bc_err repo_open_catalog(struct repo *r, struct err *e)
 	return rc;
 }
 
+/* Under the lock, if it can be had. */
+static enum bc_err remove_damaged(struct repo *r, struct err *e)
+{
+	char *path = path_of(r, e);
+	enum bc_err rc = path == NULL ? BC_ENOMEM : lock_making(r, e);
+
+	if (rc == BC_OK) {
+		/* One that another process has removed already may have a
+		 * successor. */
+		bool moved = catalog_moved(r->catalog);
+
+		catalog_close(r->catalog);
+		r->catalog = NULL;
+		if (!moved)
+			rc = catalog_remove(path, e);
+		unlock_making(r);
+	}
+	free(path);
+	return rc;
+}
+
 void repo_close_catalog(struct repo *r)
 {
-	/* One that another process has removed already may have a successor. */
-	bool remove = catalog_damaged(r->catalog) && !r->catalog_in_memory &&
-		      !r->catalog_trusted && !catalog_moved(r->catalog);
 	struct err e = ERR_INIT;
-	char *path;
 
+	if (catalog_damaged(r->catalog) && !r->catalog_in_memory &&
+	    !r->catalog_trusted) {
+		if (remove_damaged(r, &e) == BC_OK)
+			repo_note_f(r,
+				    "the catalog is damaged; the next command "
+				    "makes it again from the log");
+		else
+			repo_note_f(r, "the catalog is damaged, and stays: %s",
+				    e.text);
+	}
 	catalog_close(r->catalog);
 	r->catalog = NULL;
-	if (!remove)
-		return;
-	path = path_of(r, &e);
-	if (path != NULL && catalog_remove(path, &e) == BC_OK)
-		repo_note_f(r, "the catalog is damaged; the next command makes "
-			       "it again from the log");
-	else
-		repo_note_f(r, "the catalog is damaged, and stays: %s", e.text);
-	free(path);
 }

@@ -838,6 +838,119 @@ static void at_once(struct kit *k)
 	}
 }
 
+/* One of those who find the catalog damaged, all the time, and make it again:
+ * each other's files come and go below them. */
+static void rebuild_work(struct kit *k, int child)
+{
+	enum { TURNS = 60 };
+	char path[2 * KIT_PATH_BYTES];
+	uint64_t seed = (uint64_t)child + 1;
+
+	k->rng.state += (uint64_t)(child + 1) * UINT64_C(0x123456789abcdef);
+	kit_at(k, REPO_CATALOG_FILE, path);
+	for (int i = 0; i < TURNS; i++) {
+		struct repo *r = NULL;
+		uint64_t n = 0;
+		int fd;
+		enum bc_err rc;
+
+		if (t_rng(&seed) % 2 == 0) {
+			fd = open(path, O_WRONLY | O_CLOEXEC);
+			if (fd >= 0)
+				CHECK(pwrite(fd, "spoilt", 6, 0) == 6);
+			if (fd >= 0)
+				close(fd);
+		}
+		rc = kit_try(k, i % 8 == 7, &r);
+		if (rc != BC_OK)
+			T_FAIL("%d: %s", rc, k->e.text);
+		/* It may be spoilt while it is asked, and then says so. */
+		rc = catalog_count(r->catalog, &n, &k->e);
+		if (rc == BC_OK)
+			CHECK_EQ(n, CHILDREN);
+		if (rc != BC_OK && rc != BC_EDAMAGE)
+			T_FAIL("%d: %s", rc, k->e.text);
+		repo_close(r);
+	}
+}
+
+static void rebuilders(struct kit *k)
+{
+	struct catalog_position at;
+	pid_t pid[CHILDREN];
+	uint64_t n = 0, made;
+	struct repo *r;
+
+	kit_create(k, 4 << 20);
+	for (int i = 0; i < CHILDREN; i++) {
+		struct kit_spec sp = child_spec(0, i);
+
+		kit_one(k, &sp);
+	}
+	fflush(stdout);
+	for (int i = 0; i < CHILDREN; i++) {
+		pid[i] = fork();
+		CHECK(pid[i] >= 0);
+		if (pid[i] == 0) {
+			rebuild_work(k, i);
+			_exit(0);
+		}
+	}
+	for (int i = 0; i < CHILDREN; i++)
+		wait_ok(pid[i]);
+	/* What is there in the end says what one from the log says. */
+	r = kit_repo(k, false);
+	CHECK(!r->catalog_in_memory);
+	n = kit_count(r);
+	CHECK_OK(catalog_verify(r->catalog, &k->e), &k->e);
+	CHECK_OK(catalog_position(r->catalog, &at, &k->e), &k->e);
+	repo_close(r);
+	kit_sh("cd %s && rm -rf catalog.db* index", k->path);
+	r = kit_repo(k, false);
+	made = kit_count(r);
+	CHECK_EQ(n, made);
+	CHECK_EQ(at.generation, r->head.generation);
+	repo_close(r);
+}
+
+/* While another process makes or removes the catalog nobody else does. */
+static void making_is_locked(struct kit *k)
+{
+	char path[2 * KIT_PATH_BYTES];
+	struct io_file *lock = NULL;
+	struct io_dir *dir = NULL;
+	struct kit_spec sp = child_spec(0, 0);
+	struct repo *r;
+
+	kit_create(k, 4 << 20);
+	kit_one(k, &sp);
+	kit_at(k, REPO_CATALOG_FILE, path);
+	CHECK_OK(io_dir_open(k->io, k->path, &dir, &k->e), &k->e);
+	CHECK_OK(io_file_open(dir, REPO_LOCK_FILE, IO_READ | IO_WRITE, &lock,
+			      &k->e),
+		 &k->e);
+	CHECK_OK(io_file_lock(lock, REPO_LOCK_CATALOG, 1, IO_LOCK_EXCLUSIVE,
+			      IO_LOCK_TRY, &k->e),
+		 &k->e);
+	/* Who finds a good one is not concerned. */
+	r = kit_repo(k, false);
+	CHECK(!r->catalog_in_memory);
+	repo_close(r);
+	kit_sh("rm -rf %s*", path);
+	r = kit_repo(k, false);
+	CHECK(r->catalog_in_memory);
+	CHECK_EQ(kit_count(r), 1);
+	repo_close(r);
+	CHECK(access(path, F_OK) != 0);
+	CHECK_OK(io_file_unlock(lock, REPO_LOCK_CATALOG, 1, &k->e), &k->e);
+	r = kit_repo(k, false);
+	CHECK(!r->catalog_in_memory);
+	CHECK_EQ(kit_count(r), 1);
+	repo_close(r);
+	io_file_close(lock, NULL);
+	io_dir_close(dir);
+}
+
 struct first_reader {
 	struct repo *r;
 	const struct digest *id;
@@ -953,6 +1066,8 @@ int main(void)
 		both_engines(f);                                               \
 		t_ok(#f);                                                      \
 	} while (0)
+	BOTH(rebuilders);
+	BOTH(making_is_locked);
 	BOTH(deleted);
 	BOTH(older);
 	BOTH(damaged);
