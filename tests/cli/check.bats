@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck disable=SC2154,SC2016,SC2012,SC2086,SC2103
+# shellcheck disable=SC2154,SC2016,SC2012,SC2086,SC2103,SC2030,SC2031
 #
 # check, and what every command makes of a repository that is damaged: the
 # damaged file is named with the snapshots and paths it hurts, the status is
