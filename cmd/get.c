@@ -316,8 +316,25 @@ struct pretence {
 	struct run run;
 	struct show_get sum;
 	bool filtered;
+	bool there;    /* the destination is: something may be in the way */
 	char *counted; /* the directory that was counted last */
 };
+
+/* Is something at that path below the destination? A directory is in the way,
+ * too. */
+static bool in_the_way(const struct pretence *p, const char *path)
+{
+	struct stat st;
+	char *at = NULL;
+	bool found;
+
+	if (!p->there || asprintf(&at, "%.*s/%s", (int)p->sum.dest.n,
+				  (const char *)p->sum.dest.p, path) < 0)
+		return false;
+	found = lstat(at, &st) == 0;
+	free(at);
+	return found;
+}
 
 /* Is a directory the one that was counted last, or above it? */
 static bool is_counted(const struct pretence *p, struct bytes dir)
@@ -370,12 +387,16 @@ static enum bc_err count_entry(void *ctx, struct bytes path,
 	enum bc_err rc;
 	char *text;
 
-	if (p->filtered || p->run.c->g.verbose > 0) {
+	if (p->filtered || p->there || p->run.c->g.verbose > 0) {
 		text = strndup((const char *)path.p, path.n);
 		if (text == NULL)
 			return err_set(e, BC_ENOMEM, "no memory for a path");
 		if (p->filtered)
 			how = want(&p->run, text, en);
+		if (how != RESTORE_NOT && in_the_way(p, text)) {
+			tell_error(&p->run, text, BC_EEXIST, "");
+			how = RESTORE_NOT;
+		}
 		if (how == RESTORE_THIS && en->type != TREE_DIR)
 			tell_item(&p->run, text, en->type, size_of(en));
 		free(text);
@@ -390,7 +411,26 @@ static enum bc_err count_entry(void *ctx, struct bytes path,
 	return rc;
 }
 
-/* What there is to restore, as the snapshot has it. */
+/* What is no directory goes into the destination if that is one. */
+static enum bc_err count_alone(struct pretence *p, const struct pick *k,
+			       bool into, struct err *e)
+{
+	char *name = default_dest(k);
+
+	if (name == NULL)
+		return err_set(e, BC_ENOMEM, "no memory for a name");
+	if (p->there && (!into || in_the_way(p, name))) {
+		tell_error(&p->run, name, BC_EEXIST, "");
+		free(name);
+		return BC_EEXIST;
+	}
+	free(name);
+	count_one(p, k->entry);
+	return BC_OK;
+}
+
+/* What there is to restore, as the snapshot has it, but for what is in the
+ * way. */
 static enum bc_err pretend(struct ctx *c, const struct pick *k,
 			   const char *dest, struct err *e)
 {
@@ -404,18 +444,24 @@ static enum bc_err pretend(struct ctx *c, const struct pick *k,
 				  .entry = count_entry,
 				  .ctx = &p,
 				  .stop = c->stop };
+	struct stat st;
 	enum bc_err rc = BC_OK;
 
+	p.there = stat(dest, &st) == 0;
 	if (k->entry->type == TREE_DIR)
 		rc = entries_walk(&w, &k->entry->dir.id, bytes_of("", 0), e);
 	else
-		count_one(&p, k->entry);
+		rc = count_alone(&p, k, p.there && S_ISDIR(st.st_mode), e);
 	free(p.counted);
-	if (rc == BC_OK && o->include.n > 0 &&
+	if (rc == BC_OK && o->include.n > 0 && p.run.skipped == 0 &&
 	    p.sum.files + p.sum.dirs + p.sum.others == 0)
 		return nothing_fits(c, e);
+	p.sum.skipped = p.run.skipped;
 	if (rc == BC_OK)
 		show_get(&c->out, &c->msg, &p.sum);
+	if (rc == BC_OK && p.run.taken > 0)
+		rc = BC_EPARTIAL;
+	explain(&p.run, rc, dest, e);
 	return rc;
 }
 

@@ -155,7 +155,7 @@ dirs() { (cd "$1" && find . -mindepth 1 -type d | sort | xargs); }
 	echo 5 >src/a/README.md
 	touch -d 2026-01-02T03:04:05Z src/a/b/c src/a/b src/a src/f/docs
 	blobctl -q put src
-	for n in "" -n; do
+	for n in -n ""; do
 		run --separate-stderr blobctl $n get --json latest out --include=README.md
 		status_is 0
 		has '"files":2'
@@ -206,6 +206,35 @@ dirs() { (cd "$1" && find . -mindepth 1 -type d | sort | xargs); }
 		status_is 3
 		[[ $stderr = *"more like this"*"30 items there already"*"try: "* ]]
 	done
+}
+
+@test "-n tells what is in the way, with the status that get would have" {
+	small_tree src
+	blobctl -q put src
+	mkdir -p out/sub
+	echo mine >out/a.txt
+	echo mine >out/sub/deep
+	for n in -n ''; do
+		# shellcheck disable=SC2086
+		run --separate-stderr blobctl get $n latest:src out
+		status_is 3
+		err_has "a.txt: is there already"
+		err_has "sub: is there already"
+		err_has "2 items there already"
+		err_has "restore"
+		err_has " 1 file, 4 B, to out"
+	done
+	for n in -n ''; do
+		# shellcheck disable=SC2086
+		run --separate-stderr blobctl get $n latest:src/a.txt out
+		status_is 1
+		err_has "a.txt: is there already"
+		err_has "nothing that exists is overwritten"
+		[[ $stderr != *"would restore"* ]]
+	done
+	run --separate-stderr blobctl get -n latest:src/a.txt out/sub
+	status_is 0
+	err_has "would restore 1 file"
 }
 
 @test "-n restores nothing" {
