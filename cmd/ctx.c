@@ -36,6 +36,13 @@ enum bc_err ctx_find_repo(struct ctx *c, struct err *e)
 
 	if (c->repo_path != NULL)
 		return BC_OK;
+	if (c->g.repo != NULL && *c->g.repo == '\0') {
+		rc = err_set(e, BC_EUSAGE,
+			     "--repo: the folder's name is empty");
+		err_hint(e, "is a variable empty in the shell? Without -R, "
+			    "core.repo of the configuration counts");
+		return rc;
+	}
 	if (c->g.repo != NULL) {
 		c->repo_path = strdup(c->g.repo);
 		return c->repo_path != NULL
@@ -251,8 +258,9 @@ enum bc_err ctx_confirm(struct ctx *c, const char *question, struct err *e)
 	msg_bar(&c->msg, NULL);
 	fprintf(stderr, "%s [y/N] ", question);
 	fflush(stderr);
-	if (fgets(answer, sizeof(answer), stdin) != NULL &&
-	    (answer[0] == 'y' || answer[0] == 'Y'))
+	if (fgets(answer, sizeof(answer), stdin) == NULL)
+		fputc('\n', stderr); /* the end: nobody typed one */
+	else if (answer[0] == 'y' || answer[0] == 'Y')
 		return BC_OK;
 	return err_set(e, BC_EREFUSED, "not done");
 }
@@ -266,6 +274,7 @@ enum bc_err ctx_usage(const struct ctx *c, struct err *e, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	(void)err_set(e, BC_EUSAGE, "%s: %s", c->cmd->name, text);
-	err_hint(e, "usage: blobctl %s %s", c->cmd->name, c->cmd->usage);
+	err_hint(e, "usage: blobctl %s%s%s", c->cmd->name,
+		 *c->cmd->usage == '\0' ? "" : " ", c->cmd->usage);
 	return BC_EUSAGE;
 }

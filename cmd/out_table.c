@@ -96,7 +96,13 @@ static enum bc_err check_format(const struct out_table *t, struct err *e)
 		}
 		end = strchr(++p, '}');
 		n = end == NULL ? strlen(p) : (size_t)(end - p);
-		if (end == NULL || find_key(t, p, n) == NULL) {
+		if (end == NULL) {
+			(void)err_set(e, BC_EUSAGE, "--format: {%.64s has no }",
+				      p);
+			err_hint(e, "a brace of its own is written {{");
+			return BC_EUSAGE;
+		}
+		if (find_key(t, p, n) == NULL) {
 			char all[ERR_HINT_BYTES] = "keys are";
 			size_t at = strlen(all);
 

@@ -212,9 +212,25 @@ static enum bc_err by_prefix(struct repo *r, const struct snap_key *key,
  */
 
 struct similar {
+	const struct snap_key *key;
+	bool colon; /* there is NAME:PATH, or what it begins with, as a name */
 	struct nearest name;
 	uint64_t same; /* snapshots of exactly this name */
 };
+
+/* `db:main`, or `db:main:etc`, where a snapshot is called `db:main`. */
+static bool is_with_colon(const struct snap_key *key, struct bytes name)
+{
+	size_t n = strlen(key->name);
+	struct bytes rest;
+
+	if (key->path == NULL || name.n <= n + 1 || name.p[n] != ':' ||
+	    memcmp(name.p, key->name, n) != 0)
+		return false;
+	rest = bytes_of(name.p + n + 1, name.n - n - 1);
+	return strncmp(key->path, (const char *)rest.p, rest.n) == 0 &&
+	       (key->path[rest.n] == '\0' || key->path[rest.n] == ':');
+}
 
 static enum bc_err look_at_name(void *ctx, const struct catalog_snapshot *s,
 				struct err *e)
@@ -223,6 +239,7 @@ static enum bc_err look_at_name(void *ctx, const struct catalog_snapshot *s,
 
 	(void)e;
 	m->same += nearest_offer(&m->name, s->name) == 0;
+	m->colon = m->colon || is_with_colon(m->key, s->name);
 	return BC_OK;
 }
 
@@ -285,7 +302,8 @@ static bool is_short_id(const char *name)
 static enum bc_err not_found(struct repo *r, const struct snap_key *key,
 			     struct err *e)
 {
-	struct similar m = { .name = nearest_begin(bytes_str(key->name)) };
+	struct similar m = { .key = key,
+			     .name = nearest_begin(bytes_str(key->name)) };
 	struct catalog_select q = { .limit = NAMES_MAX };
 	uint64_t count = 0;
 
@@ -313,7 +331,11 @@ static enum bc_err not_found(struct repo *r, const struct snap_key *key,
 		return BC_ENOTFOUND;
 	}
 	err_set(e, BC_ENOTFOUND, "there is no snapshot %s", key->name);
-	if (nearest_end(&m.name) != NULL)
+	if (m.colon)
+		err_hint(e,
+			 "a colon in a name is written \\: as in '%.60s\\:...'",
+			 key->name);
+	else if (nearest_end(&m.name) != NULL)
 		err_hint(e, "did you mean %s?", nearest_end(&m.name));
 	else if (is_short_id(key->name))
 		err_hint(e,

@@ -225,9 +225,15 @@ enum bc_err parse_key_name(const char *name, struct err *e)
 		return err_set(e, BC_EINVAL,
 			       "'%.40s...' is longer than %d bytes", name,
 			       KEY_NAME_BYTES - 1);
-	if (name[0] == '-' || strcmp(name, "latest") == 0)
-		return err_set(e, BC_EINVAL, "'%s' cannot be a snapshot's name",
-			       name);
+	if (name[0] == '-' || strcmp(name, "latest") == 0) {
+		(void)err_set(e, BC_EINVAL, "'%s' cannot be a snapshot's name",
+			      name);
+		err_hint(e, name[0] == '-'
+				    ? "a name does not begin with -"
+				    : "latest is the newest snapshot, whatever "
+				      "its name");
+		return BC_EINVAL;
+	}
 	for (const char *p = name; *p != '\0'; p++)
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			return err_set(e, BC_EINVAL,

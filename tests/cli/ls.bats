@@ -58,6 +58,20 @@ three() {
 	err_has "an id needs at least 6 of its digits"
 }
 
+@test "a colon in a name: how it is written" {
+	echo x >f
+	blobctl -q put f --name=db:main
+	for key in db:main db:main:f; do
+		run --separate-stderr blobctl ls "$key"
+		status_is 4
+		err_has "a colon in a name is written \\: as in 'db\\:...'"
+	done
+	[ "$(blobctl ls 'db\:main')" = f ]
+	run --separate-stderr blobctl ls 'db\:main' --format='{path'
+	status_is 2
+	err_has "{path has no }"
+}
+
 @test "tags and paths that are mistyped get a suggestion" {
 	mkdir -p src/sub
 	echo x >"src/sub/read me.txt"

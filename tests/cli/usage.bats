@@ -99,6 +99,10 @@ bad() {
 
 @test "suggestions for commands and options" {
 	bad "did you mean 'blobctl put'?" pt
+	bad "usage: blobctl stats" stats x
+	[[ $stderr == *"stats" ]]
+	bad "the folder's name is empty" --repo= ls
+	bad "latest is the newest" put . --name=latest
 	bad "did you mean 'blobctl ls'?" sl
 	bad "did you mean 'blobctl restore'?" resotre
 	bad "did you mean 'blobctl version'?" verison
