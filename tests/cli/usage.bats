@@ -286,7 +286,7 @@ bad() {
 		status_is 1
 		[ "$(grep -c "standard output: No space left" <<<"$output")" = 1 ] ||
 			{ echo "$args: $output"; return 1; }
-		if [ "$holds" = done ]; then
+		if [ "$holds" = "done" ]; then
 			has "only that is lost"
 		else
 			has "where there is room"
