@@ -231,17 +231,17 @@ folders() {
 }
 
 @test "-n says just what init does, whatever the folder is" {
-	while read -r name status words; do
+	while read -r name want words; do
 		rm -rf f
 		folders
 		before=$(find f -printf '%p %s %y\n' | sort)
 		run --separate-stderr blobctl -n init --no-remember "f/$name"
-		status_is "$status"
+		status_is "$want"
 		pretended=$stderr
 		[ "$(find f -printf '%p %s %y\n' | sort)" = "$before" ]
 		run --separate-stderr blobctl init --no-remember "f/$name"
-		status_is "$status"
-		if [ "$status" -eq 0 ]; then
+		status_is "$want"
+		if [ "$want" -eq 0 ]; then
 			[[ $pretended = *"would make a repository in f/$name"* ]]
 			[ -f "f/$name/superblock" ]
 			blobctl -R "f/$name" check >/dev/null 2>&1
@@ -255,7 +255,7 @@ folders() {
 	done <<-'TABLE'
 		new            0
 		new/           0
-		no/where       1 f/no
+		no/where       4 there is no folder f/no to make it in
 		empty          0
 		lost+found     0
 		tmp            0
@@ -272,16 +272,16 @@ folders() {
 		there          1 is a repository already
 		copy-alone     1 is a repository already
 		no-folder      1 f/no-folder is no folder
-		no-folder/x    1 f/no-folder/x is no folder
+		no-folder/x    4 f/no-folder is no folder
 	TABLE
 }
 
 @test "who finds no repository says the same of the folder" {
-	while read -r name status words; do
+	while read -r name want words; do
 		rm -rf f
 		folders
 		run --separate-stderr blobctl -R "f/$name" ls
-		status_is "$status"
+		status_is "$want"
 		err_has "$words"
 	done <<-'TABLE'
 		new        10 blobctl init f/new
