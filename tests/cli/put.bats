@@ -501,6 +501,45 @@ slow_file() {
 	[ -z "$(blobctl ls)" ]
 }
 
+# stopping_put - a put in the background, at $pid, that has been told to stop.
+stopping_put() {
+	slow_file f 60000000
+	"$BLOBCTL" put f 2>said &
+	pid=$!
+	sleep 1
+	kill -TERM $pid
+}
+
+stops_by_term() {
+	local rc=0
+	wait "$pid" || rc=$?
+	[ $rc = 143 ]
+}
+
+@test "two signals at once are one request to stop" {
+	# As timeout(1) sends them: to its child, then to the group.
+	stopping_put
+	kill -TERM $pid
+	stops_by_term
+	grep -q "stopped; what is stored so far is kept" said
+}
+
+@test "a second signal, a little later, stops at once" {
+	stopping_put
+	until grep -q stopping said; do
+		sleep 0.01
+	done
+	# It must not be done before the second one comes.
+	kill -STOP $pid
+	sleep 0.7
+	kill -TERM $pid
+	kill -CONT $pid
+	stops_by_term
+	grep -q "stopped at once" said
+	run blobctl check
+	status_is 0
+}
+
 stored_bytes() { blobctl stats | sed -n 's/^unique_bytes	//p'; }
 
 @test "the progress of files knows how much there is" {
