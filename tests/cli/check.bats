@@ -407,7 +407,7 @@ last_is_hurt() {
 	head -c 20000 /dev/urandom >g
 	blobctl -q put g
 	log=$(ls "$T"/repo/log/*)
-	flip "$log" $(($(stat -c %s "$log") - 5000))
+	flip "$log" $(($(log_end "$log") - 5000))
 }
 
 # readers_say_13 - each does what it can, and does not end as if all were well.
