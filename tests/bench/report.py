@@ -7,7 +7,7 @@ usage: report.py RESULTS PARTS [TITLE=FILE]...        the page goes to stdout
 PARTS that is not there is left out of the page.
 
 A ratio is the median of the rounds' ratios: both sides of one come from the
-same round. FILEs are added at the end as they are, each under its TITLE.
+same round. Who joins the figures of two runs says so in RESULTS' "note". FILEs are added at the end as they are, each under its TITLE.
 """
 import json
 import os
@@ -174,6 +174,8 @@ def page(results, parts, extras):
            f"{m['memory']}.\n")
     versions = [v if k in v else f"{k} {v}" for k, v in results["versions"].items() if k != "blobctl-16k"]
     yield "Versions: " + "; ".join(versions + [parts["fio"]] if "fio" in parts else versions) + ".\n"
+    if "note" in results:
+        yield results["note"] + "\n"
     yield "## Goals\n"
     yield "| what | set | measured | wanted | met |\n|---|---|---|---|---|"
     yield from map(goal_row, all_goals)
