@@ -7,12 +7,13 @@
 #include "util/hex.h"
 
 enum {
-	/* What a device writes as a whole or not at all. */
+	/* What is read at a time of what lies beyond the end. */
 	TAIL_READ_BYTES = 1 << 20,
 	/* Zeros written behind a group that makes the file longer. The groups
 	 * that take their place change no metadata, so that their sync is one
 	 * flush and no commit of the file system's journal. */
 	AHEAD_BYTES = 64 << 10,
+	/* The same of zeros, for who only reads: each page costs a fault. */
 	PIECE_BYTES = 16 << 10,
 };
 
