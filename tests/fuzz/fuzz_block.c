@@ -3,24 +3,16 @@
  * fuzz_block - a block header and the stored bytes behind it: as they are, and
  * with their checksums put right, so that what decodes them is reached.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "codec/zstd.h"
 #include "pack/open.h"
 #include "util/crc32c.h"
 #include "util/le.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+#include "tests/fuzz/fuzz.h"
 
 /* Larger plain lengths are not decoded here: it takes long and shows little. */
 enum { PLAIN_MAX = 1 << 20, CRC_AT = 60 };
-
-#define MUST(cond)                                                             \
-	do {                                                                   \
-		if (!(cond))                                                   \
-			abort();                                               \
-	} while (0)
 
 static void use(struct bytes in, struct codec_dec *dec)
 {

@@ -4,19 +4,11 @@
  * root, as one node, and as nodes one after the other, each behind its length
  * in two bytes. What is read encodes to the same bytes.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "log/checkpoint.h"
 #include "util/le.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
-
-#define MUST(cond)                                                             \
-	do {                                                                   \
-		if (!(cond))                                                   \
-			abort();                                               \
-	} while (0)
+#include "tests/fuzz/fuzz.h"
 
 static void use_root(struct bytes raw)
 {

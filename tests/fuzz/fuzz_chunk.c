@@ -5,11 +5,11 @@
  * zeros. Its segments must cover it, keep their bounds and equal those of the
  * scalar kernel over one window.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "chunk/chunker.h"
 #include "util/cursor.h"
+#include "tests/fuzz/fuzz.h"
 
 enum { FILE_MAX_BYTES = 1 << 17, SEGS_MAX = FILE_MAX_BYTES / 256 + 16 };
 

@@ -3,20 +3,12 @@
  * fuzz_footer - footers (first byte even) and headers (odd) of packs: as they
  * are, and with magic and checksum put right.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "pack/format.h"
 #include "util/crc32c.h"
 #include "util/le.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
-
-#define MUST(cond)                                                             \
-	do {                                                                   \
-		if (!(cond))                                                   \
-			abort();                                               \
-	} while (0)
+#include "tests/fuzz/fuzz.h"
 
 static void use_foot(struct bytes raw)
 {

@@ -4,7 +4,6 @@
  * right from the blocks up to the header, so that any change is a consistent
  * one.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "codec/zstd.h"
@@ -13,20 +12,13 @@
 #include "pack/open.h"
 #include "util/crc32c.h"
 #include "util/le.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+#include "tests/fuzz/fuzz.h"
 
 enum {
 	PLAIN_MAX = 1 << 20,
 	RECORD_GENERATION_AT = 1,
 	RECORD_DIRECTORY_AT = 1 + 8 + DIGEST_BYTES,
 };
-
-#define MUST(cond)                                                             \
-	do {                                                                   \
-		if (!(cond))                                                   \
-			abort();                                               \
-	} while (0)
 
 static void use_blocks(struct group *g, struct bytes raw, struct codec_dec *dec)
 {

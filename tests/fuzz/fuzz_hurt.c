@@ -3,20 +3,12 @@
  * fuzz_hurt - the file of what is hurt: the input as it is, and as spots under
  * a header and a checksum put right. What is read is written as the same bytes.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "repo/hurt.h"
 #include "util/crc32c.h"
 #include "util/le.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
-
-#define MUST(cond)                                                             \
-	do {                                                                   \
-		if (!(cond))                                                   \
-			abort();                                               \
-	} while (0)
+#include "tests/fuzz/fuzz.h"
 
 enum { HEAD = 32, SPOT = PACK_ID_BYTES + 4, ROOM = 4 << 20 };
 

@@ -6,22 +6,14 @@
  * checksums put right; 2 a few numbers that a small file is made of, with right
  * checksums, so that short inputs reach what lies behind them.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "index/file.h"
 #include "index/stream.h"
 #include "util/crc32c.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+#include "tests/fuzz/fuzz.h"
 
 enum { PAGES_MAX = 8, FOUND_MAX = 64, HEADER_CRC_AT = 252 };
-
-#define MUST(cond)                                                             \
-	do {                                                                   \
-		if (!(cond))                                                   \
-			abort();                                               \
-	} while (0)
 
 static void ask(struct index_file *f, uint64_t key)
 {

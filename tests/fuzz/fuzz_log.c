@@ -3,20 +3,12 @@
  * fuzz_log - a log's header: the input as it is, and as its first bytes (the
  * rest zeros) with magics and both checksums put right. Names of logs, too.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "log/file.h"
 #include "util/crc32c.h"
 #include "util/le.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
-
-#define MUST(cond)                                                             \
-	do {                                                                   \
-		if (!(cond))                                                   \
-			abort();                                               \
-	} while (0)
+#include "tests/fuzz/fuzz.h"
 
 static void use(struct bytes raw)
 {

@@ -5,18 +5,10 @@
  * through the encoder.
  */
 #include <stdint.h>
-#include <stdlib.h>
 
 #include "tree/node_inner.h"
 #include "tree/node_leaf.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
-
-#define MUST(cond)                                                             \
-	do {                                                                   \
-		if (!(cond))                                                   \
-			abort();                                               \
-	} while (0)
+#include "tests/fuzz/fuzz.h"
 
 static void within(struct bytes outer, struct bytes b)
 {

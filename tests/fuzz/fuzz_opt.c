@@ -11,14 +11,7 @@
 
 #include "util/fmt_text.h"
 #include "util/parse_key.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
-
-#define MUST(cond)                                                             \
-	do {                                                                   \
-		if (!(cond))                                                   \
-			abort();                                               \
-	} while (0)
+#include "tests/fuzz/fuzz.h"
 
 enum { WORDS_MAX = 32, TEXT_MAX = 4096 };
 

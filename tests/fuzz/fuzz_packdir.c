@@ -7,21 +7,13 @@
  * blocks and chunks and so the length, bit 1 slots, lengths and offsets, bit 2
  * the checksums of parts: as many as the blocks ask for.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "pack/sums.h"
 #include "util/le.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+#include "tests/fuzz/fuzz.h"
 
 enum { HEAD_BYTES = 8, CHUNK_BYTES = 4 + DIGEST_BYTES, SUMS_MOST = 1 << 20 };
-
-#define MUST(cond)                                                             \
-	do {                                                                   \
-		if (!(cond))                                                   \
-			abort();                                               \
-	} while (0)
 
 static void build(struct dir_builder *b, const struct pack_dir *d)
 {

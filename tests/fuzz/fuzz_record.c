@@ -3,19 +3,11 @@
  * fuzz_record - generation records and their operations. What is read encodes
  * to the same bytes: there is one form of everything.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "log/record.h"
 #include "util/tag.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
-
-#define MUST(cond)                                                             \
-	do {                                                                   \
-		if (!(cond))                                                   \
-			abort();                                               \
-	} while (0)
+#include "tests/fuzz/fuzz.h"
 
 /* A list inside an operation: as many strings as it says. */
 static void use_strings(struct bytes list, uint64_t n)

@@ -2,11 +2,9 @@
 /* fuzz_snapshot - snapshot records. What is accepted can be written again,
  * and that reads as the same bytes from then on. */
 #include <stdint.h>
-#include <stdlib.h>
 
 #include "tree/snapshot_record.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+#include "tests/fuzz/fuzz.h"
 
 static void encode(const struct snapshot_record *s, struct buf *out)
 {

@@ -4,20 +4,12 @@
  * and as records whose checksums are put right too, behind which comes a table
  * that leads to all of them.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "ingest/statcache_format.h"
 #include "util/crc32c.h"
 #include "util/le.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
-
-#define MUST(cond)                                                             \
-	do {                                                                   \
-		if (!(cond))                                                   \
-			abort();                                               \
-	} while (0)
+#include "tests/fuzz/fuzz.h"
 
 enum { RECORDS_MAX = 32, INPUT_MAX = 1 << 16 };
 

@@ -3,19 +3,11 @@
  * fuzz_superblock - the input as it is, and as the fields of a superblock with
  * a right checksum. What is accepted encodes to bytes that read as the same.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "hash/sha256.h"
 #include "repo/superblock.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
-
-#define MUST(cond)                                                             \
-	do {                                                                   \
-		if (!(cond))                                                   \
-			abort();                                               \
-	} while (0)
+#include "tests/fuzz/fuzz.h"
 
 enum { SUM_AT = SUPERBLOCK_BYTES - DIGEST_BYTES };
 
