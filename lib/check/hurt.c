@@ -122,7 +122,7 @@ static bool elsewhere(struct check *c, const struct digest *id, uint32_t pack,
 	struct chunk_place p;
 	bool other = false;
 
-	repo_search(&s, c->r, id);
+	repo_search(&s, c->r, id, DIR_VERIFIED);
 	while (!other && repo_search_next(&s, &p, NULL) == BC_OK) {
 		uint32_t number = p.ref.pack.number;
 		uint32_t at = p.ref.dir->base_slot + p.chunk;
@@ -145,8 +145,8 @@ static bool all_elsewhere(struct check *c, uint32_t pack, uint32_t slot,
 	for (uint32_t i = 0; i < n && all; i++) {
 		struct dir_ref d = { .dir = NULL };
 
-		all = repo_dir_get(c->r, pack, (uint16_t)(slot + i), &d,
-				   NULL) == BC_OK;
+		all = repo_dir_get(c->r, pack, (uint16_t)(slot + i),
+				   DIR_VERIFIED, &d, NULL) == BC_OK;
 		if (all)
 			all = elsewhere(
 				c, &d.dir->ids[slot + i - d.dir->base_slot],

@@ -20,7 +20,7 @@ static enum bc_err look_for(struct repo *r, const struct digest *id,
 	enum bc_err rc = BC_OK;
 
 	*there = false;
-	repo_search(&search, r, id);
+	repo_search(&search, r, id, DIR_VERIFIED);
 	while (!*there && (rc = repo_search_next(&search, &p, &e)) == BC_OK) {
 		*there = !hurt_has(&r->hurt, p.ref.pack.number,
 				   p.ref.dir->blocks[p.block].offset);
@@ -35,18 +35,23 @@ static enum bc_err look_for(struct repo *r, const struct digest *id,
 }
 
 /* look_for(), by the hint alone: false says nothing. Chunks that were
- * stored together come together, so the directory is kept.
+ * stored together come together, so the directory is kept. Nobody reads the
+ * chunk: that it is there is the directory's word, which therefore must be the
+ * one that the log vouches for.
  *   last  [in, out] the one before */
 static bool at_hint(struct repo *r, const struct digest *id,
 		    struct index_loc hint, struct dir_ref *last)
 {
 	const struct pack_dir *d = last->dir;
 
+	if (hurt_has(&r->hurt, hint.pack, HURT_WHOLE))
+		return false;
 	if (d == NULL || last->pack.number != hint.pack ||
 	    hint.slot < d->base_slot ||
 	    hint.slot - d->base_slot >= d->n_chunks) {
 		repo_dir_put(r, last);
-		if (repo_dir_get(r, hint.pack, hint.slot, last, NULL) != BC_OK)
+		if (repo_dir_get(r, hint.pack, hint.slot, DIR_VERIFIED, last,
+				 NULL) != BC_OK)
 			return false;
 		d = last->dir;
 	}

@@ -174,7 +174,7 @@ static enum bc_err add_snapshot(struct load *l,
 {
 	struct dir_ref d = { .dir = NULL };
 	struct bytes raw;
-	enum bc_err rc = repo_dir_get(l->r, p->pack, p->slot, &d, e);
+	enum bc_err rc = repo_dir_get(l->r, p->pack, p->slot, DIR_HINT, &d, e);
 
 	if (rc == BC_OK &&
 	    (p->generation == 0 || p->generation > l->place->generation))

@@ -16,10 +16,11 @@ enum { READER_BLOCKS = 8, READER_FILES = 4 };
  */
 
 void repo_search(struct chunk_search *s, struct repo *r,
-		 const struct digest *id)
+		 const struct digest *id, enum dir_trust trust)
 {
 	s->r = r;
 	s->id = id;
+	s->trust = trust;
 	s->n = repo_find_hints(r, id, s->hints, CHUNK_HINTS_MAX, &s->made);
 	s->next = 0;
 	s->again = false;
@@ -33,9 +34,14 @@ static enum bc_err try_hint(struct chunk_search *s, struct index_loc hint,
 	 * index that is wrong, is nothing to tell. */
 	struct err *e = s->why.code == BC_OK ? &s->why : NULL;
 	struct dir_ref ref = { .dir = NULL };
-	enum bc_err rc = repo_dir_get(s->r, hint.pack, hint.slot, &ref, e);
+	enum bc_err rc;
 
 	*hit = false;
+	/* Found damaged once: not again for each of its chunks. */
+	if (s->trust == DIR_VERIFIED &&
+	    hurt_has(&s->r->hurt, hint.pack, HURT_WHOLE))
+		return BC_OK;
+	rc = repo_dir_get(s->r, hint.pack, hint.slot, s->trust, &ref, e);
 	if (rc == BC_EDAMAGE || rc == BC_EIO)
 		repo_hurt_found(s->r, hint.pack, HURT_WHOLE);
 	if (rc == BC_ENOTFOUND && e != NULL)
@@ -110,7 +116,7 @@ enum bc_err repo_locate(struct repo *r, const struct digest *id,
 {
 	struct chunk_search s;
 
-	repo_search(&s, r, id);
+	repo_search(&s, r, id, DIR_HINT);
 	return repo_search_next(&s, out, e);
 }
 
@@ -286,7 +292,7 @@ enum bc_err chunk_read(struct chunk_reader *c, const struct digest *id,
 
 	/* Copy after copy, until one is good or there is no more. What is
 	 * reported is what is wrong with the first. */
-	repo_search(&search, c->r, id);
+	repo_search(&search, c->r, id, DIR_HINT);
 	do {
 		struct err one = ERR_INIT;
 		struct chunk_place p;

@@ -35,6 +35,7 @@ enum { CHUNK_HINTS_MAX = 16 };
 struct chunk_search {
 	struct repo *r;
 	const struct digest *id;
+	enum dir_trust trust;
 	struct index_loc hints[CHUNK_HINTS_MAX];
 	size_t n, next;
 	unsigned made;	/* the index that the hints are from */
@@ -43,9 +44,10 @@ struct chunk_search {
 };
 
 /* repo_search - begin; `id` is borrowed until the last repo_search_next(). The
- * index must be there: repo_need_index(). */
+ * index must be there: repo_need_index(). With DIR_VERIFIED a pack that is
+ * known to be hurt as a whole has no places. */
 void repo_search(struct chunk_search *s, struct repo *r,
-		 const struct digest *id);
+		 const struct digest *id, enum dir_trust trust);
 
 /*
  * repo_search_next - the next place, each once. If the index turns out to be

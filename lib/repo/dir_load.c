@@ -238,14 +238,17 @@ static enum bc_err load_piece(struct repo *r, const struct pack_ref *p,
 }
 
 enum bc_err dir_load_some(struct repo *r, const struct pack_ref *p,
-			  uint16_t slot, struct pack_dir **out, struct err *e)
+			  uint16_t slot, struct pack_dir **out, bool *verified,
+			  struct err *e)
 {
+	*verified = false;
 	if (r->pieces < PIECES_MAX) {
 		r->pieces++;
 		if (load_piece(r, p, slot, out, e) == BC_OK)
 			return BC_OK;
 		err_clear(e);
 	}
+	*verified = true;
 	return dir_load_sealed(r, p, out, e);
 }
 

@@ -29,7 +29,8 @@ BC_MUST_CHECK enum bc_err repo_each_dir(struct repo *r, uint32_t number,
 /*
  * dir_load_sealed - that of a sealed pack, if it is the one that the log says
  * it has. dir_load_some - it, or while few have been asked for that of the
- * block with this slot alone. dir_load_group - that of the group with this
+ * block with this slot alone, which nothing vouches for: `verified` is false
+ * then. dir_load_group - that of the group with this
  * slot, of a log that grows.
  *
  * Under the mutex. pack_dir_free() the directory; BC_EDAMAGE, ...
@@ -39,7 +40,8 @@ BC_MUST_CHECK enum bc_err dir_load_sealed(struct repo *r,
 					  struct pack_dir **out, struct err *e);
 BC_MUST_CHECK enum bc_err dir_load_some(struct repo *r,
 					const struct pack_ref *p, uint16_t slot,
-					struct pack_dir **out, struct err *e);
+					struct pack_dir **out, bool *verified,
+					struct err *e);
 BC_MUST_CHECK enum bc_err dir_load_group(struct repo *r,
 					 const struct pack_ref *p,
 					 uint16_t slot, struct pack_dir **out,

@@ -13,6 +13,7 @@ enum { DIR_BUCKETS = 256 };
 struct dir_entry {
 	struct pack_ref pack;
 	struct pack_dir *dir;
+	bool verified; /* else of one block, by load_piece() */
 	unsigned refs;
 	struct dir_entry *chain;	 /* of its bucket */
 	struct dir_entry *newer, *older; /* by use */
@@ -72,19 +73,20 @@ void dir_cache_free(struct dir_cache *c)
 }
 
 static struct dir_entry *find(struct dir_cache *c, uint32_t number,
-			      uint32_t slot)
+			      uint32_t slot, enum dir_trust trust)
 {
 	struct dir_entry *d = c->bucket[number % DIR_BUCKETS];
 
-	while (d != NULL &&
-	       (d->pack.number != number || slot < d->dir->base_slot ||
-		slot - d->dir->base_slot >= d->dir->n_chunks))
+	while (d != NULL && (d->pack.number != number ||
+			     (trust == DIR_VERIFIED && !d->verified) ||
+			     slot < d->dir->base_slot ||
+			     slot - d->dir->base_slot >= d->dir->n_chunks))
 		d = d->chain;
 	return d;
 }
 
 static struct dir_entry *insert(struct dir_cache *c, const struct pack_ref *p,
-				struct pack_dir *dir)
+				struct pack_dir *dir, bool verified)
 {
 	struct dir_entry *d = calloc(1, sizeof(*d)), *old;
 
@@ -94,6 +96,7 @@ static struct dir_entry *insert(struct dir_cache *c, const struct pack_ref *p,
 	}
 	d->pack = *p;
 	d->dir = dir;
+	d->verified = verified;
 	d->chain = c->bucket[p->number % DIR_BUCKETS];
 	c->bucket[p->number % DIR_BUCKETS] = d;
 	link_newest(c, d);
@@ -122,14 +125,15 @@ static enum bc_err get_whole(struct repo *r, uint32_t number,
 	enum bc_err rc = catalog_get_pack(r->catalog, number, &row, e);
 
 	while (rc == BC_OK && d != NULL &&
-	       (d->pack.number != number || d->dir->n_chunks != row.chunks))
+	       (d->pack.number != number || !d->verified ||
+		d->dir->n_chunks != row.chunks))
 		d = d->chain;
 	if (rc == BC_OK && d == NULL) {
 		rc = repo_pack_ref(r, number, &p, e);
 		if (rc == BC_OK)
 			rc = dir_load_sealed(r, &p, &dir, e);
 		if (rc == BC_OK)
-			d = insert(r->dirs, &p, dir);
+			d = insert(r->dirs, &p, dir, true);
 		if (rc == BC_OK && d == NULL)
 			rc = err_set(e, BC_ENOMEM, "no memory");
 	}
@@ -152,11 +156,13 @@ enum bc_err repo_dir_get_whole(struct repo *r, uint32_t number,
 }
 
 static enum bc_err get_locked(struct repo *r, uint32_t number, uint16_t slot,
-			      struct dir_ref *out, struct err *e)
+			      enum dir_trust trust, struct dir_ref *out,
+			      struct err *e)
 {
-	struct dir_entry *d = find(r->dirs, number, slot);
+	struct dir_entry *d = find(r->dirs, number, slot, trust);
 	struct pack_ref p;
 	struct pack_dir *dir = NULL;
+	bool verified = true;
 	enum bc_err rc;
 
 	if (d == NULL) {
@@ -168,8 +174,10 @@ static enum bc_err get_locked(struct repo *r, uint32_t number, uint16_t slot,
 			return rc;
 		if (p.log && p.length == 0)
 			rc = dir_load_group(r, &p, slot, &dir, e);
+		else if (trust == DIR_VERIFIED)
+			rc = dir_load_sealed(r, &p, &dir, e);
 		else
-			rc = dir_load_some(r, &p, slot, &dir, e);
+			rc = dir_load_some(r, &p, slot, &dir, &verified, e);
 		if (rc != BC_OK)
 			return rc;
 		if (slot < dir->base_slot ||
@@ -178,7 +186,7 @@ static enum bc_err get_locked(struct repo *r, uint32_t number, uint16_t slot,
 			return err_set(e, BC_ENOTFOUND,
 				       "pack %u has no slot %u", number, slot);
 		}
-		d = insert(r->dirs, &p, dir);
+		d = insert(r->dirs, &p, dir, verified);
 		if (d == NULL)
 			return err_set(e, BC_ENOMEM, "no memory");
 	} else if (r->dirs->newest != d) {
@@ -191,12 +199,13 @@ static enum bc_err get_locked(struct repo *r, uint32_t number, uint16_t slot,
 }
 
 enum bc_err repo_dir_get(struct repo *r, uint32_t number, uint16_t slot,
-			 struct dir_ref *out, struct err *e)
+			 enum dir_trust trust, struct dir_ref *out,
+			 struct err *e)
 {
 	enum bc_err rc;
 
 	pthread_mutex_lock(&r->mutex);
-	rc = get_locked(r, number, slot, out, e);
+	rc = get_locked(r, number, slot, trust, out, e);
 	pthread_mutex_unlock(&r->mutex);
 	return rc;
 }
@@ -216,6 +225,6 @@ void repo_dir_put(struct repo *r, struct dir_ref *d)
 void repo_dir_add(struct repo *r, const struct pack_ref *p, struct pack_dir *d)
 {
 	pthread_mutex_lock(&r->mutex);
-	(void)insert(r->dirs, p, d);
+	(void)insert(r->dirs, p, d, true);
 	pthread_mutex_unlock(&r->mutex);
 }

@@ -10,6 +10,14 @@
 
 struct dir_cache;
 
+/*
+ * What a directory is asked for. DIR_HINT: where a chunk may lie, for who reads
+ * it and compares its digest with its id; of a sealed pack these may be bytes
+ * that nothing vouches for. DIR_VERIFIED: the directory that the log says the
+ * pack has, for who takes its word without reading the chunk.
+ */
+enum dir_trust { DIR_HINT, DIR_VERIFIED };
+
 /* A cached directory. repo_dir_put() returns the reference. */
 struct dir_ref {
 	const struct pack_dir *dir;
@@ -25,8 +33,8 @@ void dir_cache_free(struct dir_cache *c);
  * Takes the mutex. BC_ENOTFOUND, BC_EDAMAGE, ...
  */
 BC_MUST_CHECK enum bc_err repo_dir_get(struct repo *r, uint32_t number,
-				       uint16_t slot, struct dir_ref *out,
-				       struct err *e);
+				       uint16_t slot, enum dir_trust trust,
+				       struct dir_ref *out, struct err *e);
 /* repo_dir_get_whole - the directory of all chunks of a sealed pack, where
  * repo_dir_get() may know but those of one block. */
 BC_MUST_CHECK enum bc_err repo_dir_get_whole(struct repo *r, uint32_t number,

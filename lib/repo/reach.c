@@ -111,7 +111,7 @@ static enum bc_err find(struct reach *w, const struct digest *id,
 {
 	struct chunk_search s;
 
-	repo_search(&s, w->r, id);
+	repo_search(&s, w->r, id, DIR_HINT);
 	for (bool more = false;; more = true) {
 		struct chunk_place p;
 		const struct pack_dir *d;

@@ -856,7 +856,8 @@ static void lost(struct kit *k)
 	put(k, 3);
 	r = kit_repo(k, false);
 	CHECK_OK(catalog_get_snapshot(r->catalog, &id, &row, &k->e), &k->e);
-	CHECK_OK(repo_dir_get(r, row.pack, row.slot, &d, &k->e), &k->e);
+	CHECK_OK(repo_dir_get(r, row.pack, row.slot, DIR_HINT, &d, &k->e),
+		 &k->e);
 	at = d.dir->blocks[d.dir->block_of[row.slot - d.dir->base_slot]].offset;
 	repo_dir_put(r, &d);
 	log_name(r->head.seq, &r->head.log, file);

@@ -208,7 +208,7 @@ static void healed_by_another(struct kit *k)
 	r = kit_repo(k, true);
 	CHECK_OK(repo_need_index(r, &k->e), &k->e);
 	for (int i = 0; i < 2; i++)
-		repo_search(&s[i], r, &id);
+		repo_search(&s[i], r, &id, DIR_HINT);
 	for (int i = 0; i < 2; i++) {
 		struct chunk_place p;
 		struct spot at[2];
