@@ -285,8 +285,8 @@ static void sample(void *ctx, struct progress_now *now)
 static void tell_event(void *ctx, const struct put_event *ev)
 {
 	static const char *const codes[] = { "file_vanished", "file_changed",
-					     "file_unreadable",
-					     "file_skipped" };
+					     "file_unreadable", "file_skipped",
+					     "attributes_unreadable" };
 	struct ctx *c = ((struct run *)ctx)->c;
 
 	if (ev->kind == PUT_VANISHED)
@@ -294,6 +294,12 @@ static void tell_event(void *ctx, const struct put_event *ev)
 	else if (ev->kind == PUT_CHANGED)
 		msg_item(&c->msg, codes[ev->kind], bytes_str(ev->path),
 			 "changed each time it was read; stored as last read");
+	else if (ev->kind == PUT_NO_ATTRS)
+		msg_item(&c->msg, codes[ev->kind], bytes_str(ev->path),
+			 "stored without all of its extended attributes: %s",
+			 ev->err->sys_errno == E2BIG
+				 ? "more than a snapshot can hold"
+				 : strerror(ev->err->sys_errno));
 	else
 		msg_item(&c->msg, codes[ev->kind], bytes_str(ev->path),
 			 "not stored: %s", strerror(ev->err->sys_errno));
@@ -392,12 +398,15 @@ static enum bc_err judge(const struct put_opts *o, const struct put_result *r,
 	fmt_things(r->changed, "file", moved);
 	if (unreadable && changed)
 		(void)err_set(e, BC_EPARTIAL,
-			      "%s could not be read and %s changed meanwhile; "
+			      "%s could not be read in full and %s changed "
+			      "meanwhile; "
 			      "all else is stored",
 			      not, moved);
 	else if (unreadable)
-		(void)err_set(e, BC_EPARTIAL,
-			      "%s could not be read; all else is stored", not );
+		(void)err_set(
+			e, BC_EPARTIAL,
+			"%s could not be read in full; all else is stored",
+			not );
 	else
 		(void)err_set(e, BC_EPARTIAL,
 			      "%s changed while being read; the snapshot has "

@@ -363,7 +363,7 @@ static void read_range(struct worker *w, struct dir_job *d)
 
 	/* Gone since it was listed: what is emitted stays. */
 	if (fd < 0 && !dir_is_top(d))
-		put_event(p, PUT_VANISHED, "", d->path, errno);
+		put_skip(p, "", d->path, errno);
 	r = take_range(p, d);
 	if (r != NULL && (fd >= 0 || dir_is_top(d)))
 		range_fill(w, r, fd);

@@ -2,9 +2,6 @@
 #include "ingest/entry.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "ingest/dir.h"
@@ -12,118 +9,7 @@
 #include "ingest/root.h"
 #include "ingest/run.h"
 #include "ingest/worker.h"
-#include "tree/attrs.h"
-
-enum {
-	XATTR_LIST_BYTES = 64 << 10,
-	XATTR_PATH_BYTES = 512,
-	XATTRS_MAX = 4096,
-};
-
-/* Attributes of an open file, or by name where there is none. */
-struct attr_source {
-	int fd;
-	char path[XATTR_PATH_BYTES]; /* /proc/self/fd/N/name */
-};
-
-static ssize_t attr_list(const struct attr_source *s, char *p, size_t n)
-{
-	return s->fd >= 0 ? flistxattr(s->fd, p, n) : llistxattr(s->path, p, n);
-}
-
-static ssize_t attr_get(const struct attr_source *s, const char *name, void *p,
-			size_t n)
-{
-	return s->fd >= 0 ? fgetxattr(s->fd, name, p, n)
-			  : lgetxattr(s->path, name, p, n);
-}
-
-/* Not an error: this file system, or this kind of file, has none. */
-static bool no_attrs(int sys)
-{
-	return sys == ENOTSUP || sys == EPERM || sys == EACCES ||
-	       sys == ELOOP || sys == ENODATA;
-}
-
-static enum bc_err one_attr(struct range *r, const struct attr_source *s,
-			    const char *name, struct attr *out, int *sys,
-			    struct err *e)
-{
-	ssize_t n = attr_get(s, name, NULL, 0);
-	uint8_t *value;
-
-	if (n >= 0) {
-		value = arena_alloc(&r->arena, (size_t)n + 1);
-		if (value == NULL)
-			return err_set(e, BC_ENOMEM, "no memory");
-		n = attr_get(s, name, value, (size_t)n);
-		out->name = arena_copy(&r->arena, bytes_str(name));
-		out->value = bytes_of(value, n < 0 ? 0 : (size_t)n);
-	}
-	*sys = n < 0 ? errno : 0;
-	return BC_OK;
-}
-
-static enum bc_err encode_attrs(struct worker *w, struct range *r, uint32_t i,
-				struct attr *v, size_t n, struct err *e)
-{
-	struct buf raw = BUF_INIT(ATTRS_MAX_BYTES);
-	struct tree_entry *en = &r->entry[i];
-	struct node_sink sink = w->content.sink;
-	enum bc_err rc;
-
-	attrs_sort(v, n);
-	rc = attrs_encode(v, n, &raw, e);
-	if (rc == BC_OK && raw.n <= ATTRS_INLINE_MAX_BYTES) {
-		en->has |= TREE_HAS_ATTRS;
-		en->attrs.raw = arena_copy(&r->arena, buf_bytes(&raw));
-	} else if (rc == BC_OK) {
-		struct attrs set = { buf_bytes(&raw) };
-
-		en->has |= TREE_HAS_ATTRS_ID;
-		rc = attrs_emit(set, &sink, &en->attrs_id, e);
-	}
-	buf_fini(&raw);
-	return rc;
-}
-
-static enum bc_err read_attrs(struct worker *w, struct range *r, uint32_t i,
-			      const struct attr_source *s, struct err *e)
-{
-	char small[1024];
-	char *list = small, *big = NULL;
-	ssize_t n = attr_list(s, small, sizeof(small));
-	struct attr *v = NULL;
-	size_t count = 0;
-	enum bc_err rc = BC_OK;
-
-	if (n == 0 || (n < 0 && no_attrs(errno)))
-		return BC_OK;
-	if (n < 0 && errno == ERANGE) {
-		list = big = malloc(XATTR_LIST_BYTES);
-		n = big == NULL ? -1 : attr_list(s, big, XATTR_LIST_BYTES);
-	}
-	v = malloc(XATTRS_MAX * sizeof(*v));
-	if (v == NULL || (n < 0 && errno == ENOMEM))
-		rc = err_set(e, BC_ENOMEM, "no memory for attributes");
-	for (char *at = list;
-	     rc == BC_OK && n > 0 && at < list + n && count < XATTRS_MAX;
-	     at += strlen(at) + 1) {
-		int sys = 0;
-
-		rc = one_attr(r, s, at, &v[count], &sys, e);
-		if (rc == BC_OK && sys == 0)
-			count++;
-	}
-	if (rc == BC_OK && count > 0) {
-		rc = worker_ready(w, e);
-		if (rc == BC_OK)
-			rc = encode_attrs(w, r, i, v, count, e);
-	}
-	free(v);
-	free(big);
-	return rc;
-}
+#include "ingest/xattrs.h"
 
 /* The finaliser of splitmix64 (Steele, Lea, Flood 2014): one to one. */
 static uint64_t mix(uint64_t z)
@@ -193,22 +79,23 @@ enum bc_err entry_fill(struct worker *w, struct range *r, uint32_t i, int fd,
 {
 	const struct names *v = &r->dir->names;
 	const char *name = name_at(v, r->first + i);
-	struct attr_source s = { .fd = fd };
 	enum bc_err rc = BC_OK;
 	int sys = 0;
 
 	entry_metadata(w->p, &r->item[i], &r->entry[i]);
-	if (r->item[i].type == TREE_LINK)
+	if (r->item[i].type == TREE_LINK) {
 		rc = read_target(r, i, dirfd, name, &sys, e);
-	if (rc == BC_OK && sys == 0) {
-		if (fd < 0)
-			snprintf(s.path, sizeof(s.path), "/proc/self/fd/%d/%s",
-				 dirfd, name);
-		rc = read_attrs(w, r, i, &s, e);
+		if (rc == BC_OK && sys != 0) {
+			r->present[i] = false;
+			put_skip(w->p, r->dir->path, name, sys);
+		}
+		if (rc != BC_OK || sys != 0)
+			return rc;
 	}
-	if (sys != 0) {
-		r->present[i] = false;
-		put_skip(w->p, r->dir->path, name, sys);
+	rc = xattrs_read(w, r, i, fd, dirfd, &sys, e);
+	if (rc == BC_OK && sys != 0) {
+		r->item[i].lossy = true;
+		put_event(w->p, PUT_NO_ATTRS, r->dir->path, name, sys);
 	}
 	return rc;
 }
@@ -225,7 +112,7 @@ struct stat_entry entry_stat(const struct put *p, const struct item *it,
 		.ctime_ns = it->ctime * 1000000000 + it->ctime_nsec,
 	};
 
-	s.racy = racy_stamp(&p->racy, it->dev, s.mtime_ns) ||
+	s.racy = it->lossy || racy_stamp(&p->racy, it->dev, s.mtime_ns) ||
 		 racy_stamp(&p->racy, it->dev, s.ctime_ns);
 	return s;
 }

@@ -14,8 +14,10 @@ struct put;
  *   fd     the item itself, or -1
  *   dirfd  the directory it is in
  *
- * Attributes that cannot be read make the item unreadable (r->present[i]);
- * a failure is one of memory or of the repository.
+ * A link whose target cannot be read is left out (r->present[i]); extended
+ * attributes that cannot be read, or are more than the format holds, are, and
+ * the rest stands (PUT_NO_ATTRS). A failure is one of memory or of the
+ * repository.
  */
 BC_MUST_CHECK enum bc_err entry_fill(struct worker *w, struct range *r,
 				     uint32_t i, int fd, int dirfd,

@@ -38,6 +38,7 @@ enum put_event_kind {
 	PUT_CHANGED,	/* while it was read, each time: stored as last read */
 	PUT_UNREADABLE, /* left out */
 	PUT_SKIPPED,	/* of a kind that is not stored; left out */
+	PUT_NO_ATTRS,	/* stored without some or all extended attributes */
 };
 
 struct put_event {
@@ -99,7 +100,8 @@ struct put_result {
 	bool unchanged; /* if_changed: the old one serves */
 	uint64_t files, dirs, others, bytes;
 	uint64_t new_chunks, new_bytes, new_stored;
-	uint64_t vanished, changed, unreadable;
+	uint64_t vanished, changed;
+	uint64_t unreadable; /* or stored without extended attributes */
 };
 
 /*

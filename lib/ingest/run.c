@@ -71,7 +71,7 @@ void put_event(struct put *p, enum put_event_kind kind, const char *dir,
 	pthread_mutex_lock(&p->lock);
 	p->vanished += kind == PUT_VANISHED;
 	p->changed += kind == PUT_CHANGED;
-	p->unreadable += kind == PUT_UNREADABLE;
+	p->unreadable += kind == PUT_UNREADABLE || kind == PUT_NO_ATTRS;
 	if (p->sys == 0)
 		p->sys = sys;
 	pthread_mutex_unlock(&p->lock);
@@ -84,8 +84,9 @@ void put_event(struct put *p, enum put_event_kind kind, const char *dir,
 
 void put_skip(struct put *p, const char *dir, const char *name, int sys)
 {
-	put_event(p, sys == ENOENT ? PUT_VANISHED : PUT_UNREADABLE, dir, name,
-		  sys);
+	bool gone = sys == ENOENT || sys == ENOTDIR;
+
+	put_event(p, gone ? PUT_VANISHED : PUT_UNREADABLE, dir, name, sys);
 }
 
 void put_stored(struct put *p, const char *dir, const char *name, uint64_t size,

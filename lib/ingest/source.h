@@ -22,6 +22,7 @@ struct item {
 	uint32_t mtime_nsec, ctime_nsec;
 	uint32_t rmajor, rminor;
 	uint32_t flags; /* as FS_IOC_GETFLAGS */
+	bool lossy;	/* stored with less than it has: to be read again */
 };
 
 /* source_stat - of a name in a directory; source_fstat - of what is open.

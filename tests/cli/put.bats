@@ -290,7 +290,7 @@ all/repo" ]
 	status_is 3
 	[ -z "$output" ]
 	err_has "src/f: not stored"
-	err_has "1 item could not be read; all else is stored"
+	err_has "1 item could not be read in full; all else is stored"
 	err_has "--ok-if=unreadable"
 	run --separate-stderr as_nobody env HOME=/nonexistent "$BLOBCTL" -R "$T/repo" -q put "$T/src" --ok-if=unreadable
 	status_is 0
