@@ -75,7 +75,8 @@ void big_window(struct worker *w, struct window *win)
 	size_t n = 0;
 	enum bc_err rc = worker_ready(w, &err);
 
-	for (size_t k = 0; k < win->n_segs; k++) {
+	/* Without memory there is no w->job either. */
+	for (size_t k = 0; k < win->n_segs && rc == BC_OK; k++) {
 		if (win->seg[k].kind == CHUNK_SEG_DATA)
 			w->job[n++].msg = bytes_of(at, win->seg[k].len);
 		at += win->seg[k].len;

@@ -19,16 +19,11 @@ static enum bc_err hash_only(void *ctx, struct bytes node, struct digest *id,
 	return BC_OK;
 }
 
-void worker_fini(struct worker *w)
+/* What worker_ready() takes, all or a part of it. */
+static void give_back(struct worker *w)
 {
 	gather_fini(&w->gather);
 	sealer_fini(&w->sealer);
-	if (w->ready)
-		content_builder_fini(&w->content);
-	if (w->reader != NULL) {
-		tree_reader_fini(&w->old);
-		chunk_reader_free(w->reader);
-	}
 	free(w->batch.buf);
 	free(w->batch.seg);
 	free(w->job);
@@ -36,6 +31,24 @@ void worker_fini(struct worker *w)
 	free(w->id_refs);
 	free(w->sizes);
 	free(w->fresh);
+	w->batch.buf = NULL;
+	w->batch.seg = NULL;
+	w->job = NULL;
+	w->ids = NULL;
+	w->id_refs = NULL;
+	w->sizes = NULL;
+	w->fresh = NULL;
+}
+
+void worker_fini(struct worker *w)
+{
+	if (w->ready)
+		content_builder_fini(&w->content);
+	give_back(w);
+	if (w->reader != NULL) {
+		tree_reader_fini(&w->old);
+		chunk_reader_free(w->reader);
+	}
 	free(w->list);
 	free(w->todo);
 }
@@ -46,7 +59,7 @@ enum bc_err worker_ready(struct worker *w, struct err *e)
 	size_t plain = max_size(sb->block_bytes, sb->chunker.max) +
 		       BLOCK_CHUNKS_MAX * 4;
 	struct node_sink sink = { hash_only, NULL };
-	enum bc_err rc;
+	enum bc_err rc = BC_OK;
 
 	if (w->ready)
 		return BC_OK;
@@ -62,13 +75,16 @@ enum bc_err worker_ready(struct worker *w, struct err *e)
 	if (w->batch.buf == NULL || w->batch.seg == NULL || w->job == NULL ||
 	    w->ids == NULL || w->id_refs == NULL || w->sizes == NULL ||
 	    w->fresh == NULL)
-		return err_set(e, BC_ENOMEM, "no memory for a worker");
-	rc = gather_init(&w->gather, BLOCK_DATA, sb->block_bytes,
-			 sb->chunker.max, e);
+		rc = err_set(e, BC_ENOMEM, "no memory for a worker");
+	if (rc == BC_OK)
+		rc = gather_init(&w->gather, BLOCK_DATA, sb->block_bytes,
+				 sb->chunker.max, e);
 	if (rc == BC_OK)
 		rc = sealer_init(&w->sealer, sb->level, plain, e);
-	if (rc != BC_OK)
+	if (rc != BC_OK) {
+		give_back(w);
 		return rc;
+	}
 	content_builder_init(&w->content, &sink);
 	w->ready = true;
 	return BC_OK;

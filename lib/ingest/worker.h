@@ -39,7 +39,8 @@ struct worker {
 	bool *fresh;
 };
 
-/* worker_ready - have all memory that storing takes. */
+/* worker_ready - have all memory that storing takes, or none of it: BC_ENOMEM
+ * may be tried again. */
 BC_MUST_CHECK enum bc_err worker_ready(struct worker *w, struct err *e);
 void worker_fini(struct worker *w);
 

@@ -30,7 +30,12 @@ verify "before" && ok "before"
 mv "$R" "$T/base"
 cp "$M" "$T/base.manifest"
 
+mkdir "$T/big"
+head -c 9000000 /dev/urandom >"$T/big/file"
+
 put() { b put -q --print-id --threads=1 "$S2/"; }
+# Windows of one file, for threads that begin with them.
+windows() { b put -q --print-id --threads=3 "$T/big/"; }
 get() { b get -q --threads=1 latest "$T/got"; }
 check() { b check --read-data; }
 list() { b ls; }
@@ -64,13 +69,14 @@ sane() {
 	# What was promised stays, and one new snapshot of success.
 	case $command:$status in
 	put:0 | roll:0) promised full "$S2" || return 1 ;;
+	windows:0) promised full "$T/big" || return 1 ;;
 	get:0) diff -r --no-dereference "$S" "$T/got" >>"$T/said" || return 1 ;;
 	remove:*) return 0 ;;
 	esac
 	"$TOOLS/verify_repo" "$R" "$M" >>"$T/said" 2>&1
 }
 
-for command in put get check list remove rebuild roll; do
+for command in put windows get check list remove rebuild roll; do
 	export FAIL_MALLOC_TO=$T/count
 	run $command
 	unset FAIL_MALLOC_TO
