@@ -84,10 +84,14 @@ enum bc_err log_file_create(struct io_dir *dir, const struct log_head *h,
 			  IO_READ | IO_WRITE | IO_CREATE | IO_EXCLUSIVE |
 				  IO_DIRECT,
 			  &l->file, e);
-	if (rc == BC_OK)
+	if (rc == BC_OK) {
 		rc = io_file_allocate(l->file, 0,
 				      LOG_HEAD_BYTES + LOG_SPARE_BYTES,
 				      IO_ALLOC_KEEP_SIZE, e);
+		/* Without a header it is no log, whenever it comes back. */
+		if (rc != BC_OK)
+			(void)!io_unlink(dir, name, NULL);
+	}
 	if (rc == BC_OK)
 		rc = io_file_pwrite(l->file, raw, LOG_HEAD_BYTES, 0, e);
 	if (rc == BC_OK)
@@ -516,7 +520,8 @@ static enum bc_err make_room(struct log_file *l, uint64_t offset, size_t n,
 }
 
 enum bc_err log_file_append(struct log_file *l, uint64_t offset,
-			    struct bytes raw, bool frees, struct err *e)
+			    struct bytes raw, bool frees, bool *begun,
+			    struct err *e)
 {
 	uint8_t *both = NULL;
 	size_t ahead = 0;
@@ -529,6 +534,7 @@ enum bc_err log_file_append(struct log_file *l, uint64_t offset,
 		memset(both + raw.n, 0, ahead);
 		raw = bytes_of(both, raw.n + ahead);
 	}
+	*begun = rc == BC_OK;
 	if (rc == BC_OK)
 		rc = io_file_pwrite(l->file, raw.p, raw.n, offset, e);
 	if (rc == BC_OK)

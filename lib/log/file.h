@@ -27,8 +27,9 @@ bool log_name_decode(const char *name, uint64_t *seq, struct pack_id *id);
 
 /*
  * log_file_create - make a log with this header; file and folder are synced
- * before it returns.
- *   out  [out] open for writing; release with log_file_close()
+ * before it returns. Without room for it no file is left behind; after any
+ * other failure it may be there, and whole. out  [out] open for writing;
+ * release with log_file_close()
  */
 BC_MUST_CHECK enum bc_err log_file_create(struct io_dir *dir,
 					  const struct log_head *h,
@@ -140,14 +141,16 @@ void log_file_trim(struct log_file *l);
  *
  *   raw    whole group, a multiple of LOG_ALIGN; address aligned to IO_ALIGN
  *   frees  the group leads to freed space: go on without fresh spare room
+ *   begun  [out] false: not a byte of it was written
  *
  *   BC_OK   committed and durable
- *   others  unknown whether it will be there after a crash; the log must not
- *	     be appended to again by this process: begin a new one
+ *   others  if it was begun, unknown whether it will be there after a crash:
+ *	     the log must not be appended to again by this process, begin a
+ *	     new one. If not, nothing has happened
  */
 BC_MUST_CHECK enum bc_err log_file_append(struct log_file *l, uint64_t offset,
 					  struct bytes raw, bool frees,
-					  struct err *e);
+					  bool *begun, struct err *e);
 
 /*
  * log_file_seal - give the log directory and footer, at `end`, so that it is

@@ -23,8 +23,7 @@ void cargo_fini(struct cargo *c)
 		struct pack_made *m = c->made;
 
 		c->made = m->next;
-		/* After a commit that failed half-way a group may name it. */
-		if (!c->looked)
+		if (!c->named)
 			pack_made_unlink(m, c->r->packs_dir);
 		pack_made_free(m);
 	}
@@ -116,10 +115,7 @@ static enum bc_err look(void *ctx, struct repo *r, struct err *e)
 	struct cargo *c = ctx;
 	enum bc_err rc = packs_there(c, e);
 
-	if (rc == BC_OK)
-		rc = c->look(c->ctx, r, e);
-	c->looked = rc == BC_OK;
-	return rc;
+	return rc == BC_OK ? c->look(c->ctx, r, e) : rc;
 }
 
 enum bc_err cargo_commit(struct cargo *c, const struct pack_id *session,
@@ -134,5 +130,9 @@ enum bc_err cargo_commit(struct cargo *c, const struct pack_id *session,
 
 	if (c->made != NULL)
 		rc = io_dir_sync(c->r->packs_dir, e);
-	return rc == BC_OK ? repo_commit(c->r, &commit, e) : rc;
+	if (rc != BC_OK)
+		return rc;
+	rc = repo_commit(c->r, &commit, e);
+	c->named = rc == BC_OK || e == NULL || e->unsure;
+	return rc;
 }

@@ -24,7 +24,7 @@ struct cargo {
 	bool frees; /* as in struct commit */
 
 	struct pack_made *made; /* private: to be named */
-	bool looked;		/* private: a group may name them */
+	bool named;		/* private: a group names them, or may */
 };
 
 /* cargo_init - ended by cargo_fini(), which removes packs that no group can

@@ -215,15 +215,16 @@ static enum bc_err encode(struct repo *r, const struct commit *c,
 }
 
 static enum bc_err append(struct repo *r, const struct commit *c,
-			  struct log_file *l, struct err *e)
+			  struct log_file *l, bool *begun, struct err *e)
 {
 	struct buf raw = BUF_INIT(GROUP_MAX_BYTES + LOG_ALIGN);
 	uint8_t *aligned = NULL;
 	enum bc_err rc = encode(r, c, &raw, &aligned, e);
 
+	*begun = false;
 	if (rc == BC_OK)
 		rc = log_file_append(l, r->head.end, bytes_of(aligned, raw.n),
-				     c->frees, e);
+				     c->frees, begun, e);
 	if (rc == BC_OK) {
 		r->synced_log = r->head.log;
 		r->synced_end = r->head.end + raw.n;
@@ -293,11 +294,34 @@ static enum bc_err still_there(struct repo *r, struct io_dir *open,
 	return rc;
 }
 
+/*
+ * Write the group and sync it. A log in which that failed is poison: what was
+ * written to it may or may not come back, and a new log whose header says where
+ * the old one ended settles it. If that fails as well nobody knows.
+ */
+static enum bc_err append_or_move_on(struct repo *r, const struct commit *c,
+				     struct log_file **l, struct err *e)
+{
+	struct err again = ERR_INIT;
+	bool begun;
+	enum bc_err rc = append(r, c, *l, &begun, e);
+
+	if (rc != BC_OK && begun && next_log(r, l, &again) == BC_OK) {
+		err_clear(e);
+		rc = append(r, c, *l, &begun, e);
+	}
+	if (rc != BC_OK && begun && e != NULL) {
+		err_hint(e, "it may take effect all the same: `blobctl ls` "
+			    "shows whether it has");
+		e->unsure = true;
+	}
+	return rc;
+}
+
 static enum bc_err commit_locked(struct repo *r, const struct commit *c,
 				 struct err *e)
 {
 	struct log_file *l = NULL;
-	struct err again = ERR_INIT;
 	enum bc_err rc = still_there(r, r->log_dir, REPO_LOG_DIR, e);
 
 	if (rc == BC_OK)
@@ -308,17 +332,8 @@ static enum bc_err commit_locked(struct repo *r, const struct commit *c,
 		rc = c->look(c->ctx, r, e);
 	if (rc == BC_OK)
 		rc = open_for(r, c, &l, e);
-	if (rc == BC_OK) {
-		rc = append(r, c, l, e);
-		/* The file is poison now: what was written to it may or may
-		 * not come back. A new log whose header says where the old
-		 * one ended settles it. */
-		if (rc != BC_OK && rc != BC_ENOMEM && rc != BC_EFULL &&
-		    next_log(r, &l, &again) == BC_OK) {
-			err_clear(e);
-			rc = append(r, c, l, e);
-		}
-	}
+	if (rc == BC_OK)
+		rc = append_or_move_on(r, c, &l, e);
 	log_file_close(l);
 	return rc;
 }

@@ -33,7 +33,8 @@ struct commit {
  *
  *   BC_OK       committed and durable; r->head is at it
  *   BC_ELOCKED  the lock could not be had in time
- *   others      not committed
+ *   others      not committed; with e->unsure it may be, or become so when the
+ *		 next writer finds the group whole
  */
 BC_MUST_CHECK enum bc_err repo_commit(struct repo *r, const struct commit *c,
 				      struct err *e);

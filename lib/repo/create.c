@@ -126,6 +126,7 @@ static enum bc_err first_group(struct log_file *log, struct rng rng,
 	struct digest digest;
 	uint8_t *aligned = NULL;
 	enum bc_err rc;
+	bool begun;
 
 	group_builder_init(&g);
 	rc = rng_fill(rng, at.group.b, PACK_ID_BYTES, e);
@@ -144,7 +145,7 @@ static enum bc_err first_group(struct log_file *log, struct rng rng,
 	if (rc == BC_OK) {
 		memcpy(aligned, raw.p, raw.n);
 		rc = log_file_append(log, at.offset, bytes_of(aligned, raw.n),
-				     false, e);
+				     false, &begun, e);
 	}
 	free(aligned);
 	buf_fini(&raw);

@@ -41,6 +41,7 @@ static void set_text(struct err *e, enum bc_err code, int sys, const char *fmt,
 	e->code = code;
 	e->sys_errno = sys;
 	e->hint[0] = '\0';
+	e->unsure = false;
 	vsnprintf(e->text, sizeof(e->text), fmt, ap);
 }
 

@@ -11,6 +11,7 @@
 #ifndef BC_UTIL_ERR_H
 #define BC_UTIL_ERR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define BC_MUST_CHECK	__attribute__((warn_unused_result))
@@ -53,14 +54,12 @@ struct err {
 	int sys_errno;		   /* 0 when no system call was involved */
 	char text[ERR_TEXT_BYTES]; /* one sentence, no full stop, no newline */
 	char hint[ERR_HINT_BYTES]; /* what to try next; empty when unknown */
+	bool unsure; /* what failed may take effect all the same */
 };
 
 #define ERR_INIT                                                               \
 	{                                                                      \
-		BC_OK, 0, { 0 },                                               \
-		{                                                              \
-			0                                                      \
-		}                                                              \
+		BC_OK, 0, { 0 }, { 0 }, false                                  \
 	}
 
 /*

@@ -77,6 +77,37 @@ level() {
 	sound "$words"
 }
 
+# worn_out BYTES: small puts until there is no room for one more, and what cron
+# does then, again and again: no log is begun for a group that has no place.
+worn_out() {
+	local words="$FS, $BLOBCTL_IO, $1 bytes left, small puts" i status=0 logs
+
+	rm -rf "${T:?}"/mnt/*
+	new_repo --reserve=1MiB --pack-size=4MiB
+	b put -q --print-id "$T/first/" && promised full "$T/first"
+	leave "$1"
+	for ((i = 0; i < 100 && status == 0; i++)); do
+		mkdir -p "$T/worn/$i"
+		head -c 60000 /dev/urandom >"$T/worn/$i/file"
+		b put -q --print-id "$T/worn/$i/"
+		status=$?
+		[ $status != 0 ] || promised data "$T/worn/$i"
+	done
+	[ $status = 14 ] || fail "$words: the last one ends with $status"
+	logs=$(find "$R/log" -type f | wc -l)
+	for i in 1 2 3 4 5; do
+		head -c 60000 /dev/urandom >"$T/worn/0/more"
+		b put -q "$T/worn/0/more"
+		[ $? = 14 ] || fail "$words: status $? where there is no room"
+	done
+	[ "$(find "$R/log" -type f | wc -l)" = "$logs" ] ||
+		fail "$words: they leave logs behind: $(ls -s "$R/log")"
+	rm -f "$T/worn/0/more" "$T"/mnt/{fill,rest}
+	b put -q --print-id "$T/worn/0/" && promised data "$T/worn/0"
+	verify "$words" && sound "$words"
+	rm -rf "$T/worn"
+}
+
 campaign() {
 	local before=$failed i
 
@@ -95,6 +126,9 @@ campaign() {
 	for ((i = 0; i < $(long 2 200); i++)); do
 		random 9000000
 		level "$REPLY" large
+	done
+	for i in 100000 1500000; do
+		worn_out $i
 	done
 	[ "$FULL" -gt 3 ] || fail "$FS, $BLOBCTL_IO: only $FULL puts met a full disk"
 	[ "$failed" != "$before" ] ||
