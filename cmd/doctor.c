@@ -329,7 +329,10 @@ static enum bc_err tell_lease(void *ctx, const struct lease_info *l)
 {
 	struct exam *x = ctx;
 
-	if (l->alive)
+	if (l->alive && l->pid == 0)
+		finding(x, HEALTH_WARN, "session", NULL,
+			"a lease cannot be read; it counts as a run at work");
+	else if (l->alive)
 		finding(x, HEALTH_GOOD, "session", NULL,
 			"'%s' is at work (pid %" PRId64
 			" on %s, generation %" PRIu64 ")",

@@ -151,7 +151,11 @@ static enum bc_err tell_lease(void *ctx, const struct lease_info *l)
 {
 	struct check *c = ctx;
 
-	if (l->alive)
+	if (l->alive && l->pid == 0)
+		check_tell(
+			c, CHECK_NOTE, NULL, NULL,
+			"a session may be at work; its lease cannot be read");
+	else if (l->alive)
 		check_tell(c, CHECK_NOTE, NULL, NULL,
 			   "a session is at work: %s, process %lld on %s",
 			   l->command[0] == '\0' ? "unknown" : l->command,

@@ -154,14 +154,20 @@ static enum bc_err list_one(void *ctx, const char *name, enum io_type type)
 	char text[LEASE_BYTES + 1] = "";
 	struct io_file *f = NULL;
 	size_t got = 0;
+	enum bc_err rc;
 
 	(void)type;
 	if (strlen(name) != 2 * PACK_ID_BYTES ||
 	    !hex_decode(name, PACK_ID_BYTES, info.id.b) ||
 	    (l->mine != NULL && pack_id_eq(&info.id, &l->mine->id)))
 		return BC_OK;
-	if (io_file_open(l->dir, name, IO_READ | IO_WRITE, &f, NULL) != BC_OK)
-		return BC_OK; /* gone meanwhile, or another user's */
+	rc = io_file_open(l->dir, name, IO_READ | IO_WRITE, &f, NULL);
+	if (rc == BC_ENOTFOUND)
+		return BC_OK; /* gone meanwhile */
+	/* Another user's, or no descriptor left: nothing says that it is dead,
+	 * or which generation it has seen. */
+	if (rc != BC_OK)
+		return l->each(l->ctx, &info);
 	info.alive = io_file_lock(f, 0, 1, IO_LOCK_EXCLUSIVE, IO_LOCK_TRY,
 				  NULL) != BC_OK;
 	if (io_file_pread_some(f, text, LEASE_BYTES, 0, &got, NULL) != BC_OK)

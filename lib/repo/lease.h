@@ -19,8 +19,8 @@ struct lease {
 struct lease_info {
 	struct pack_id id;
 	bool alive;
-	uint64_t generation; /* 0: it has not read one yet */
-	int64_t pid;
+	uint64_t generation; /* 0: it has not read one yet, or not known */
+	int64_t pid;	     /* 0: not known */
 	char command[32];
 	char host[64];
 };
@@ -39,7 +39,8 @@ BC_MUST_CHECK enum bc_err lease_set(struct lease *l, const char *command,
 void lease_drop(struct lease *l);
 
 /*
- * lease_list - tell each() about every lease, dead ones removed on the way.
+ * lease_list - tell each() about every lease, dead ones removed on the way. One
+ * that cannot be opened counts as alive.
  *   mine  is passed over; may be NULL
  */
 BC_MUST_CHECK enum bc_err

@@ -89,3 +89,20 @@ state() { blobctl doctor 2>/dev/null | awk -F'\t' -v c="$1" '$2 == c { print $1 
 	status_is 0
 	has "'put' is at work"
 }
+
+@test "a lease that cannot be read counts as a run at work" {
+	[ "$(id -u)" -eq 0 ] || skip "giving root up needs root"
+	new_repo
+	blobctl -q put "$BLOBCTL"
+	echo x >repo/leases/00112233445566778899aabbccddeeff
+	chmod 000 repo/leases/*
+	chown -R 65534:65534 repo
+	chown root repo/leases/*
+	run --separate-stderr as_nobody env HOME=/nonexistent "$BLOBCTL" -R "$T/repo" doctor
+	status_is 0
+	has "a lease cannot be read"
+	run --separate-stderr as_nobody env HOME=/nonexistent "$BLOBCTL" -R "$T/repo" check
+	status_is 0
+	has "a session may be at work"
+	[ -e repo/leases/00112233445566778899aabbccddeeff ]
+}
