@@ -320,9 +320,8 @@ struct pretence {
 	char *counted; /* the directory that was counted last */
 };
 
-/* Is something at that path below the destination? A directory is in the way,
- * too. */
-static bool in_the_way(const struct pretence *p, const char *path)
+/* What is at that path below the destination: 0, or its type as in a mode. */
+static mode_t what_is_at(const struct pretence *p, const char *path)
 {
 	struct stat st;
 	char *at = NULL;
@@ -330,10 +329,19 @@ static bool in_the_way(const struct pretence *p, const char *path)
 
 	if (!p->there || asprintf(&at, "%.*s/%s", (int)p->sum.dest.n,
 				  (const char *)p->sum.dest.p, path) < 0)
-		return false;
+		return 0;
 	found = lstat(at, &st) == 0;
 	free(at);
-	return found;
+	return found ? st.st_mode & S_IFMT : 0;
+}
+
+/* A directory is not in the way of one. */
+static bool in_the_way(const struct pretence *p, const char *path,
+		       enum tree_type type)
+{
+	mode_t at = what_is_at(p, path);
+
+	return at != 0 && !(at == S_IFDIR && type == TREE_DIR);
 }
 
 /* Is a directory the one that was counted last, or above it? */
@@ -351,8 +359,11 @@ static enum bc_err count_dir(struct pretence *p, struct bytes dir,
 		return BC_OK;
 	free(p->counted);
 	p->counted = strndup((const char *)dir.p, dir.n);
-	p->sum.dirs++;
-	return p->counted != NULL ? BC_OK : err_set(e, BC_ENOMEM, "no memory");
+	if (p->counted == NULL)
+		return err_set(e, BC_ENOMEM, "no memory");
+	if (what_is_at(p, p->counted) == 0)
+		p->sum.dirs++;
+	return BC_OK;
 }
 
 /* The directories that are made because of an entry; the walk is depth
@@ -393,7 +404,7 @@ static enum bc_err count_entry(void *ctx, struct bytes path,
 			return err_set(e, BC_ENOMEM, "no memory for a path");
 		if (p->filtered)
 			how = want(&p->run, text, en);
-		if (how != RESTORE_NOT && in_the_way(p, text)) {
+		if (how != RESTORE_NOT && in_the_way(p, text, en->type)) {
 			tell_error(&p->run, text, BC_EEXIST, "");
 			how = RESTORE_NOT;
 		}
@@ -419,7 +430,7 @@ static enum bc_err count_alone(struct pretence *p, const struct pick *k,
 
 	if (name == NULL)
 		return err_set(e, BC_ENOMEM, "no memory for a name");
-	if (p->there && (!into || in_the_way(p, name))) {
+	if (p->there && (!into || in_the_way(p, name, k->entry->type))) {
 		tell_error(&p->run, name, BC_EEXIST, "");
 		free(name);
 		return BC_EEXIST;

@@ -4,9 +4,10 @@
  *
  * Every chunk is verified against its id before a byte of it is written. A
  * file that cannot be restored whole is not there afterwards; the rest is.
- * Nothing is overwritten, and nothing is written outside the destination,
- * whatever the snapshot says and whoever moves or plants names meanwhile.
- * Nothing is synced.
+ * Nothing is overwritten; a directory that is there is entered, and gets the
+ * attributes that it has in the snapshot. Nothing is written outside the
+ * destination, whatever the snapshot says and whoever moves or plants names
+ * meanwhile. Nothing is synced.
  */
 #ifndef BC_RESTORE_RESTORE_H
 #define BC_RESTORE_RESTORE_H

@@ -334,21 +334,35 @@ static void out_of_memory(struct walk *k, struct rdir *dir, const char *name)
 	report_failed(k->w, dir, name, &e);
 }
 
-/* Make directory d, whose parent is there. */
+static bool is_dir(int dirfd, const char *name)
+{
+	struct stat st;
+
+	return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISDIR(st.st_mode);
+}
+
+/* Make directory d, whose parent is there. One that is there is entered; it
+ * gets its attributes if all in it was wanted, not if it is on the way only. */
 static bool make_dir(struct walk *k, struct rdir *d)
 {
 	int dirfd = dest_dir(k->w, d->parent);
+	bool on_the_way = d->later;
 	struct err e = ERR_INIT;
 
 	d->later = false;
-	if (dirfd < 0 || mkdirat(dirfd, d->name, 0700) != 0) {
-		err_sys(&e, errno, "cannot make the directory");
-		report_failed(k->w, d->parent, d->name, &e);
-		return false;
+	if (dirfd >= 0 && mkdirat(dirfd, d->name, 0700) == 0) {
+		d->apply = true;
+		report_item(k->w, d->parent, d->name, TREE_DIR, 0);
+		return true;
 	}
-	d->apply = true;
-	report_item(k->w, d->parent, d->name, TREE_DIR, 0);
-	return true;
+	if (dirfd >= 0 && errno == EEXIST && is_dir(dirfd, d->name)) {
+		d->apply = !on_the_way;
+		return true;
+	}
+	err_sys(&e, errno, "cannot make the directory");
+	report_failed(k->w, d->parent, d->name, &e);
+	return false;
 }
 
 /* Forget what was noted of the levels from `from` on. */

@@ -195,6 +195,41 @@ dirs() { (cd "$1" && find . -mindepth 1 -type d | sort | xargs); }
 	[ -d out ]
 }
 
+@test "folders that are there are entered: what is lost comes back" {
+	small_tree src
+	chmod 750 src/sub
+	blobctl -q put src
+	blobctl -q get latest:src out
+	rm -r out/b.c out/sub/deep
+	chmod 700 out/sub
+	run --separate-stderr blobctl get -n latest:src out
+	status_is 3
+	[[ $stderr != *"sub: is there"* ]]
+	run --separate-stderr blobctl get latest:src out
+	status_is 3
+	touch -r src out # the destination itself stays as it is
+	same_tree src out
+	# What is only on the way to what is wanted stays as it is.
+	rm -r out/sub/deep
+	chmod 700 out/sub
+	run --separate-stderr blobctl get latest:src out --include=deep
+	status_is 0
+	[ "$(stat -c %a out/sub)" = 700 ]
+}
+
+@test "a get that was stopped is finished by the same command" {
+	mkdir -p src/d{1..9}
+	for i in {1..9}; do random_bytes 3000000 $i | split -b 3000 - src/d$i/f; done
+	blobctl -q put src
+	# Somewhere in the middle, more often than not.
+	for after in 0.05 0.1 0.2 0.4; do
+		timeout -s TERM $after "$BLOBCTL" -q get latest out || :
+	done
+	run --separate-stderr blobctl get latest out
+	[ "$status" -eq 3 ] || [ "$status" -eq 0 ]
+	same_tree src out/src
+}
+
 @test "how many more are in the way stands before the closing line" {
 	mkdir src out
 	for i in $(seq 30); do
@@ -219,10 +254,10 @@ dirs() { (cd "$1" && find . -mindepth 1 -type d | sort | xargs); }
 		run --separate-stderr blobctl get $n latest:src out
 		status_is 3
 		err_has "a.txt: is there already"
-		err_has "sub: is there already"
+		err_has "sub/deep: is there already"
 		err_has "2 items there already"
 		err_has "restore"
-		err_has " 1 file, 4 B, to out"
+		err_has " 3 files, 293 KiB, to out"
 	done
 	for n in -n ''; do
 		# shellcheck disable=SC2086
