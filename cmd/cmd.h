@@ -130,8 +130,10 @@ extern const char *const ctx_env_names[];
  */
 BC_MUST_CHECK enum bc_err ctx_find_repo(struct ctx *c, struct err *e);
 
-/* ctx_open_repo - open what ctx_find_repo() found as c->repo. */
-BC_MUST_CHECK enum bc_err ctx_open_repo(struct ctx *c, struct err *e);
+/* ctx_open_repo - open what ctx_find_repo() found as c->repo, to read or to
+ * write. */
+BC_MUST_CHECK enum bc_err ctx_open_repo(struct ctx *c, bool write,
+					struct err *e);
 
 /* ctx_no_repo - explain a BC_ENOREPO about c->repo_path: what there is, and
  * what to do. Returns BC_EDAMAGE instead if it was a repository. */

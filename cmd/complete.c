@@ -154,7 +154,7 @@ static void offer_keys(struct line *l)
 	struct err none = ERR_INIT;
 
 	if (ctx_find_repo(c, &none) != BC_OK ||
-	    ctx_open_repo(c, &none) != BC_OK)
+	    ctx_open_repo(c, false, &none) != BC_OK)
 		return;
 	if (colon != NULL) {
 		offer_paths(l, colon);

@@ -183,13 +183,13 @@ static void say_note(void *ctx, const char *text)
 	msg_warn(&c->msg, "repository", "%s", text);
 }
 
-enum bc_err ctx_open_repo(struct ctx *c, struct err *e)
+enum bc_err ctx_open_repo(struct ctx *c, bool write, struct err *e)
 {
 	struct repo_options o = {
 		.io = c->io,
 		.rng = rng_system(),
 		.clock = c->clk,
-		.write = (c->cmd->needs & CMD_WRITES) != 0 && !c->g.dry_run,
+		.write = write,
 		.lock_wait_ms = c->g.lock_wait * 1000,
 		.note = { say_note, c },
 	};
@@ -212,7 +212,8 @@ enum bc_err ctx_open(struct ctx *c, struct err *e)
 		rc = check_folder(c, e);
 	if (rc != BC_OK)
 		return rc;
-	return ctx_open_repo(c, e);
+	return ctx_open_repo(
+		c, (c->cmd->needs & CMD_WRITES) != 0 && !c->g.dry_run, e);
 }
 
 void ctx_close(struct ctx *c)

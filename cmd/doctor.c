@@ -379,7 +379,7 @@ static enum bc_err check_repo(struct exam *x, struct err *e)
 		return BC_OK;
 	}
 	if (rc == BC_OK)
-		rc = ctx_open_repo(c, e);
+		rc = ctx_open_repo(c, false, e);
 	if (rc != BC_OK) {
 		finding(x, HEALTH_BAD, "repository",
 			e->hint[0] != '\0' ? e->hint : NULL, "%s", e->text);

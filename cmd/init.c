@@ -11,6 +11,7 @@
 #include "cmd/show.h"
 #include "io/io.h"
 #include "repo/create.h"
+#include "repo/repo.h"
 #include "util/fmt_text.h"
 #include "util/hex.h"
 #include "util/rng.h"
@@ -163,21 +164,26 @@ static void compare_chunkers(struct ctx *c, const struct superblock *s)
 		 words);
 }
 
-/* There is one already: fine if that was asked for. */
+/* There is one already: fine if that was asked for, and if it is one that the
+ * next command can open. */
 static enum bc_err show_present(struct ctx *c, const char *dir, struct err *e)
 {
-	struct io_dir *d = NULL;
-	struct superblock s;
+	const struct superblock *s;
 	char id[PACK_ID_HEX_BYTES];
-	enum bc_err rc = io_dir_open(c->io, dir, &d, e);
+	enum bc_err rc;
 
-	if (rc == BC_OK)
-		rc = superblock_load(d, &s, NULL, e);
-	io_dir_close(d);
+	free(c->repo_path);
+	c->repo_path = strdup(dir);
+	if (c->repo_path == NULL)
+		return err_set(e, BC_ENOMEM, "no memory");
+	if (c->n_args > 0)
+		c->msg.repo = c->args[0]; /* if something is to be said of it */
+	rc = ctx_open_repo(c, false, e);
 	if (rc != BC_OK)
 		return rc;
-	hex_encode(s.id.b, PACK_ID_BYTES, id);
-	compare_chunkers(c, &s);
+	s = repo_superblock(c->repo);
+	hex_encode(s->id.b, PACK_ID_BYTES, id);
+	compare_chunkers(c, s);
 	show_repo(&c->out, dir, id, false);
 	return BC_OK;
 }
@@ -244,10 +250,14 @@ static enum bc_err make_repo(struct ctx *c, const struct init_opts *o,
 	rc = c->g.dry_run ? repo_create_check(c->io, dir, e)
 			  : repo_create(dir, &r, &id, e);
 	if (rc == BC_EEXIST && o->if_missing) {
-		struct err other = ERR_INIT;
+		struct err there = ERR_INIT;
+		enum bc_err was = show_present(c, dir, &there);
 
-		if (show_present(c, dir, &other) == BC_OK)
-			return BC_OK;
+		/* What is no repository has been explained better. */
+		if (was == BC_OK || was == BC_EDAMAGE || was == BC_EVERSION) {
+			*e = there;
+			return was;
+		}
 	}
 	if (rc != BC_OK)
 		return advise(dir, rc, e);

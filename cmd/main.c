@@ -177,6 +177,9 @@ static void start_output(struct ctx *c)
 
 	out_init(&c->out, &o, c->clk);
 	msg_init(&c->msg, &c->out, o.quiet, c->g.verbose);
+	/* What the environment names is named for the next command too. */
+	if (c->g.repo != NULL && c->g.repo != getenv("BLOBCTL_REPO"))
+		c->msg.repo = c->g.repo;
 }
 
 /*

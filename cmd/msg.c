@@ -122,6 +122,43 @@ static void emit(struct msg *m, const char *type, const char *code,
 	out_emit(m->out, &j);
 }
 
+/* Is a command of ours, here, one that works on a repository? */
+static bool takes_repo(const char *command)
+{
+	static const char *const NONE[] = { "help", "version", "init", NULL };
+
+	for (size_t i = 0; NONE[i] != NULL; i++)
+		if (strncmp(command, NONE[i], strlen(NONE[i])) == 0)
+			return false;
+	return *command >= 'a' && *command <= 'z';
+}
+
+/* What is said, with -R in the commands it suggests: without, they would speak
+ * of another repository. In `b`; on no memory as it was. */
+static const char *with_repo(struct msg *m, const char *text, struct buf *b)
+{
+	static const char NAME[] = "blobctl ";
+	const char *from = text, *at = text;
+	bool ok = true;
+
+	if (m->repo == NULL)
+		return text;
+	while (ok && (at = strstr(at, NAME)) != NULL) {
+		bool begins = at == text || at[-1] == '`' || at[-1] == ' ';
+
+		at += sizeof(NAME) - 1;
+		if (!begins || !takes_repo(at))
+			continue;
+		ok = buf_add(b, from, (size_t)(at - from)) == BC_OK &&
+		     add(b, "-R ") == BC_OK &&
+		     fmt_shell(b, bytes_str(m->repo)) == BC_OK &&
+		     add(b, " ") == BC_OK;
+		from = at;
+	}
+	ok = ok && add(b, from) == BC_OK && buf_u8(b, 0) == BC_OK;
+	return ok ? (const char *)b->p : text;
+}
+
 /* A hint that is a command is one to try. */
 static void show_hint(struct msg *m, const char *hint)
 {
@@ -133,7 +170,7 @@ static void show_hint(struct msg *m, const char *hint)
 		     &(struct shown){ "  ", command ? "try: " : "", "", hint });
 }
 
-static void show_error(struct msg *m, const struct err *e)
+static void show_error(struct msg *m, const struct err *e, const char *hint)
 {
 	write_line(STDERR_FILENO, buf_bytes(&m->held));
 	buf_clear(&m->held);
@@ -141,28 +178,31 @@ static void show_error(struct msg *m, const struct err *e)
 			out_paint(m->out, true, COLOUR_RED),
 			"blobctl: ", out_paint(m->out, true, COLOUR_NONE),
 			e->text[0] != '\0' ? e->text : bc_err_name(e->code) });
-	show_hint(m, e->hint);
+	show_hint(m, hint);
 }
 
 void msg_error(struct msg *m, const struct err *e)
 {
 	const char *text = e->text[0] != '\0' ? e->text : bc_err_name(e->code);
+	struct buf b = BUF_INIT(LINE_MAX_BYTES);
+	const char *hint;
 
 	pthread_mutex_lock(&m->lock);
+	hint = with_repo(m, e->hint, &b);
 	m->out->errors++;
-	emit(m, "error", bc_err_name(e->code), text, e->hint,
-	     bytes_of(NULL, 0));
-	show_error(m, e);
+	emit(m, "error", bc_err_name(e->code), text, hint, bytes_of(NULL, 0));
+	show_error(m, e, hint);
 	log_line(m, "error", text);
-	if (e->hint[0] != '\0')
-		log_line(m, "hint", e->hint);
+	if (*hint != '\0')
+		log_line(m, "hint", hint);
 	pthread_mutex_unlock(&m->lock);
+	buf_fini(&b);
 }
 
 void msg_error_late(struct msg *m, const struct err *e)
 {
 	pthread_mutex_lock(&m->lock);
-	show_error(m, e);
+	show_error(m, e, e->hint);
 	log_line(m, "error", e->text);
 	pthread_mutex_unlock(&m->lock);
 }
@@ -178,18 +218,22 @@ static void show_warning(struct msg *m, const char *text)
 
 void msg_warn(struct msg *m, const char *code, const char *fmt, ...)
 {
-	char text[MSG_TEXT_BYTES];
+	char raw[MSG_TEXT_BYTES];
+	struct buf b = BUF_INIT(LINE_MAX_BYTES);
+	const char *text;
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	vsnprintf(raw, sizeof(raw), fmt, ap);
 	va_end(ap);
 	pthread_mutex_lock(&m->lock);
+	text = with_repo(m, raw, &b);
 	m->out->warnings++;
 	emit(m, "warning", code, text, NULL, bytes_of(NULL, 0));
 	show_warning(m, text);
 	log_line(m, "warning", text);
 	pthread_mutex_unlock(&m->lock);
+	buf_fini(&b);
 }
 
 /* How often that code was seen before this time. The last group takes what
@@ -235,16 +279,20 @@ BC_PRINTF(4, 0)
 static void note(struct msg *m, bool shown, const char *level, const char *fmt,
 		 va_list ap)
 {
-	char text[MSG_TEXT_BYTES];
+	char raw[MSG_TEXT_BYTES];
+	struct buf b = BUF_INIT(LINE_MAX_BYTES);
+	const char *text;
 
 	if (!shown && m->log_fd < 0)
 		return;
-	vsnprintf(text, sizeof(text), fmt, ap);
+	vsnprintf(raw, sizeof(raw), fmt, ap);
 	pthread_mutex_lock(&m->lock);
+	text = with_repo(m, raw, &b);
 	if (shown)
 		show(m, &(struct shown){ "", "", "", text });
 	log_line(m, level, text);
 	pthread_mutex_unlock(&m->lock);
+	buf_fini(&b);
 }
 
 void msg_note(struct msg *m, const char *fmt, ...)

@@ -6,7 +6,8 @@
  * Warnings about items are grouped by code: the first few are printed, the
  * rest counted ("and 412 more like this"); JSON lines and the log file get
  * each. With -q warnings wait: an error brings them out, success drops them.
- * Control characters are always escaped here. Any thread.
+ * Control characters are always escaped here. Where -R named the repository,
+ * commands that are suggested name it too. Any thread.
  */
 #ifndef BC_CMD_MSG_H
 #define BC_CMD_MSG_H
@@ -36,7 +37,8 @@ struct msg {
 	struct out *out;
 	bool quiet;
 	unsigned verbose;
-	int log_fd; /* -1: none */
+	int log_fd;	  /* -1: none */
+	const char *repo; /* that commands in what is said name by -R; NULL */
 	pthread_mutex_t lock;
 	bool bar_shown; /* the terminal's last line is a progress bar */
 	struct msg_group groups[MSG_CODES_MAX];

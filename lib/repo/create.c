@@ -32,7 +32,8 @@ static enum bc_err judge(const char *path, const struct repo_look *l,
 		return BC_OK;
 	case REPO_THERE:
 		err_set(e, BC_EEXIST, "%s is a repository already", path);
-		err_hint(e, "`blobctl init --if-missing` accepts it");
+		err_hint(e, "use it as it is; with --if-missing that is no "
+			    "failure");
 		return BC_EEXIST;
 	case REPO_LOST_SUPERBLOCKS:
 		err_set(e, BC_EEXIST,

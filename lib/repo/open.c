@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,8 +83,7 @@ static enum bc_err open_lock(struct repo *r, struct err *e)
 		}
 	}
 	if (rc == BC_OK && r->write && r->read_only)
-		rc = err_set(e, BC_EACCES, "%s is on a read-only file system",
-			     r->path);
+		rc = err_sys(e, EROFS, "%s cannot be written to", r->path);
 	return rc;
 }
 

@@ -336,3 +336,15 @@ folders() {
 	run blobctl help init
 	has "cdc:4KiB to cdc:4MiB"
 }
+
+@test "--if-missing does not accept what the next command cannot open" {
+	blobctl -q init --no-remember r
+	mv r/log away
+	run --separate-stderr blobctl init --no-remember --if-missing r
+	status_is 13
+	[ -z "$output" ]
+	err_has "blobctl -R r check"
+	mv away r/log
+	run --separate-stderr blobctl init --no-remember --if-missing r
+	status_is 0
+}

@@ -570,3 +570,16 @@ conf() {
 		}
 	done
 }
+
+@test "commands that are suggested name the repository that -R named" {
+	blobctl -q init --no-remember "my repo"
+	run --separate-stderr blobctl -R "my repo" ls nosuch
+	status_is 4
+	err_has "\`blobctl -R 'my repo' ls\` lists them"
+	run --separate-stderr blobctl --json -R "my repo" ls nosuch
+	has "\`blobctl -R 'my repo' ls\` lists them"
+	BLOBCTL_REPO="my repo" run --separate-stderr blobctl ls nosuch
+	err_has "\`blobctl ls\` lists them"
+	run --separate-stderr blobctl -R "my repo" ls --nosuch
+	err_has "blobctl help ls"
+}
