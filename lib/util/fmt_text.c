@@ -147,6 +147,12 @@ static bool turns_direction(uint32_t cp)
 	       (cp >= 0x202a && cp <= 0x202e) || (cp >= 0x2066 && cp <= 0x2069);
 }
 
+/* Not to be shown as it is. */
+static bool is_odd(uint32_t cp)
+{
+	return cp < 0x20 || (cp >= 0x7f && cp < 0xa0) || turns_direction(cp);
+}
+
 enum bc_err fmt_terminal(struct buf *b, struct bytes s)
 {
 	const uint8_t *done = s.p, *at;
@@ -177,6 +183,41 @@ enum bc_err fmt_terminal(struct buf *b, struct bytes s)
 	return buf_add(b, done, (size_t)(s.p - done));
 }
 
+/* Is there anything that a terminal would not show as it is? */
+static bool has_odd(struct bytes s)
+{
+	uint32_t cp;
+
+	while (s.n > 0)
+		if (!fmt_utf8_next(&s, &cp) || is_odd(cp))
+			return true;
+	return false;
+}
+
+/* $'...', which has escapes. */
+static enum bc_err shell_escaped(struct buf *b, struct bytes s)
+{
+	enum bc_err rc = add_str(b, "$'");
+
+	while (rc == BC_OK && s.n > 0) {
+		const uint8_t *at = s.p;
+		uint32_t cp;
+		bool odd = !fmt_utf8_next(&s, &cp) || is_odd(cp);
+
+		if (cp == '\n')
+			rc = add_str(b, "\\n");
+		else if (cp == '\'' || cp == '\\')
+			rc = buf_u8(b, '\\');
+		for (; rc == BC_OK && at < s.p && cp != '\n'; at++) {
+			char esc[8];
+
+			snprintf(esc, sizeof(esc), "\\x%02x", *at);
+			rc = odd ? add_str(b, esc) : buf_u8(b, *at);
+		}
+	}
+	return rc != BC_OK ? rc : add_str(b, "'");
+}
+
 enum bc_err fmt_shell(struct buf *b, struct bytes s)
 {
 	static const char PLAIN[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop"
@@ -188,6 +229,8 @@ enum bc_err fmt_shell(struct buf *b, struct bytes s)
 		quote |= s.p[i] == 0 || strchr(PLAIN, s.p[i]) == NULL;
 	if (!quote)
 		return buf_add(b, s.p, s.n);
+	if (has_odd(s))
+		return shell_escaped(b, s);
 	rc = add_str(b, "'");
 	for (size_t i = 0; rc == BC_OK && i < s.n; i++)
 		rc = s.p[i] == '\'' ? add_str(b, "'\\''") : buf_u8(b, s.p[i]);

@@ -40,7 +40,8 @@ BC_MUST_CHECK enum bc_err fmt_base64(struct buf *b, struct bytes s);
  */
 BC_MUST_CHECK enum bc_err fmt_terminal(struct buf *b, struct bytes s);
 
-/* fmt_shell - one word for a POSIX shell, quoted only where it must be. */
+/* fmt_shell - one word for a POSIX shell, quoted only where it must be. What a
+ * terminal does not show as it is becomes an escape in $'...' (POSIX 2024). */
 BC_MUST_CHECK enum bc_err fmt_shell(struct buf *b, struct bytes s);
 
 #endif

@@ -573,6 +573,7 @@ conf() {
 
 @test "commands that are suggested name the repository that -R named" {
 	blobctl -q init --no-remember "my repo"
+	echo x | blobctl -q -R "my repo" put -
 	run --separate-stderr blobctl -R "my repo" ls nosuch
 	status_is 4
 	err_has "\`blobctl -R 'my repo' ls\` lists them"

@@ -63,7 +63,11 @@ static void shell(void)
 	TEXT(fmt_shell, "a b", "'a b'");
 	TEXT(fmt_shell, "~x", "'~x'");
 	TEXT(fmt_shell, "it's", "'it'\\''s'");
-	TEXT(fmt_shell, "a\nb", "'a\nb'");
+	TEXT(fmt_shell, "a\nb", "$'a\\nb'");
+	TEXT(fmt_shell, "it's\\\n", "$'it\\'s\\\\\\n'");
+	TEXT(fmt_shell, "\033[31mred", "$'\\x1b[31mred'");
+	TEXT(fmt_shell, "b\xff\xfe", "$'b\\xff\\xfe'");
+	TEXT(fmt_shell, "\xc3\xa4", "'\xc3\xa4'");
 }
 
 /* Unicode 15, table 3-7, walked at its corners. */
