@@ -255,6 +255,9 @@ static void explain(const struct run *run, enum bc_err rc, const char *dest,
 			      "%s damaged in the repository and not restored; "
 			      "all else was",
 			      fmt_things(run->damaged, "item", some));
+	} else if (rc == BC_ECANCEL) {
+		(void)err_set(e, rc, "stopped; what is there is whole");
+		err_hint(e, "the same command restores what is missing");
 	} else if (rc == BC_ENOTFOUND && e->hint[0] == '\0') {
 		err_hint(e, "make the folder that %s is to be in first", dest);
 	}
@@ -303,6 +306,8 @@ static enum bc_err restore(struct ctx *c, const struct pick *k,
 			(void)rmdir(dest);
 		return nothing_fits(c, e);
 	}
+	/* Its own words first, then what they come to. */
+	msg_end_groups(&c->msg);
 	if (rc == BC_OK || rc == BC_EPARTIAL || rc == BC_EDAMAGE)
 		show(&run, dest, &r);
 	explain(&run, rc, dest, e);
@@ -468,6 +473,7 @@ static enum bc_err pretend(struct ctx *c, const struct pick *k,
 	    p.sum.files + p.sum.dirs + p.sum.others == 0)
 		return nothing_fits(c, e);
 	p.sum.skipped = p.run.skipped;
+	msg_end_groups(&c->msg);
 	if (rc == BC_OK)
 		show_get(&c->out, &c->msg, &p.sum);
 	if (rc == BC_OK && p.run.taken > 0)

@@ -85,6 +85,7 @@ struct list {
 	bool hold;
 	struct held **rows;
 	size_t n, cap;
+	size_t partial; /* snapshots that lack items */
 	struct buf key, tags;
 };
 
@@ -235,8 +236,14 @@ static enum bc_err list_snapshot(void *ctx, const struct catalog_snapshot *s,
 					     .bytes = s->bytes,
 					     .stored_bytes = s->new_stored };
 	/* What is not in the catalog's own columns. */
-	if (snapshot_record_decode(s->record, &rec, NULL) == BC_OK)
+	h.snapshot.state = "complete";
+	if (snapshot_record_decode(s->record, &rec, NULL) == BC_OK) {
 		h.snapshot.user = rec.user;
+		if ((rec.flags & SNAPSHOT_SKIPPED) != 0) {
+			h.snapshot.state = "partial";
+			l->partial++;
+		}
+	}
 	buf_clear(&l->tags);
 	rc = pick_tags(l->c->repo, &s->id, &l->tags, e);
 	h.snapshot.tags = buf_bytes(&l->tags);
@@ -254,6 +261,7 @@ static enum bc_err list_snapshots(struct list *l, const struct show_style *st,
 	const struct opt_list *want = &l->o->tags;
 	struct tag *tags = calloc(want->n + 1, sizeof(*tags));
 	struct catalog_select q = { .tags = tags, .tag_count = want->n };
+	char some[FMT_BYTES];
 	enum bc_err rc;
 	uint64_t n;
 
@@ -271,6 +279,12 @@ static enum bc_err list_snapshots(struct list *l, const struct show_style *st,
 		show_held(l);
 		n = show_end(&l->c->out);
 		out_count_u64(&l->c->out, "snapshots", n);
+		if (rc == BC_OK && l->partial > 0 && l->c->out.tty &&
+		    !l->o->is_long)
+			msg_note(&l->c->msg,
+				 "%s made without items that could not be "
+				 "read: ls -l says which",
+				 fmt_things(l->partial, "snapshot", some));
 		/* A person should not wonder whether it has looked. */
 		if (rc == BC_OK && n == 0 && l->c->out.tty)
 			msg_note(&l->c->msg, "%s",

@@ -12,19 +12,27 @@
 
 static const char PAGER_DEFAULT[] = "less -FRX";
 
-/* Is `less` anywhere in PATH? Asked because a shell that cannot find it would
- * swallow the output. */
-static bool have_less(void)
+/* Can the program that a command begins with be run? Asked because a shell that
+ * cannot find it would swallow the output. What only a shell can tell is taken
+ * to be there. */
+static bool can_run(const char *command)
 {
+	size_t n = strcspn(command, " \t");
 	const char *path = getenv("PATH");
 	char file[4096];
 
+	if (strcspn(command, "\"'\\$`=~(){};&|<>*?[#") < n)
+		return true;
+	if (memchr(command, '/', n) != NULL) {
+		snprintf(file, sizeof(file), "%.*s", (int)n, command);
+		return access(file, X_OK) == 0;
+	}
 	while (path != NULL && *path != '\0') {
 		const char *end = strchrnul(path, ':');
-		int n = snprintf(file, sizeof(file), "%.*s/less",
-				 (int)(end - path), path);
+		int len = snprintf(file, sizeof(file), "%.*s/%.*s",
+				   (int)(end - path), path, (int)n, command);
 
-		if (n > 0 && (size_t)n < sizeof(file) &&
+		if (len > 0 && (size_t)len < sizeof(file) &&
 		    access(file, X_OK) == 0)
 			return true;
 		path = *end == ':' ? end + 1 : end;
@@ -40,8 +48,10 @@ static const char *choose(void)
 	if (p == NULL)
 		p = getenv("PAGER");
 	if (p == NULL)
-		return have_less() ? PAGER_DEFAULT : NULL;
-	return *p == '\0' || strcmp(p, "cat") == 0 ? NULL : p;
+		p = PAGER_DEFAULT;
+	if (*p == '\0' || strcmp(p, "cat") == 0 || !can_run(p))
+		return NULL;
+	return p;
 }
 
 void out_pager_start(struct out *o)

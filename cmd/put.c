@@ -334,6 +334,8 @@ static enum bc_err make_tags(const struct put_opts *o, struct tag **out,
 {
 	struct tag *tags = calloc(o->tags.n + 1, sizeof(*tags));
 
+	bool twice = false;
+
 	if (tags == NULL)
 		return err_set(e, BC_ENOMEM, "no memory");
 	for (size_t i = 0; i < o->tags.n; i++) {
@@ -342,6 +344,15 @@ static enum bc_err make_tags(const struct put_opts *o, struct tag **out,
 		tags[i].key =
 			bytes_of(o->tags.v[i], (size_t)(eq - o->tags.v[i]));
 		tags[i].value = bytes_str(eq + 1);
+		for (size_t k = 0; k < i; k++)
+			twice |= bytes_cmp(tags[k].key, tags[i].key) == 0;
+		if (!twice)
+			continue;
+		free(tags);
+		(void)err_set(e, BC_EUSAGE, "tag %.*s is given twice",
+			      (int)(eq - o->tags.v[i]), o->tags.v[i]);
+		err_hint(e, "a key has one value in a snapshot");
+		return BC_EUSAGE;
 	}
 	*out = tags;
 	return BC_OK;
@@ -498,7 +509,14 @@ static enum bc_err store_roots(struct ctx *c, const struct roots *roots,
 		err_hint(e, "the same command goes on from here");
 	if (rc != BC_OK)
 		return rc;
+	/* Its own words first, then what they come to. */
+	msg_end_groups(&c->msg);
 	show_result(c, o, &r, name);
+	if (r.unchanged && o->tags.n > 0)
+		msg_warn(&c->msg, "not_tagged",
+			 "nothing has changed, so no snapshot is made and "
+			 "--tag tags none; `blobctl tag` tags the one that "
+			 "serves");
 	return judge(o, &r, e);
 }
 

@@ -40,6 +40,7 @@ static const struct out_column SNAPSHOT_COLUMNS[] = {
 	{ "tags", "TAGS", OUT_TEXT, OUT_ALWAYS, false, 0 },
 	{ "dirs", "DIRS", OUT_COUNT, OUT_JSON_ONLY, false, 0 },
 	{ "root_id", "ROOT", OUT_ID, OUT_JSON_ONLY, false, 0 },
+	{ "state", "STATE", OUT_TEXT, OUT_LONG, false, 1 },
 	{ NULL, NULL, OUT_TEXT, OUT_ALWAYS, false, 0 },
 };
 
@@ -55,7 +56,7 @@ void show_snapshot(struct out *o, const struct show_snapshot *r)
 		out_s(r->id),	 out_t(r->time),  out_b(r->name),
 		out_n(r->bytes), out_n(r->files), out_n(r->stored_bytes),
 		out_b(r->host),	 out_b(r->user),  out_b(r->tags),
-		out_n(r->dirs),	 out_s(r->root),
+		out_n(r->dirs),	 out_s(r->root),  out_s(r->state),
 	};
 
 	out_row(o, v);

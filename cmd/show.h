@@ -35,6 +35,8 @@ struct show_snapshot {
 	uint64_t files, dirs;
 	uint64_t bytes;	       /* of the files, as they were */
 	uint64_t stored_bytes; /* that this snapshot added */
+	const char *state;     /* "complete", or "partial": items could not be
+				  read when it was made */
 };
 
 /* Between begin and show_end() any number of the record's rows. */

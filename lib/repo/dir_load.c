@@ -350,7 +350,9 @@ enum bc_err repo_each_dir(struct repo *r, uint32_t number, repo_dir_fn *fn,
 	/* A pack that is lost or damaged is what `check` reports; the index of
 	 * the others must not wait for it. */
 	if (rc == BC_EDAMAGE || rc == BC_ENOTFOUND || rc == BC_EIO) {
-		repo_note_f(r, "pack %u cannot be indexed: %s", number,
+		repo_note_f(r,
+			    "%s: what only this pack has is lost until it is "
+			    "back; run `blobctl check`",
 			    e == NULL ? bc_err_name(rc) : e->text);
 		err_clear(e);
 		rc = BC_OK;

@@ -249,7 +249,7 @@ patch_superblock() {
 	status_is 13
 	err_has "try: blobctl check"
 	run --separate-stderr blobctl stats
-	[ "$(grep -c "cannot be indexed" <<<"$stderr")" -le "$(sort -u <<<"$stderr" | grep -c "cannot be indexed")" ]
+	[ "$(grep -c "what only this pack has" <<<"$stderr")" -le "$(sort -u <<<"$stderr" | grep -c "what only this pack has")" ]
 }
 
 @test "a newer format is status 15, and told apart from damage" {

@@ -155,7 +155,7 @@ $a1	2026-01-01T00:00:00Z	a	2	1	k=1" ]
 	[[ ${lines[0]} == MODE*SIZE*MODIFIED*PATH ]]
 	has "e-end.txt"
 	# The script that reads it gets all, whatever COLUMNS says.
-	[ "$(COLUMNS=40 blobctl ls -l | awk -F'\t' '{ print NF }')" -eq 9 ]
+	[ "$(COLUMNS=40 blobctl ls -l | awk -F'\t' '{ print NF }')" -eq 10 ]
 }
 
 @test "one column is for pasting: never cut" {

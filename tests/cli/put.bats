@@ -609,3 +609,37 @@ read       src/some/newer
 unchanged  src/same/
 unchanged  src/some/stays" ]
 }
+
+@test "a tag that is given twice, or that tags nothing, is said" {
+	echo x >f
+	run --separate-stderr blobctl put f --tag=a=1 --tag=b=2 --tag=a=2
+	status_is 2
+	err_has "tag a is given twice"
+	blobctl -q put f --tag=a=1
+	run --separate-stderr blobctl put f --if-changed --tag=a=2
+	status_is 0
+	err_has "nothing has changed"
+	err_has "blobctl tag"
+	run --separate-stderr blobctl put f --if-changed
+	[[ $stderr != *tag* ]]
+}
+
+@test "a snapshot that lacks items says so for ever" {
+	root_only "becomes another user"
+	let_in
+	mkdir src
+	echo x >src/f
+	echo y >src/g
+	chmod 000 src/f
+	chown -R 65534:65534 repo
+	run as_nobody env HOME=/nonexistent "$BLOBCTL" -R "$T/repo" -q put "$T/src" --ok-if=unreadable
+	status_is 0
+	blobctl -q put --name=whole src
+	[ "$(blobctl ls --format='{name} {state}' --sort=name)" = "src partial
+whole complete" ]
+	run blobctl --json ls
+	json_ok
+	has '"state":"partial"'
+	on_terminal "$BLOBCTL ls"
+	has "1 snapshot made without items that could not be read: ls -l says which"
+}
