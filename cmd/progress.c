@@ -128,12 +128,12 @@ void progress_line(const struct progress_view *v, const struct progress_now *n,
 		now.bytes_total = now.bytes_done;
 	if (now.bytes_known > now.bytes_done)
 		now.bytes_known = now.bytes_done;
-	ascii(&l, w, "%s  %s of %s%s", v->verb,
-	      fmt_size(now.bytes_done, v->unit, a),
-	      fmt_size(now.bytes_total, v->unit, b),
-	      now.total_final ? "" : "...");
+	ascii(&l, w, "%s  %s", v->verb,
+	      fmt_size(now.bytes_done, v->unit, a));
+	if (now.total_final)
+		ascii(&l, w, " of %s", fmt_size(now.bytes_total, v->unit, b));
 	/* Where the total is not known a bar would always be full. */
-	if (v->bar && n->bytes_total > 0)
+	if (v->bar && now.total_final && n->bytes_total > 0)
 		draw_bar(&l, v, &now);
 	if (now.total_final && now.bytes_total > 0) {
 		ascii(&l, w, " %u%%",
@@ -144,15 +144,16 @@ void progress_line(const struct progress_view *v, const struct progress_now *n,
 			      percent(now.bytes_known, now.bytes_total));
 	}
 	ascii(&l, w, "  %s/s", fmt_size(v->rate, v->unit, a));
-	ascii(&l, w, "  %s", fmt_things(now.files_done, "file", a));
+	if (now.files_done > 0)
+		ascii(&l, w, "  %s", fmt_things(now.files_done, "file", a));
 	if (now.bytes_new > 0)
 		ascii(&l, w, "  new %s (%sx)",
 		      fmt_size(now.bytes_new, v->unit, a),
 		      fmt_ratio(now.bytes_done, now.bytes_new, b));
 	if (now.errors > 0)
 		ascii(&l, w, "  %s err", fmt_count(now.errors, a));
-	if (v->elapsed_ns >= ETA_AFTER_NS && v->rate > 0)
-		ascii(&l, w, "  ETA %s%s", now.total_final ? "" : ">=",
+	if (now.total_final && v->elapsed_ns >= ETA_AFTER_NS && v->rate > 0)
+		ascii(&l, w, "  ETA %s",
 		      fmt_eta((int64_t)((now.bytes_total - now.bytes_done) /
 					v->rate),
 			      a));
@@ -167,7 +168,13 @@ static uint64_t rate(struct progress *p, int64_t now, uint64_t bytes)
 	size_t newest = (p->samples + RATE_SAMPLES - 1) % RATE_SAMPLES, oldest;
 	int64_t span;
 
-	if (p->samples == 0 || now - p->sample_at[newest] >= NS_PER_SECOND) {
+	if (p->samples == 0) {
+		p->sample_at[0] = p->began;
+		p->sample_bytes[0] = 0;
+		p->samples++;
+		newest = 0;
+	}
+	if (now - p->sample_at[newest] >= NS_PER_SECOND) {
 		p->sample_at[p->samples % RATE_SAMPLES] = now;
 		p->sample_bytes[p->samples % RATE_SAMPLES] = bytes;
 		p->samples++;
