@@ -143,7 +143,7 @@ format: ## rewrite the sources by .clang-format
 # What the tree holds of these is installed; uninstall knows the same names.
 MAN1 := $(wildcard man/*.1)
 MAN5 := $(wildcard man/*.5)
-DOCS := $(wildcard README.md CHANGELOG.md LICENSE docs/format.md)
+DOCS := $(wildcard README.md CHANGELOG.md LICENSE docs/*.md contrib/blobctl_read.py)
 SHELLS := $(wildcard completions/blobctl.bash completions/_blobctl \
 	completions/blobctl.fish)
 completion_blobctl.bash = $(datadir)/bash-completion/completions/blobctl

@@ -202,6 +202,9 @@ static enum bc_err run_check(struct ctx *c, struct run *run, struct err *e)
 		show_total(c, o, &r);
 	if (rc == BC_ENOREPO)
 		rc = ctx_no_repo(c, rc, e);
+	if (rc == BC_ECANCEL)
+		err_hint(e, "%s found so far; --read-data=5%% reads a part",
+			 r.damages == 0 ? "no damage was" : "damage was");
 	return rc;
 }
 

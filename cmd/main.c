@@ -294,7 +294,7 @@ static int decide_status(struct ctx *c, enum bc_err rc, const struct err *e)
 	if (signal_number() != 0)
 		return STATUS_SIGNAL + signal_number();
 	if (rc == BC_ECANCEL && signal_time_up()) {
-		msg_note(&c->msg, "the time is up%s%s",
+		msg_note(&c->msg, "blobctl: the time is up%s%s",
 			 e->hint[0] == '\0' ? "" : "; ", e->hint);
 		return STATUS_TIME_UP;
 	}

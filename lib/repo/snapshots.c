@@ -335,6 +335,11 @@ static enum bc_err not_found(struct repo *r, const struct snap_key *key,
 		err_hint(e,
 			 "a colon in a name is written \\: as in '%.60s\\:...'",
 			 key->name);
+	else if (strchr(key->name, '@') != NULL)
+		err_hint(e, "after @ comes a date, as in NAME@2026-05-01");
+	else if (strchr(key->name, '~') != NULL)
+		err_hint(e, "after ~ comes a number: NAME~2 is the last but "
+			    "two");
 	else if (nearest_end(&m.name) != NULL)
 		err_hint(e, "did you mean %s?", nearest_end(&m.name));
 	else if (is_short_id(key->name))
