@@ -192,6 +192,12 @@ static enum bc_err search_one(struct search *s, const struct digest *id,
 				  .stop = s->c->stop };
 	enum bc_err rc = pick_open_id(&k, s->c->repo, id, e);
 
+	/* Removed since the list was read. */
+	if (rc == BC_ENOTFOUND) {
+		err_clear(e);
+		pick_close(&k);
+		return BC_OK;
+	}
 	s->k = &k;
 	s->depth = 0;
 	s->snapshots++;

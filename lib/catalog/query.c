@@ -34,7 +34,7 @@ static enum bc_err from_sqlite(int rc, int sys)
 	case SQLITE_FULL:
 		return BC_ENOSPC;
 	case SQLITE_IOERR:
-		return from_errno(sys, BC_EIO);
+		return from_errno(sys == ENOENT ? 0 : sys, BC_EIO);
 	case SQLITE_CANTOPEN: /* of a companion, if it is "not found" */
 		return from_errno(sys == ENOENT ? 0 : sys, BC_EACCES);
 	case SQLITE_READONLY:

@@ -54,6 +54,11 @@ static enum bc_err mark_snapshot(struct usage_run *u, const struct digest *id,
 	struct snapshot *s = NULL;
 	enum bc_err rc = snapshots_get(u->r, id, &s, e);
 
+	/* Removed since the list was read: then it reaches nothing. */
+	if (rc == BC_ENOTFOUND) {
+		err_clear(e);
+		return BC_OK;
+	}
 	if (rc != BC_OK)
 		return rc;
 	if (marks_set(u->walk.seen, s->pack, s->slot) != BC_OK)

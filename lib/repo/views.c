@@ -314,6 +314,24 @@ enum bc_err repo_index_anew(struct repo *r, struct err *e)
 	return rc;
 }
 
+/*
+ * The catalog is shared: another process may have moved it since this handle
+ * was opened, and a question have told of a snapshot whose chunks the overlay
+ * lacks. A writer's head moves by its own commits alone.
+ */
+static bool follow_catalog(struct repo *r, struct err *e)
+{
+	struct catalog_position at;
+
+	if (r->write || r->catalog_in_memory || r->catalog_trusted ||
+	    catalog_position(r->catalog, &at, e) != BC_OK ||
+	    at.generation <= r->head.generation)
+		return false;
+	r->head = repo_pos_of(&at);
+	r->index_made++;
+	return open_index(r, e) == BC_OK;
+}
+
 bool repo_heal_index(struct repo *r, unsigned made)
 {
 	struct err e = ERR_INIT;
@@ -330,6 +348,8 @@ bool repo_heal_index(struct repo *r, unsigned made)
 		err_clear(&e);
 		healed = rebuild(r, true, &e) == BC_OK;
 	}
+	if (!healed)
+		healed = follow_catalog(r, &e);
 	pthread_mutex_unlock(&r->mutex);
 	return healed;
 }

@@ -23,7 +23,8 @@ BC_MUST_CHECK enum bc_err repo_index_anew(struct repo *r, struct err *e);
 
 /*
  * repo_heal_index - if a lookup has met a damaged page of the index, make the
- * index again. Any thread.
+ * index again; if another process has committed since this handle was opened
+ * to read, follow it. Any thread.
  *
  *   made  from the lookup
  *

@@ -17,6 +17,7 @@ check_order() {
 import sys
 
 packs = {}         # path: what is not durable of it yet
+copy = False       # superblock.copy is in place
 logs = {}
 dirs = {"packs": True, "log": True}   # names durable?
 wrong = 0
@@ -34,6 +35,14 @@ for i, line in enumerate(open(sys.argv[1]), 1):
     if op == "sync directory":
         dirs[part[-1]] = True
         continue
+    # The last file that init puts in place, after the first group of a log.
+    if op == "rename" and part[-1] == "superblock.copy":
+        copy = True
+    if op == "rename" and part[-1] == "superblock" and where == "repo":
+        if not copy:
+            say(i, "the superblock before its copy")
+        if groups == 0 or any(logs.values()):
+            say(i, "the superblock before a log is synced")
     if where not in ("packs", "log"):
         continue
     state = packs if where == "packs" else logs

@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include "io/fault.h"
+#include "repo/views.h"
 #include "check/check.h"
 
 #include "tests/unit/repo_kit.h"
@@ -563,6 +564,31 @@ static void two_handles(struct kit *k)
 	repo_close(b);
 }
 
+/* Who reads asks a catalog that others move on, of chunks that its own index
+ * may not have; small ones and many, before the index is open and after. */
+static void read_beside(struct kit *k)
+{
+	struct kit_spec sp = middle;
+	struct digest id;
+
+	kit_create(k, 4 << 20);
+	kit_one(k, &sp);
+	for (int i = 0; i < 4; i++) {
+		struct repo *r = kit_repo(k, false);
+
+		if (i % 2 == 1)
+			CHECK_OK(repo_need_index(r, &k->e), &k->e);
+		sp.seed = 1000 + (uint64_t)i;
+		sp.bytes = middle.bytes * (i < 2 ? 1 : 4);
+		for (int n = 0; n < 3; n++) {
+			sp.seed += 10;
+			id = kit_one(k, &sp);
+			kit_verify(r, &id, &sp);
+		}
+		repo_close(r);
+	}
+}
+
 /* ---- failures and kills, one after the other ------------------------------
  */
 
@@ -794,6 +820,7 @@ int main(void)
 	BOTH(tags_too_long_together);
 	BOTH(same_twice);
 	BOTH(two_handles);
+	BOTH(read_beside);
 	BOTH(log_rolls_by_slots);
 	BOTH(log_rolls);
 	CASE(kit_in_memory, faults_at_roll);

@@ -1,0 +1,69 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Files that change while put reads them, keeping their size, and files of a
+# restore whose last error comes with close().
+#
+# usage: files.sh
+# shellcheck source=tests/tools/campaign.bash
+. "$(dirname "$0")/../tools/campaign.bash"
+
+case $(nm -D "$BLOBCTL" 2>/dev/null) in
+*__asan_init* | *__tsan_init*) skip "a sanitizer does not go below a preloaded library" ;;
+esac
+${CC:-cc} -O1 -shared -fPIC -o "$T/fail.so" tests/testing/fail_file.c \
+	2>"$T/said" || skip "no compiler"
+
+# as_it_is: promise what the source is now; it will change again.
+as_it_is() {
+	moments=$((moments + 1))
+	cp -a "$T/src" "$T/src.$moments"
+	promised data "$T/src.$moments"
+}
+moments=0
+
+# A small file, which is read at once, and one that is read in windows.
+for size in 5000 3000000; do
+	before=$failed
+	mkdir -p "$T/src" "$T/got"
+	head -c "$size" /dev/zero | tr '\0' x >"$T/src/victim"
+	echo other >"$T/src/other"
+	new_repo --reserve=64KiB
+	# Once: it is read again, and then holds still.
+	LD_PRELOAD=$T/fail.so CHANGE_READ=$T/src/victim CHANGE_TIMES=1 \
+		b put -q --print-id "$T/src/" || fail "$size bytes, changed once: status $?"
+	as_it_is
+	verify "$size bytes, changed once"
+	# Always: said, and 3.
+	LD_PRELOAD=$T/fail.so CHANGE_READ=$T/src/victim b put --no-cache "$T/src/"
+	status=$?
+	[ $status = 3 ] || fail "$size bytes, changed each time: status $status, not 3"
+	grep -q "victim: changed each time" "$T/said" || fail "$size bytes: not said"
+	# And not taken for known by the next one.
+	if b put -q --print-id "$T/src/"; then
+		as_it_is
+		verify "$size bytes, at rest again"
+	else
+		fail "$size bytes, at rest again: status $?"
+	fi
+	[ "$failed" != "$before" ] || ok "a file of $size bytes that changes while it is read"
+	rm -rf "$T/src" "$T/got"
+done
+
+before=$failed
+mkdir "$T/src"
+echo small >"$T/src/victim"
+echo other >"$T/src/other"
+for linked in 0 1; do
+	# Of two names the first in order is made, the other is a link to it.
+	[ $linked = 0 ] || ln "$T/src/victim" "$T/src/zwilling"
+	new_repo --reserve=64KiB
+	b put -q "$T/src/" || fail "put"
+	LD_PRELOAD=$T/fail.so FAIL_CLOSE=victim b get latest "$T/got"
+	status=$?
+	[ $status != 0 ] || fail "close() fails, linked $linked: status 0"
+	grep -q victim "$T/said" || fail "close() fails, linked $linked: not named"
+	[ -z "$(find "$T/got" ! -name other ! -name got)" ] || fail "close() fails, linked $linked: the file stays"
+	rm -rf "$T/got"
+done
+[ "$failed" != "$before" ] || ok "a close() that fails is told, and the file is gone"
+plan
