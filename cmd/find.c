@@ -9,6 +9,7 @@
 #include "cmd/pick.h"
 #include "cmd/show.h"
 #include "hash/sha256.h"
+#include "util/arith.h"
 #include "util/fmt_text.h"
 
 struct find_opts {
@@ -117,7 +118,7 @@ static enum bc_err set_key(struct search *s, struct bytes path)
 static bool fits(const struct search *s, struct bytes path,
 		 const struct tree_entry *en)
 {
-	int64_t mtime = en->mtime * NS_PER_SECOND + en->mtime_nsec;
+	int64_t mtime = ns_of(en->mtime, en->mtime_nsec);
 
 	return (s->o->newer.to == 0 || mtime >= s->o->newer.from) &&
 	       glob_match(&s->glob, path, en->type == TREE_DIR);

@@ -141,7 +141,7 @@ static const char *with_repo(struct msg *m, const char *text, struct buf *b)
 	const char *from = text, *at = text;
 	bool ok = true;
 
-	if (m->repo == NULL)
+	if (m->repo == NULL || strncmp(text, "usage:", 6) == 0)
 		return text;
 	while (ok && (at = strstr(at, NAME)) != NULL) {
 		bool begins = at == text || at[-1] == '`' || at[-1] == ' ';

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "cmd/show.h"
+#include "util/arith.h"
 #include "util/hex.h"
 
 void pick_close(struct pick *k)
@@ -162,7 +163,7 @@ void pick_show(struct show_entry *out, const struct pick *k,
 		.size = en->type == TREE_FILE  ? en->content.size
 			: en->type == TREE_DIR ? en->dir.bytes
 					       : en->target.n,
-		.mtime = en->mtime * NS_PER_SECOND + en->mtime_nsec,
+		.mtime = ns_of(en->mtime, en->mtime_nsec),
 	};
 	if (en->type != TREE_LINK)
 		out->target = bytes_of(NULL, 0);

@@ -61,6 +61,12 @@ static enum bc_err read_changes(const struct ctx *c, struct changes *g,
 	}
 	for (size_t i = 0; i < g->n_drop; i++)
 		g->drop[i] = bytes_str(o->removed.v[i]);
+	for (size_t i = 0; i < g->n_set; i++)
+		for (size_t k = 0; k < i; k++)
+			if (bytes_eq(g->set[i].key, g->set[k].key))
+				return ctx_usage(c, e, "%.*s is given twice",
+						 (int)g->set[i].key.n,
+						 (const char *)g->set[i].key.p);
 	return BC_OK;
 }
 

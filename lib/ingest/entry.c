@@ -10,6 +10,7 @@
 #include "ingest/run.h"
 #include "ingest/worker.h"
 #include "ingest/xattrs.h"
+#include "util/arith.h"
 
 /* The finaliser of splitmix64 (Steele, Lea, Flood 2014): one to one. */
 static uint64_t mix(uint64_t z)
@@ -108,8 +109,8 @@ struct stat_entry entry_stat(const struct put *p, const struct item *it,
 		.type = it->type,
 		.ino = it->ino,
 		.size = it->type == TREE_DIR ? 0 : it->size,
-		.mtime_ns = it->mtime * 1000000000 + it->mtime_nsec,
-		.ctime_ns = it->ctime * 1000000000 + it->ctime_nsec,
+		.mtime_ns = ns_of(it->mtime, it->mtime_nsec),
+		.ctime_ns = ns_of(it->ctime, it->ctime_nsec),
 	};
 
 	s.racy = it->lossy || racy_stamp(&p->racy, it->dev, s.mtime_ns) ||

@@ -86,6 +86,13 @@ void put_skip(struct put *p, const char *dir, const char *name, int sys)
 {
 	bool gone = sys == ENOENT || sys == ENOTDIR;
 
+	/* That says nothing of the item. */
+	if (sys == EMFILE || sys == ENFILE || sys == ENOMEM) {
+		struct err e = ERR_INIT;
+
+		put_fail(p, err_sys(&e, sys, "cannot read %s", name), &e);
+		return;
+	}
 	put_event(p, gone ? PUT_VANISHED : PUT_UNREADABLE, dir, name, sys);
 }
 

@@ -85,4 +85,16 @@ static inline size_t max_size(size_t a, size_t b)
 	return a > b ? a : b;
 }
 
+/* ns_of - a time in nanoseconds; one beyond the year 2262, or before 1677, is
+ * the last or the first that there is. */
+static inline int64_t ns_of(int64_t seconds, uint32_t nanoseconds)
+{
+	int64_t ns;
+
+	if (__builtin_mul_overflow(seconds, INT64_C(1000000000), &ns) ||
+	    __builtin_add_overflow(ns, (int64_t)nanoseconds, &ns))
+		return seconds < 0 ? INT64_MIN : INT64_MAX;
+	return ns;
+}
+
 #endif

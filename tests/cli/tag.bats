@@ -58,3 +58,10 @@ tags() { blobctl ls --format='{tags}'; }
 	json_ok
 	has "\"snapshot_id\":\"$id\""
 }
+
+@test "a key given twice is refused" {
+	run --separate-stderr blobctl tag latest zz=1 b=2 zz=2
+	status_is 2
+	err_has "zz is given twice"
+	[[ $(blobctl ls --format='{tags}') != *zz=* ]]
+}
