@@ -23,7 +23,7 @@
 
 enum {
 	DEPTH_MAX = 256,
-	READS_ONE = 1000, /* one at a time */
+	READS_ONE = 5000, /* one at a time */
 	READS_MANY = 8000,
 	WRITE_BYTES = 1 << 20,
 	WARM_READS = 500,

@@ -232,6 +232,31 @@ struct known_walk known_walk(const struct put *p, const char *path,
 				    .more = part0->more };
 }
 
+struct known_walk known_walk_to(const struct put *p, const char *path,
+				const struct stat_record *part0,
+				struct bytes name, uint32_t hint)
+{
+	struct known_walk k = known_walk(p, path, part0);
+
+	for (; hint > 0; hint--) {
+		struct stat_record r;
+		struct stat_entry first;
+		struct bytes left;
+
+		if (!statcache_find(k.cache, k.path, hint, &r))
+			continue;
+		left = r.raw;
+		if (!stat_entry_next(&left, &first) ||
+		    bytes_cmp(first.name, name) > 0)
+			continue;
+		k.left = r.raw;
+		k.part = hint;
+		k.more = r.more;
+		break;
+	}
+	return k;
+}
+
 bool known_next(struct known_walk *k, struct stat_entry *out)
 {
 	struct stat_record r;

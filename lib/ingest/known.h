@@ -57,6 +57,13 @@ struct known_walk {
 struct known_walk known_walk(const struct put *p, const char *path,
 			     const struct stat_record *part0);
 
+/* known_walk_to - the same from a part on that has `name` in it or behind it:
+ * part `hint`, or one before. A walk of each range of a large directory from
+ * its beginning would grow with the square of it. */
+struct known_walk known_walk_to(const struct put *p, const char *path,
+				const struct stat_record *part0,
+				struct bytes name, uint32_t hint);
+
 /* known_next - false after the last, and where a part is not to be had. */
 bool known_next(struct known_walk *k, struct stat_entry *out);
 

@@ -10,6 +10,8 @@
 #ifndef BC_INGEST_RECHECK_H
 #define BC_INGEST_RECHECK_H
 
+#include <stdatomic.h>
+
 #include "ingest/statcache.h"
 
 struct put;
@@ -26,6 +28,7 @@ struct child {
 struct recheck {
 	bool known;		   /* there is a record */
 	struct stat_record record; /* its part 0 */
+	atomic_uint part;	   /* where the last range began; a hint */
 	struct child *child;	   /* in order of names */
 	size_t n, cap;
 	/* Under the lock of struct put, once there are children. */

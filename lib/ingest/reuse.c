@@ -27,8 +27,12 @@ struct reuse reuse_begin(struct worker *w, const struct range *r)
 
 	if (!d->check.known || !reader_ready(w))
 		return u;
-	u.walk = known_walk(w->p, d->path, &d->check.record);
+	u.walk = known_walk_to(w->p, d->path, &d->check.record, first,
+			       atomic_load(&d->check.part));
 	u.have = known_next(&u.walk, &u.next);
+	while (u.have && bytes_cmp(u.next.name, first) < 0)
+		u.have = known_next(&u.walk, &u.next);
+	atomic_store(&r->dir->check.part, u.walk.part);
 	u.tree = tree_reader_seek(&w->old, &d->check.record.sum.dir.id, first,
 				  NULL) == BC_OK;
 	u.have = u.have && u.tree;

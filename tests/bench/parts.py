@@ -32,7 +32,7 @@ from tools import SETS, environment
 PARTS = ["reads", "writing", "index", "puts", "chunk", "tiny"]
 MIB = 1 << 20
 READ_FILE_MIB = 256   # that fio reads from: as much as the objects have
-READS = {1: 1000, 256: 8000}  # as many as bench get does
+READS = {1: 5000, 256: 8000}  # as many as bench get does
 READ_SIZES = [4096, 65536]
 PACK_MIB = 512
 PACK_PAIRS = 3        # in a round

@@ -64,7 +64,7 @@ def reads(part):
             rows.append(row(f"plain files of {name}", "ours", key + " plain"))
     lines = [f"""\
 `blobctl bench get` in one process: objects of four sizes, 248 MB of random bytes in all, stored once; then reads of a
-random place of a random object, verified as `cat --range` does it (docs/architecture.md, *Reading a range*). 1,000
+random place of a random object, verified as `cat --range` does it (docs/architecture.md, *Reading a range*). 5,000
 reads one at a time and 8,000 with 256 in flight, the latter on all cores. Packs are read with O_DIRECT, so that the page cache does not
 help; index and directories are in memory, as in a server. Plain files hold the same bytes, are read with O_DIRECT too
 and opened for each read. fio: `randread`, io_uring, direct, as many reads, threads and requests in flight, from a file

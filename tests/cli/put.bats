@@ -643,3 +643,20 @@ whole complete" ]
 	on_terminal "$BLOBCTL ls"
 	has "1 snapshot made without items that could not be read: ls -l says which"
 }
+
+@test "of a large directory the files that changed are read, and no others" {
+	mkdir src
+	(cd src && seq -f 'name-%05g' 9500 | xargs touch -d 2026-01-02)
+	sleep 0.1
+	blobctl -q put src
+	for i in 00001 04095 04096 04097 04200 08193 09500; do
+		echo "$i" >"src/name-$i"
+	done
+	rm src/name-06000
+	echo new >src/name-04096a
+	run --separate-stderr blobctl put -v src
+	status_is 0
+	[ "$(grep ^src/ <<<"$stderr" | sort | xargs)" = "src/name-00001 src/name-04095 src/name-04096 src/name-04096a src/name-04097 src/name-04200 src/name-08193 src/name-09500" ]
+	blobctl -q get latest:src out
+	same_tree src out
+}
