@@ -154,7 +154,7 @@ static enum bc_err compare_both(struct comparison *d,
 	char what[WHAT_BYTES];
 
 	if (a->type != b->type) {
-		tell(d, CHANGE_TYPE, buf_bytes(&d->path), "", a, b);
+		tell(d, CHANGE_TYPE, buf_bytes(&d->path), "type", a, b);
 		return BC_OK;
 	}
 	/* Groups of hard links are told apart by numbers that mean nothing
@@ -235,7 +235,8 @@ static enum bc_err compare_picked(struct comparison *d, struct err *e)
 {
 	const struct tree_entry *a = d->a->entry, *b = d->b->entry;
 	unsigned diff = tree_entry_diff(a, b) & ~(unsigned)TREE_DIFF_NAME;
-	struct bytes path = d->b->path;
+	/* One of them may be a whole snapshot, which has none. */
+	struct bytes path = d->b->path.n > 0 ? d->b->path : d->a->path;
 
 	if (a->type == TREE_DIR && b->type == TREE_DIR)
 		return compare_dirs(d, &a->dir.id, &b->dir.id, e);

@@ -36,7 +36,7 @@ U	src/b.c	mode
 -	src/sub/deep	
 -	src/sub/deep/file.c	
 U	src/sub/empty	mtime
-T	src/sub/link	" ]
+T	src/sub/link	type" ]
 	run --separate-stderr blobctl diff src src~1
 	[[ $output == *"+	src/sub/deep/file.c"* ]]
 }
@@ -74,7 +74,7 @@ changed_after_bytes	9" ]
 	[ "$(blobctl diff src~1:src/sub src:src/sub)" = "-	deep	
 -	deep/file.c	
 U	empty	mtime
-T	link	" ]
+T	link	type" ]
 	[ "$(blobctl diff src~1:src/a.txt src:src/a.txt)" = \
 		"M	src/a.txt	content mtime" ]
 	run blobctl diff src:src/b.c src:src/b.c --exit-code
