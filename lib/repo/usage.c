@@ -54,11 +54,6 @@ static enum bc_err mark_snapshot(struct usage_run *u, const struct digest *id,
 	struct snapshot *s = NULL;
 	enum bc_err rc = snapshots_get(u->r, id, &s, e);
 
-	/* Removed since the list was read: then it reaches nothing. */
-	if (rc == BC_ENOTFOUND) {
-		err_clear(e);
-		return BC_OK;
-	}
 	if (rc != BC_OK)
 		return rc;
 	if (marks_set(u->walk.seen, s->pack, s->slot) != BC_OK)
@@ -95,8 +90,15 @@ static enum bc_err mark_all(struct usage_run *u, struct err *e)
 	/* First what stays; then what only the others reach. */
 	u->walk.seen = &u->keep;
 	for (size_t i = 0; i < v.n && rc == BC_OK; i++)
-		if (!is_removed(u->o, &v.at[i]))
+		if (!is_removed(u->o, &v.at[i])) {
 			rc = mark_snapshot(u, &v.at[i], e);
+			/* Removed since the list was read: it reaches
+			 * nothing. */
+			if (rc == BC_ENOTFOUND) {
+				err_clear(e);
+				rc = BC_OK;
+			}
+		}
 	u->walk.seen = &u->drop;
 	u->walk.pass = &u->keep;
 	for (size_t i = 0; i < u->o->n_remove && rc == BC_OK; i++)
