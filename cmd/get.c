@@ -225,13 +225,20 @@ static void explain(const struct run *run, enum bc_err rc, const char *dest,
 		    struct err *e)
 {
 	const char *key = run->c->args[0];
-	char some[FMT_BYTES];
+	char some[FMT_BYTES], more[FMT_BYTES];
 
 	if (rc == BC_EEXIST && run->taken > 0) {
 		(void)err_set(e, rc, "nothing that exists is overwritten");
 		err_hint(e, "blobctl get %s NEW   gives it another name", key);
 	} else if (rc == BC_EEXIST) {
 		err_hint(e, "blobctl get %s NEW   makes a folder NEW", key);
+	} else if (rc == BC_EPARTIAL && run->skipped > run->taken &&
+		   run->taken > 0) {
+		(void)err_set(
+			e, rc, "%s not restored, %s there already",
+			fmt_things(run->skipped - run->taken, "item", some),
+			fmt_things(run->taken, "item", more));
+		err_hint(e, "mend what the lines above say and run it again");
 	} else if (rc == BC_EPARTIAL && run->taken > 0) {
 		(void)err_set(e, rc,
 			      "%s there already; nothing that exists is "
@@ -242,8 +249,7 @@ static void explain(const struct run *run, enum bc_err rc, const char *dest,
 	} else if (rc == BC_EPARTIAL && run->skipped > 0) {
 		(void)err_set(e, rc, "%s not restored; all else was",
 			      fmt_things(run->skipped, "item", some));
-		err_hint(e, "mend what the lines above say and get it again "
-			    "into a new folder");
+		err_hint(e, "mend what the lines above say and run it again");
 	} else if (rc == BC_EPARTIAL) {
 		(void)err_set(e, rc,
 			      "all files are restored, but not everything "
@@ -296,6 +302,9 @@ static enum bc_err restore(struct ctx *c, const struct pick *k,
 	    (k->snapshot->rec.flags & SNAPSHOT_MADE_UP) != 0) {
 		root = plain_root(c, k);
 		ro.what = &root;
+		/* Nobody's directory has nothing to give to one that is there.
+		 */
+		ro.keep_dest = !made;
 	}
 	bar = progress_start(&c->out, &c->msg, c->g.progress, &src);
 	rc = restore_run(c->repo, &ro, &r, e);
@@ -496,6 +505,10 @@ static enum bc_err get_run(struct ctx *c, struct err *e)
 		if (dest == NULL)
 			rc = err_set(e, BC_ENOMEM, "no memory");
 	}
+	if (rc == BC_OK && (k.snapshot->rec.flags & SNAPSHOT_SKIPPED) != 0)
+		msg_warn(&c->msg, "partial",
+			 "the snapshot is partial: some items could not be "
+			 "read when it was made, and are not in it");
 	if (rc == BC_OK)
 		rc = c->g.dry_run ? pretend(c, &k, dest, e)
 				  : restore(c, &k, dest, e);

@@ -276,7 +276,8 @@ void dest_release(struct worker *w, struct rdir *d)
 				    &d->holds, 1, memory_order_acq_rel) == 1) {
 		struct rdir *parent = d->parent;
 
-		if (d->apply)
+		/* Of a run that was stopped they are entered again. */
+		if (d->apply && !run_dead(w->run))
 			finish(w, d);
 		free(d);
 		d = parent;

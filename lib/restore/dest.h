@@ -51,10 +51,10 @@ struct dir_fds {
 
 /* What creating a file gives by itself. */
 struct birth {
-	bool known;
+	atomic_bool known;
 	uint32_t mode; /* of 0777 */
 	uint32_t uid, gid;
-	bool acl; /* the destination hands down an ACL */
+	atomic_bool acl; /* an ACL may be handed down */
 };
 
 /*

@@ -71,8 +71,9 @@ void report_failed(struct worker *w, const struct rdir *dir, const char *name,
 		return;
 	err_wrap(&all, "%.256s", dest_path(dir, name, &w->path));
 	if (all.code == BC_ENOSPC)
-		err_hint(&all, "make room and run it again into an empty "
-			       "directory; what is there now is whole");
+		err_hint(&all,
+			 "make room and run it again; what is there now is "
+			 "whole");
 	run_stop(w->run, &all);
 }
 

@@ -54,6 +54,7 @@ struct restore_options {
 	 * to dest only if it was made or empty.
 	 */
 	const char *dest;
+	bool keep_dest;	  /* not even then */
 	unsigned threads; /* 1 to RESTORE_THREADS_MAX; fewer if files are few */
 	enum restore_owner owner;
 	bool sparse; /* recorded zeros become holes too */
@@ -102,10 +103,11 @@ struct restore_result {
  *   others       nothing could be begun, or stopped there
  *
  * When it stops early, what is there is whole: files that were not finished
- * are removed. With BC_EPARTIAL and BC_EDAMAGE `e` tells about the first item
- * of that kind. Memory is bounded: some 40 MB for two threads, at most 128 MB.
- * Needs a few file descriptors a thread and takes fewer threads if they are
- * scarce. One thread; starts its own.
+ * are removed, and directories that were not are open to their owner alone.
+ *With BC_EPARTIAL and BC_EDAMAGE `e` tells about the first item of that kind.
+ *Memory is bounded: some 40 MB for two threads, at most 128 MB. Needs a few
+ *file descriptors a thread and takes fewer threads if they are scarce. One
+ *thread; starts its own.
  */
 BC_MUST_CHECK enum bc_err restore_run(struct repo *r,
 				      const struct restore_options *o,

@@ -357,6 +357,9 @@ static bool make_dir(struct walk *k, struct rdir *d)
 		return true;
 	}
 	if (dirfd >= 0 && errno == EEXIST && is_dir(dirfd, d->name)) {
+		/* What is made in it may get its group, or an ACL. */
+		atomic_store(&k->run->birth.known, false);
+		atomic_store(&k->run->birth.acl, true);
 		d->apply = !on_the_way;
 		return true;
 	}
@@ -559,7 +562,7 @@ static void walk_all(struct walk *k, const char *name, bool fresh)
 		free(top);
 		return;
 	}
-	top->apply = name == NULL && fresh;
+	top->apply = name == NULL && fresh && !k->run->o.keep_dest;
 	if (name != NULL)
 		walk_one(k, top, name);
 	else

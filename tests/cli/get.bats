@@ -457,3 +457,89 @@ socket.socket(socket.AF_UNIX).bind("socket")'
 	blobctl -q get latest out
 	same_tree src out/src
 }
+
+@test "in a folder that is there nothing gets more readers than it had" {
+	root_only "makes files of others"
+	mkdir -p src/acl src/group/sub
+	echo secret >src/acl/plain
+	chmod 640 src/acl/plain
+	setfacl -d -m u:1000:rwx src/acl || skip "no ACLs here"
+	echo x >src/group/f
+	ln -s x src/group/link
+	mkfifo src/group/fifo
+	echo y >src/group/sub/f
+	chgrp 1000 src/group
+	chmod 2775 src/group
+	find src -exec touch -h -d 2026-01-02 {} +
+	blobctl -q put src
+	cp -a src was
+	rm src/acl/plain
+	rm -r src/group/*
+	blobctl -q get latest:src src
+	touch -r was src
+	same_tree was src
+	# And in what is new below it.
+	rm -r src/group
+	mkdir src/group
+	chgrp 1000 src/group
+	chmod 2700 src/group
+	setfacl -d -m u:1000:rwx src/group
+	run --separate-stderr blobctl get latest:src src
+	status_is 3
+	touch -r was src
+	same_tree was src
+}
+
+@test "a folder of one's own stays as private as it is" {
+	mkdir src
+	echo x >src/f
+	blobctl -q put src
+	mkdir -m 700 dest
+	blobctl -q get latest dest
+	[ "$(stat -c %a dest)" = 700 ]
+	[ -e dest/src/f ]
+	mkdir -m 1777 none
+	run blobctl get latest none --include=nosuch
+	status_is 4
+	[ "$(stat -c %a none)" = 1777 ]
+	# A part gives an empty one its attributes, and one that is made.
+	mkdir -m 700 part
+	blobctl -q get latest:src part
+	same_tree src part
+}
+
+@test "a get that is stopped leaves no folder that it could not go on in" {
+	root_only "becomes another user"
+	let_in
+	mkdir -p src/ro
+	for i in {1..40}; do random_bytes 2000000 $i >src/ro/f$i; done
+	chmod 500 src/ro
+	blobctl -q put src
+	mkdir mine
+	chmod 755 repo
+	chown -R 65534:65534 repo mine
+	for after in 0.03 0.06 0.1; do
+		timeout -s TERM $after setpriv --reuid=65534 --regid=65534 --clear-groups \
+			env HOME=/nonexistent "$BLOBCTL" -R "$T/repo" -q get latest mine || :
+	done
+	run --separate-stderr as_nobody env HOME=/nonexistent "$BLOBCTL" -R "$T/repo" get latest mine
+	[ "$status" -eq 0 ] || [ "$status" -eq 3 ]
+	[[ $stderr != *"not restored"* ]]
+	diff -r src mine/src
+	[ "$(stat -c %a mine/src/ro)" = 500 ]
+}
+
+@test "what could not be restored is not hidden by what is there" {
+	root_only "becomes another user"
+	let_in
+	mkdir src
+	echo 1 >src/lost
+	echo 2 >src/there
+	blobctl -q put src
+	chown -R 65534:65534 repo src
+	rm src/lost
+	chmod 500 src
+	run --separate-stderr as_nobody env HOME=/nonexistent "$BLOBCTL" -R "$T/repo" get latest:src "$T/src"
+	status_is 3
+	err_has "1 item not restored, 1 item there already"
+}
