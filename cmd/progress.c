@@ -128,8 +128,7 @@ void progress_line(const struct progress_view *v, const struct progress_now *n,
 		now.bytes_total = now.bytes_done;
 	if (now.bytes_known > now.bytes_done)
 		now.bytes_known = now.bytes_done;
-	ascii(&l, w, "%s  %s", v->verb,
-	      fmt_size(now.bytes_done, v->unit, a));
+	ascii(&l, w, "%s  %s", v->verb, fmt_size(now.bytes_done, v->unit, a));
 	if (now.total_final)
 		ascii(&l, w, " of %s", fmt_size(now.bytes_total, v->unit, b));
 	/* Where the total is not known a bar would always be full. */

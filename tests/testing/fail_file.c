@@ -25,7 +25,7 @@ static void change(const char *path, const struct stat *st)
 	char byte = (char)('A' + times);
 	int fd;
 
-	if (most != NULL && times >= atoi(most))
+	if (most != NULL && times >= strtol(most, NULL, 10))
 		return;
 	times++;
 	fd = open(path, O_WRONLY);

@@ -42,7 +42,9 @@ ssize_t flistxattr(int fd, char *list, size_t size)
 		n = 22;
 	}
 	for (int i = 0; i < count; i++)
-		n += (size_t)sprintf(text + n, "user.%04d", i) + 1;
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "user.%04d",
+				      i) +
+		     1;
 	memcpy(text + n, good, sizeof(good));
 	n += sizeof(good);
 	if (size != 0 && size < n) {
