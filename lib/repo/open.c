@@ -82,8 +82,12 @@ static enum bc_err open_lock(struct repo *r, struct err *e)
 			rc = BC_OK;
 		}
 	}
-	if (rc == BC_OK && r->write && r->read_only)
-		rc = err_sys(e, EROFS, "%s cannot be written to", r->path);
+	if (rc == BC_OK && r->write && r->read_only) {
+		rc = err_set(e, BC_EACCES, "%s is on a read-only file system",
+			     r->path);
+		if (e != NULL)
+			e->sys_errno = EROFS;
+	}
 	return rc;
 }
 
