@@ -19,6 +19,12 @@ static bool reader_ready(struct worker *w)
 	return true;
 }
 
+static void skip_to(struct reuse *u, struct bytes name)
+{
+	while (u->have && bytes_cmp(u->next.name, name) < 0)
+		u->have = known_next(&u->walk, &u->next);
+}
+
 struct reuse reuse_begin(struct worker *w, const struct range *r)
 {
 	const struct dir_job *d = r->dir;
@@ -30,8 +36,7 @@ struct reuse reuse_begin(struct worker *w, const struct range *r)
 	u.walk = known_walk_to(w->p, d->path, &d->check.record, first,
 			       atomic_load(&d->check.part));
 	u.have = known_next(&u.walk, &u.next);
-	while (u.have && bytes_cmp(u.next.name, first) < 0)
-		u.have = known_next(&u.walk, &u.next);
+	skip_to(&u, first);
 	atomic_store(&r->dir->check.part, u.walk.part);
 	u.tree = tree_reader_seek(&w->old, &d->check.record.sum.dir.id, first,
 				  NULL) == BC_OK;
@@ -43,8 +48,7 @@ struct reuse reuse_begin(struct worker *w, const struct range *r)
 static bool find_stat(struct reuse *u, struct bytes name,
 		      struct stat_entry *out)
 {
-	while (u->have && bytes_cmp(u->next.name, name) < 0)
-		u->have = known_next(&u->walk, &u->next);
+	skip_to(u, name);
 	if (!u->have || !bytes_eq(u->next.name, name))
 		return false;
 	*out = u->next;

@@ -28,8 +28,8 @@ bool log_name_decode(const char *name, uint64_t *seq, struct pack_id *id);
 /*
  * log_file_create - make a log with this header; file and folder are synced
  * before it returns. Without room for it no file is left behind; after any
- * other failure it may be there, and whole. out  [out] open for writing;
- * release with log_file_close()
+ * other failure it may be there, and whole.
+ *   out  [out] open for writing; release with log_file_close()
  */
 BC_MUST_CHECK enum bc_err log_file_create(struct io_dir *dir,
 					  const struct log_head *h,
