@@ -211,7 +211,8 @@ static bool explain_parent(const char *dir, struct err *e)
 		(void)err_set(e, BC_ENOTFOUND,
 			      "there is no folder %s to make it in", parent);
 		if (missing && fmt_shell(&quoted, bytes_str(parent)) == BC_OK)
-			err_hint(e, "mkdir -p %.*s   makes it", (int)quoted.n,
+			err_hint(e, "mkdir -p %s%.*s   makes it",
+				 *parent == '-' ? "-- " : "", (int)quoted.n,
 				 (const char *)quoted.p);
 	}
 	buf_fini(&quoted);
@@ -242,7 +243,9 @@ static enum bc_err make_repo(struct ctx *c, const struct init_opts *o,
 					 .chunker = o->chunker.p,
 					 .level = o->level,
 					 .pack_bytes = o->pack_bytes,
-					 .reserve_bytes = o->reserve_bytes };
+					 .reserve_bytes = o->reserve_bytes,
+					 .lock_wait_ms =
+						 c->g.lock_wait * 1000 };
 	struct pack_id id;
 	char hex[PACK_ID_HEX_BYTES];
 	enum bc_err rc;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "repo/create.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "hash/sha256.h"
 #include "log/file.h"
+#include "repo/holder.h"
 #include "repo/layout.h"
 #include "util/arith.h"
 
@@ -296,6 +298,29 @@ static void complete(struct io_dir *dir)
 	io_file_close(lock, NULL);
 }
 
+/* `doctor` would look for a repository, and there is none yet. */
+static void tell_busy(const char *path, struct err *e)
+{
+	size_t n = strlen(path) + sizeof("/" REPO_LOCK_FILE);
+	char *file = malloc(n);
+	struct lock_holder h;
+
+	if (file != NULL)
+		snprintf(file, n, "%s/%s", path, REPO_LOCK_FILE);
+	if (file != NULL && lock_holder_find(file, REPO_LOCK_INIT, &h))
+		err_set(e, BC_ELOCKED,
+			"pid %lld is making a repository in %s and %s",
+			(long long)h.pid, path,
+			h.stopped ? "is stopped" : "has not finished in time");
+	else
+		err_set(e, BC_ELOCKED,
+			"another process is making a repository in %s and has "
+			"not finished in time",
+			path);
+	err_hint(e, "wait longer with --lock-wait");
+	free(file);
+}
+
 enum bc_err repo_create(const char *path, const struct repo_create_options *o,
 			struct pack_id *id, struct err *e)
 {
@@ -323,11 +348,9 @@ enum bc_err repo_create(const char *path, const struct repo_create_options *o,
 				  IO_READ | IO_WRITE | IO_CREATE, &lock, e);
 	if (rc == BC_OK) {
 		rc = io_file_lock(lock, REPO_LOCK_INIT, 1, IO_LOCK_EXCLUSIVE,
-				  IO_LOCK_TRY, e);
+				  o->lock_wait_ms, e);
 		if (rc == BC_ELOCKED)
-			err_set(e, rc,
-				"another process is making a repository in %s",
-				path);
+			tell_busy(path, e);
 	}
 	/* Once more under the lock: the other may have finished just now. */
 	if (rc == BC_OK)

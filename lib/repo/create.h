@@ -17,6 +17,7 @@ struct repo_create_options {
 	uint64_t pack_bytes;
 	uint64_t reserve_bytes; /* UINT64_MAX: the smaller of 1 % of the file
 				   system and 16 MiB */
+	int64_t lock_wait_ms;	/* for another that makes one here */
 };
 
 /* repo_create_defaults - the product's defaults; io, rng and clock are left
@@ -31,7 +32,8 @@ void repo_create_defaults(struct repo_create_options *o);
  *   id  [out] the repository's id; may be NULL
  *
  *   BC_EEXIST   there is a repository, or something else in the folder
- *   BC_ELOCKED  another process is making one here
+ *   BC_ELOCKED  another process is making one here, and has not finished
+ *		 within lock_wait_ms
  */
 BC_MUST_CHECK enum bc_err repo_create(const char *path,
 				      const struct repo_create_options *o,

@@ -312,6 +312,33 @@ folders() {
 	[ "$(blobctl -R "$T/one" ls | wc -l)" -eq 1 ]
 }
 
+@test "an init waits for another one, and names it when that takes too long" {
+	mkdir r
+	mkfifo held end
+	python3 -c '
+import fcntl, struct
+f = open("r/lock", "w+b")
+fcntl.fcntl(f, 37, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 2, 1, 0))
+open("held", "w").close()
+open("end").close()
+' 3>&- &
+	holder=$!
+	: <held
+	run --separate-stderr blobctl init --no-remember --if-missing --lock-wait=0 r
+	status_is 11
+	err_has "pid $holder is making a repository in r and has not finished in time"
+	err_has "wait longer with --lock-wait"
+	[ ! -e r/superblock ]
+	blobctl -q init --no-remember --if-missing --lock-wait=10min r 3>&- &
+	waiter=$!
+	sleep 0.2
+	kill -0 $waiter
+	: >end
+	wait $holder
+	wait $waiter
+	blobctl -R r ls
+}
+
 @test "--if-missing with another chunker than there is warns" {
 	blobctl -q init --no-remember r
 	run --separate-stderr blobctl init --no-remember --if-missing r --chunker=fixed:1MiB

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Runs beside one another: a put that was stopped (SIGSTOP) is in nobody's way,
-# but in the middle of a commit others wait for it and name it; eight puts of trees that overlap all end well, one of two inits wins.
+# but in the middle of a commit others wait for it and name it; eight puts of trees that overlap all end well, inits at once make one repository.
 #
 # usage: stop.sh       ROUNDS=N, LONG=1 for more
 # shellcheck disable=SC2317 # wake() is called at the end
@@ -323,7 +323,7 @@ check_beside() {
 }
 
 two_inits() {
-	local before=$failed i wins a b
+	local before=$failed i wins a b c
 
 	for ((i = 0; i < $(long 10 300); i++)); do
 		rm -rf "$R"
@@ -331,10 +331,17 @@ two_inits() {
 		a=$!
 		"$TESTING" init "$R" --no-remember -q --reserve=64KiB >/dev/null 2>"$T/said2" &
 		b=$!
+		"$TESTING" init "$R" --no-remember -q --if-missing --reserve=64KiB >/dev/null 2>"$T/said3" &
+		c=$!
 		wins=0
 		wait $a && wins=$((wins + 1))
 		wait $b && wins=$((wins + 1))
-		if [ $wins != 1 ]; then
+		if ! wait $c; then
+			cat "$T/said3" >>"$T/said"
+			fail "an init --if-missing beside others fails"
+			break
+		fi
+		if [ $wins -gt 1 ]; then
 			cat "$T/said2" >>"$T/said"
 			fail "$wins of two inits win"
 			break
@@ -343,7 +350,7 @@ two_inits() {
 		b put -q --print-id "$T/two/" && promised full "$T/two"
 		verify "after two inits" || break
 	done
-	[ "$failed" != "$before" ] || ok "on $BLOBCTL_IO: one of two inits wins, $i times"
+	[ "$failed" != "$before" ] || ok "on $BLOBCTL_IO: inits at once make one repository, $i times"
 }
 
 for engine in $(engines); do
