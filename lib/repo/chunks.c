@@ -7,6 +7,7 @@
 #include "codec/zstd.h"
 #include "pack/open.h"
 #include "repo/dirs.h"
+#include "repo/pack_files.h"
 #include "repo/state.h"
 #include "repo/views.h"
 
@@ -135,19 +136,13 @@ struct kept_block {
 	struct buf plain;
 };
 
-struct kept_file {
-	uint32_t pack;
-	uint64_t used;
-	struct io_file *file;
-};
-
 struct chunk_reader {
 	struct repo *r;
 	struct codec_dec *dec;
 	struct buf stored;
 	uint64_t tick;
 	struct kept_block block[READER_BLOCKS];
-	struct kept_file file[READER_FILES];
+	struct pack_files files;
 };
 
 enum bc_err chunk_reader_new(struct repo *r, struct chunk_reader **out,
@@ -159,6 +154,7 @@ enum bc_err chunk_reader_new(struct repo *r, struct chunk_reader **out,
 	if (c == NULL)
 		return err_set(e, BC_ENOMEM, "no memory for a reader");
 	c->r = r;
+	pack_files_init(&c->files, r, false, READER_FILES);
 	buf_init(&c->stored, BLOCK_HEAD_BYTES + BLOCK_PLAIN_MAX_BYTES);
 	for (int i = 0; i < READER_BLOCKS; i++)
 		buf_init(&c->block[i].plain, BLOCK_PLAIN_MAX_BYTES);
@@ -179,52 +175,26 @@ void chunk_reader_free(struct chunk_reader *c)
 		return;
 	for (int i = 0; i < READER_BLOCKS; i++)
 		buf_fini(&c->block[i].plain);
-	for (int i = 0; i < READER_FILES; i++)
-		io_file_close(c->file[i].file, NULL);
+	pack_files_fini(&c->files);
 	buf_fini(&c->stored);
 	codec_dec_free(c->dec);
 	free(c);
 }
 
-static enum bc_err pack_file(struct chunk_reader *c, const struct pack_ref *p,
-			     struct io_file **out, struct err *e)
-{
-	struct kept_file *old = &c->file[0];
-	enum bc_err rc;
-
-	for (int i = 0; i < READER_FILES; i++) {
-		struct kept_file *k = &c->file[i];
-
-		if (k->file != NULL && k->pack == p->number) {
-			k->used = ++c->tick;
-			*out = k->file;
-			return BC_OK;
-		}
-		if (k->used < old->used)
-			old = k;
-	}
-	io_file_close(old->file, NULL);
-	*old = (struct kept_file){ .pack = p->number };
-	rc = repo_open_pack(c->r, p, false, &old->file, e);
-	if (rc == BC_OK) {
-		old->used = ++c->tick;
-		*out = old->file;
-	}
-	return rc;
-}
-
 static enum bc_err load_block(struct chunk_reader *c,
-			      const struct pack_ref *pack,
-			      const struct dir_block *b, struct buf *plain,
+			      const struct chunk_place *p, struct buf *plain,
 			      struct err *e)
 {
-	struct io_file *f = NULL;
-	enum bc_err rc = pack_file(c, pack, &f, e);
+	const struct dir_block *b = &p->ref.dir->blocks[p->block];
+	struct pack_file *f = NULL;
+	enum bc_err rc = pack_files_get(&c->files, p->ref.pack.number, &f, e);
 
-	if (rc == BC_OK)
-		rc = block_read(f, b, c->dec, &c->stored, plain, e);
-	if (rc == BC_EDAMAGE && f != NULL)
-		err_wrap(e, "%s at byte %u", io_file_path(f), b->offset);
+	if (rc != BC_OK)
+		return rc;
+	rc = block_read(f->file, b, c->dec, &c->stored, plain, e);
+	if (rc == BC_EDAMAGE)
+		err_wrap(e, "%s at byte %u", io_file_path(f->file), b->offset);
+	pack_files_put(&c->files, f);
 	return rc;
 }
 
@@ -249,7 +219,7 @@ static enum bc_err get_block(struct chunk_reader *c,
 			old = k;
 	}
 	old->used = 0;
-	rc = load_block(c, &p->ref.pack, b, &old->plain, e);
+	rc = load_block(c, p, &old->plain, e);
 	if (rc != BC_OK)
 		return rc;
 	old->pack = pack;

@@ -41,7 +41,7 @@ struct stream {
 	struct content_reader content;
 	struct content_run next; /* not in a window yet */
 	struct locator locator;
-	struct packs packs;
+	struct pack_files packs;
 	struct loader loader;
 	struct window window[WINDOWS];
 };
@@ -260,7 +260,7 @@ static enum bc_err stream_windows(struct stream *s, struct err *e)
 	};
 	enum bc_err rc = BC_OK;
 
-	packs_init(&s->packs, s->r, true, LOADER_PACKS);
+	pack_files_init(&s->packs, s->r, true, LOADER_PACKS);
 	for (int i = 0; i < WINDOWS && rc == BC_OK; i++)
 		rc = batch_new(WINDOW_REFS, &s->window[i].batch, e);
 	if (rc == BC_OK)
@@ -272,7 +272,7 @@ static enum bc_err stream_windows(struct stream *s, struct err *e)
 		batch_free(s->window[i].batch);
 		free(s->window[i].mem);
 	}
-	packs_fini(&s->packs);
+	pack_files_fini(&s->packs);
 	return rc;
 }
 

@@ -20,7 +20,8 @@ size_t loader_memory(size_t block_max)
 	       LOADER_GROUP_BYTES + 2 * block_max + (1 << 20);
 }
 
-enum bc_err loader_init(struct loader *l, struct repo *r, struct packs *packs,
+enum bc_err loader_init(struct loader *l, struct repo *r,
+			struct pack_files *packs,
 			const struct loader_calls *calls, struct err *e)
 {
 	enum bc_err rc;
@@ -85,8 +86,8 @@ void loader_start(struct loader *l, struct batch *b, const struct job *j)
 	if (j->pack == 0 || l->calls.dead(l->calls.ctx) ||
 	    !grow(&s->buf, &s->cap, max_size(j->bytes, JOB_BYTES)))
 		return;
-	s->pack = packs_get(l->packs, j->pack);
-	if (s->pack == NULL)
+	/* Why not comes out when its chunks are read one by one. */
+	if (pack_files_get(l->packs, j->pack, &s->pack, NULL) != BC_OK)
 		return;
 	s->req = (struct io_req){ .op = IO_REQ_READ,
 				  .file = s->pack->file,
@@ -275,7 +276,7 @@ struct batch *loader_finish(struct loader *l)
 	struct loader_slot *s = &l->slot[l->head];
 
 	await(l, s);
-	packs_put(l->packs, s->pack);
+	pack_files_put(l->packs, s->pack);
 	s->pack = NULL;
 	do_job(l, s);
 	l->head = (l->head + 1) % LOADER_SLOTS;

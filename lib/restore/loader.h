@@ -13,7 +13,7 @@
 #include "io/queue.h"
 #include "pack/verifier.h"
 #include "restore/batch.h"
-#include "restore/packs.h"
+#include "repo/pack_files.h"
 
 enum {
 	LOADERS_MAX = 16,
@@ -22,7 +22,7 @@ enum {
 	LOADER_GROUP_BYTES = 2 << 20, /* plain: enough chunks for all lanes */
 };
 
-_Static_assert(LOADER_PACKS + LOADERS_MAX * LOADER_SLOTS <= PACKS_MAX,
+_Static_assert(LOADER_PACKS + LOADERS_MAX * LOADER_SLOTS <= PACK_FILES_MAX,
 	       "each read of each loader has its pack");
 
 /* Where chunks go. */
@@ -50,7 +50,7 @@ struct loader_slot {
 
 struct loader {
 	struct repo *r;
-	struct packs *packs;
+	struct pack_files *packs;
 	struct loader_calls calls;
 	struct io_queue *queue;
 	struct chunk_reader *again; /* made when first needed */
@@ -62,7 +62,7 @@ struct loader {
 };
 
 BC_MUST_CHECK enum bc_err loader_init(struct loader *l, struct repo *r,
-				      struct packs *packs,
+				      struct pack_files *packs,
 				      const struct loader_calls *calls,
 				      struct err *e);
 void loader_fini(struct loader *l);

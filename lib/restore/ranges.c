@@ -9,7 +9,7 @@
 #include "repo/chunks.h"
 #include "tree/content_reader.h"
 #include "restore/lists.h"
-#include "restore/packs.h"
+#include "repo/pack_files.h"
 #include "util/arith.h"
 
 enum {
@@ -61,7 +61,7 @@ struct opened {
 
 struct ranges {
 	struct repo *repo;
-	struct packs packs;
+	struct pack_files packs;
 	struct chunk_reader *chunks;
 	struct io_queue *queue;
 	unsigned queue_depth;
@@ -94,7 +94,7 @@ enum bc_err ranges_new(struct repo *r, unsigned depth, struct ranges **out,
 	g->queue_depth =
 		(unsigned)min_size((size_t)depth * FETCHES, IO_QUEUE_MAX_DEPTH);
 	g->done_end = &g->done;
-	packs_init(&g->packs, r, true, PACKS_OPEN);
+	pack_files_init(&g->packs, r, true, PACKS_OPEN);
 	source = lists_init(&g->lists);
 	content_reader_init(&g->content, &source);
 	g->slots = calloc(depth, sizeof(*g->slots));
@@ -124,7 +124,7 @@ static void release(struct ranges *g, struct slot *s)
 	for (uint32_t i = 0; i < s->n_parts; i++)
 		chunk_place_put(g->repo, &s->parts[i].place);
 	for (uint32_t i = 0; i < s->n_fetches; i++)
-		packs_put(&g->packs, s->fetches[i].pack);
+		pack_files_put(&g->packs, s->fetches[i].pack);
 	s->n_parts = s->n_fetches = 0;
 }
 
@@ -147,7 +147,7 @@ void ranges_free(struct ranges *g)
 	content_reader_fini(&g->content);
 	verifier_fini(&g->verifier);
 	chunk_reader_free(g->chunks);
-	packs_fini(&g->packs);
+	pack_files_fini(&g->packs);
 	free(g);
 }
 
@@ -215,7 +215,7 @@ static enum bc_err plan_fetch(struct ranges *g, struct slot *s, struct part *p,
 				      .off = lo,
 				      .len = (size_t)(hi - lo),
 				      .user = s } };
-	f->pack = packs_get(&g->packs, f->number);
+	(void)!pack_files_get(&g->packs, f->number, &f->pack, NULL);
 	return BC_OK;
 }
 

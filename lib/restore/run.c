@@ -299,13 +299,13 @@ static struct run *new_run(struct repo *r, const struct restore_options *o)
 	pthread_mutex_init(&run->report, NULL);
 	for (int i = 0; i < FILE_LOCKS; i++)
 		pthread_mutex_init(&run->files[i], NULL);
-	packs_init(&run->packs, r, true, LOADER_PACKS);
+	pack_files_init(&run->packs, r, true, LOADER_PACKS);
 	return run;
 }
 
 static void free_run(struct run *run)
 {
-	packs_fini(&run->packs);
+	pack_files_fini(&run->packs);
 	links_fini(&run->links);
 	owner_fini(&run->users);
 	owner_fini(&run->groups);

@@ -87,7 +87,7 @@ struct run {
 	uint32_t unclaimed;
 	unsigned batches; /* in all; the walker's */
 	bool walked;	  /* no more will come */
-	struct packs packs;
+	struct pack_files packs;
 	struct worker worker[RESTORE_THREADS_MAX];
 	unsigned threads;
 };
