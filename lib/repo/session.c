@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "repo/session.h"
+/* A session's beginning and end, and what it stores. Its commits are in
+ * session_commit.c. */
+#include "repo/session_state.h"
 
 #include <stdlib.h>
 
 #include "hash/sha256.h"
-#include "pack/writer.h"
-#include "repo/cargo.h"
-#include "repo/checkpoint.h"
 #include "repo/absent.h"
-#include "repo/hurt.h"
-#include "repo/lease.h"
 #include "repo/replay.h"
 #include "repo/reserve.h"
 #include "repo/views.h"
@@ -19,47 +16,16 @@
 enum {
 	BUFFER_BYTES = 1 << 20,
 	BUFFERS = 8,
-	/* Chunks that the table holds before a commit of packs is due: 32 + 24
-	 * bytes each. A window of new chunks may still come on top. */
+	/* Chunks that are claimed before a commit of packs is due, 32 + 24
+	 * bytes each: fewer than claims hold, as a window of new chunks may
+	 * still come on top. */
 	DUE_CHUNKS = 200 << 10,
-	TABLE_MAX = 256 << 10,
-	/* Of one key in the table: it has 64 bits, and more than one chunk of
-	 * it is chance. Who has none of these is stored once more. */
-	CANDIDATES_MAX = 8,
-	COMMAND_BYTES = 32,
 	/* What a command that frees space wants to see free before it begins:
 	 * for its lease, the views, and a new log. */
 	FREEING_BYTES = 4 << 20,
 };
 
 #define DUE_BYTES (UINT64_C(4) << 30)
-
-struct session {
-	struct repo *r;
-	struct lease lease;
-	char command[COMMAND_BYTES];
-	bool frees; /* may use the reserve */
-	struct flusher *flusher;
-
-	/* What this session has claimed since its last commit. */
-	pthread_mutex_t table_lock;
-	struct index_mem table;
-	struct digest *ids; /* by ordinal */
-	uint32_t n_ids, cap_ids;
-	struct session_counts counts;
-	uint64_t stored_at_commit;
-	struct err failed; /* the first failure */
-	struct hurt_look look;
-	atomic_bool told; /* that a pack cannot be read */
-
-	pthread_mutex_t data_lock;
-	struct pack_writer *data;
-
-	pthread_mutex_t meta_lock;
-	struct pack_writer *meta;
-	struct gather nodes;
-	struct sealer sealer;
-};
 
 /* ---- begin and end --------------------------------------------------------
  */
@@ -113,12 +79,12 @@ static enum bc_err begin(struct repo *r, const char *command, bool frees,
 		return err_set(e, BC_ENOMEM, "no memory for a session");
 	s->r = r;
 	s->frees = frees;
-	strncpy(s->command, command, COMMAND_BYTES - 1);
-	pthread_mutex_init(&s->table_lock, NULL);
+	strncpy(s->command, command, SESSION_COMMAND_BYTES - 1);
+	pthread_mutex_init(&s->lock, NULL);
 	pthread_mutex_init(&s->data_lock, NULL);
 	pthread_mutex_init(&s->meta_lock, NULL);
 	rc = rng_fill(r->rng, &secret, sizeof(secret), e);
-	index_mem_init(&s->table, TABLE_MAX, secret);
+	claims_init(&s->claims, secret);
 	if (rc == BC_OK)
 		rc = enter(s, e);
 	if (rc == BC_OK)
@@ -170,33 +136,31 @@ void session_end(struct session *s)
 	flusher_free(s->flusher);
 	gather_fini(&s->nodes);
 	sealer_fini(&s->sealer);
-	index_mem_fini(&s->table);
-	free(s->ids);
+	claims_fini(&s->claims);
 	lease_drop(&s->lease);
 	if (s->frees)
 		repo_restore_reserve(s->r);
-	pthread_mutex_destroy(&s->table_lock);
+	pthread_mutex_destroy(&s->lock);
 	pthread_mutex_destroy(&s->data_lock);
 	pthread_mutex_destroy(&s->meta_lock);
 	free(s);
 }
 
-/* Keep the first failure of a thread for all; returns rc. */
-static enum bc_err keep(struct session *s, enum bc_err rc, const struct err *e)
+enum bc_err session_keep(struct session *s, enum bc_err rc, const struct err *e)
 {
 	if (rc == BC_OK)
 		return rc;
-	pthread_mutex_lock(&s->table_lock);
+	pthread_mutex_lock(&s->lock);
 	if (s->failed.code == BC_OK) {
 		if (e != NULL)
 			s->failed = *e;
 		s->failed.code = rc;
 	}
-	pthread_mutex_unlock(&s->table_lock);
+	pthread_mutex_unlock(&s->lock);
 	return rc;
 }
 
-static enum bc_err kept(struct session *s, struct err *e)
+enum bc_err session_kept(struct session *s, struct err *e)
 {
 	if (s->failed.code != BC_OK && e != NULL)
 		*e = s->failed;
@@ -205,46 +169,6 @@ static enum bc_err kept(struct session *s, struct err *e)
 
 /* ---- dedup ----------------------------------------------------------------
  */
-
-/* Under the table's lock. */
-static bool claimed(const struct session *s, const struct digest *id)
-{
-	uint32_t at[CANDIDATES_MAX];
-	size_t n = index_mem_find(&s->table, id, at, CANDIDATES_MAX);
-
-	for (size_t i = 0; i < n; i++)
-		if (digest_eq(&s->ids[at[i]], id))
-			return true;
-	return false;
-}
-
-static enum bc_err claim(struct session *s, const struct digest *id,
-			 uint32_t size, struct err *e)
-{
-	enum bc_err rc;
-
-	if (s->n_ids == s->cap_ids) {
-		uint32_t cap = s->cap_ids == 0 ? 256 : s->cap_ids * 2;
-		struct digest *ids = realloc(s->ids, cap * sizeof(*ids));
-
-		if (ids == NULL)
-			return err_set(e, BC_ENOMEM, "no memory for chunks");
-		s->ids = ids;
-		s->cap_ids = cap;
-	}
-	rc = index_mem_add(&s->table, id, s->n_ids);
-	/* A full table only forgets: the chunk is stored all the same, and a
-	 * second copy of it would be too. */
-	if (rc == BC_EFULL)
-		rc = BC_OK;
-	else if (rc == BC_OK)
-		s->ids[s->n_ids++] = *id;
-	else
-		return err_set(e, rc, "no memory for chunks");
-	s->counts.chunks++;
-	s->counts.bytes += size;
-	return rc;
-}
 
 /* A pack that should have a chunk cannot be read: said once. */
 static void tell_unread(struct session *s, const struct err *why)
@@ -263,25 +187,28 @@ static enum bc_err filter(struct session *s, const struct digest *const *ids,
 	struct err unread = ERR_INIT;
 	enum bc_err rc = BC_OK;
 
-	pthread_mutex_lock(&s->table_lock);
-	rc = kept(s, e);
+	pthread_mutex_lock(&s->lock);
+	rc = session_kept(s, e);
 	if (rc == BC_OK)
 		rc = repo_need_index(s->r, e);
 	for (size_t i = 0; i < n; i++)
-		fresh[i] = !claimed(s, ids[i]);
-	pthread_mutex_unlock(&s->table_lock);
+		fresh[i] = !claims_has(&s->claims, ids[i]);
+	pthread_mutex_unlock(&s->lock);
 	if (rc == BC_OK)
 		rc = repo_absent(s->r, ids, n, fresh, &unread, e);
 	if (unread.code != BC_OK)
 		tell_unread(s, &unread);
-	pthread_mutex_lock(&s->table_lock);
+	pthread_mutex_lock(&s->lock);
 	for (size_t i = 0; i < n && rc == BC_OK; i++) {
 		/* Another thread, or an earlier place in this batch. */
-		fresh[i] = fresh[i] && !claimed(s, ids[i]);
-		if (fresh[i])
-			rc = claim(s, ids[i], sizes[i], e);
+		fresh[i] = fresh[i] && !claims_has(&s->claims, ids[i]);
+		if (!fresh[i])
+			continue;
+		rc = claims_add(&s->claims, ids[i], e);
+		s->counts.chunks++;
+		s->counts.bytes += sizes[i];
 	}
-	pthread_mutex_unlock(&s->table_lock);
+	pthread_mutex_unlock(&s->lock);
 	return rc;
 }
 
@@ -294,7 +221,7 @@ enum bc_err session_hurt(struct session *s, bool look, bool *lost,
 		rc = repo_hurt_look(s->r, &s->look, e);
 	*lost = s->look.lost > 0;
 	hurt_state(&s->r->hurt, state);
-	return keep(s, rc, e);
+	return session_keep(s, rc, e);
 }
 
 void session_tell_hurt(struct session *s, bool all_read)
@@ -332,7 +259,7 @@ enum bc_err session_filter(struct session *s, const struct digest *const *ids,
 
 	if (rc != BC_OK && e != NULL)
 		*e = own;
-	return keep(s, rc, &own);
+	return session_keep(s, rc, &own);
 }
 
 /* ---- blocks ---------------------------------------------------------------
@@ -349,9 +276,9 @@ static enum bc_err append(struct session *s, pthread_mutex_t *lock,
 	rc = pack_writer_append(w, b, e);
 	if (lock != NULL)
 		pthread_mutex_unlock(lock);
-	pthread_mutex_lock(&s->table_lock);
+	pthread_mutex_lock(&s->lock);
 	s->counts.stored += BLOCK_HEAD_BYTES + b->stored.n;
-	pthread_mutex_unlock(&s->table_lock);
+	pthread_mutex_unlock(&s->lock);
 	return rc;
 }
 
@@ -367,11 +294,10 @@ enum bc_err session_block(struct session *s, const struct sealed_block *b,
 		rc = append(s, &s->meta_lock, s->meta, b, &own);
 	if (rc != BC_OK && e != NULL)
 		*e = own;
-	return keep(s, rc, &own);
+	return session_keep(s, rc, &own);
 }
 
-/* Under the metadata lock. */
-static enum bc_err flush_nodes(struct session *s, struct err *e)
+enum bc_err session_flush_nodes(struct session *s, struct err *e)
 {
 	struct sealed_block b;
 	enum bc_err rc;
@@ -397,7 +323,7 @@ static enum bc_err add_node(struct session *s, const struct digest *id,
 	if (rc == BC_OK && s->sealer.enc == NULL)
 		rc = sealer_init(&s->sealer, s->r->sb.level, 2 * largest, e);
 	if (rc == BC_OK && !gather_fits(&s->nodes, node.n))
-		rc = flush_nodes(s, e);
+		rc = session_flush_nodes(s, e);
 	if (rc == BC_OK)
 		gather_add(&s->nodes, id, node);
 	return rc;
@@ -422,7 +348,7 @@ static enum bc_err emit_node(void *ctx, struct bytes node, struct digest *id,
 	pthread_mutex_unlock(&s->meta_lock);
 	if (rc != BC_OK && e != NULL)
 		*e = own;
-	return keep(s, rc, &own);
+	return session_keep(s, rc, &own);
 }
 
 struct node_sink session_node_sink(struct session *s)
@@ -434,9 +360,9 @@ struct session_counts session_counts(struct session *s)
 {
 	struct session_counts c;
 
-	pthread_mutex_lock(&s->table_lock);
+	pthread_mutex_lock(&s->lock);
 	c = s->counts;
-	pthread_mutex_unlock(&s->table_lock);
+	pthread_mutex_unlock(&s->lock);
 	return c;
 }
 
@@ -444,173 +370,9 @@ bool session_due(struct session *s)
 {
 	bool due;
 
-	pthread_mutex_lock(&s->table_lock);
-	due = s->n_ids >= DUE_CHUNKS ||
+	pthread_mutex_lock(&s->lock);
+	due = s->claims.n >= DUE_CHUNKS ||
 	      s->counts.stored - s->stored_at_commit >= DUE_BYTES;
-	pthread_mutex_unlock(&s->table_lock);
+	pthread_mutex_unlock(&s->lock);
 	return due;
-}
-
-/* ---- commit ---------------------------------------------------------------
- */
-
-/* What one commit of a session is to say. */
-struct work {
-	struct session *s;
-	struct cargo cargo;
-	struct bytes record; /* of a snapshot; n 0: none */
-	struct digest snapshot;
-	const struct digest *remove;
-	size_t n_remove;
-	const struct log_tagging *tagging;
-	bool frees;
-};
-
-/* A record that is there to the last bit, its time included, is the snapshot
- * that there is: nothing is made. */
-static enum bc_err name_snapshot(struct work *w, struct repo *r, struct err *e)
-{
-	struct log_op op = { .code = LOG_OP_SNAPSHOT_MADE,
-			     .u.snapshot = w->snapshot };
-	struct catalog_snapshot row;
-	enum bc_err rc =
-		catalog_get_snapshot(r->catalog, &w->snapshot, &row, e);
-
-	if (rc != BC_ENOTFOUND)
-		return rc;
-	rc = log_ops_add(&w->cargo.group.ops, &op);
-	return rc == BC_OK ? rc : err_set(e, rc, "no memory for a log group");
-}
-
-static enum bc_err look(void *ctx, struct repo *r, struct err *e)
-{
-	struct work *w = ctx;
-	struct catalog_snapshot row;
-	enum bc_err rc = BC_OK;
-
-	if (w->record.n > 0)
-		rc = name_snapshot(w, r, e);
-	for (size_t i = 0; i < w->n_remove && rc == BC_OK; i++) {
-		struct log_op op = { .code = LOG_OP_SNAPSHOT_REMOVED,
-				     .u.snapshot = w->remove[i] };
-
-		rc = catalog_get_snapshot(r->catalog, &w->remove[i], &row, e);
-		if (rc == BC_ENOTFOUND)
-			return err_set(e, rc, "the snapshot is gone already");
-		if (rc == BC_OK)
-			rc = log_ops_add(&w->cargo.group.ops, &op);
-	}
-	if (rc == BC_OK && w->tagging != NULL) {
-		struct log_op op = { .code = LOG_OP_SNAPSHOT_TAGGED,
-				     .u.tagging = *w->tagging };
-
-		rc = catalog_get_snapshot(r->catalog, &w->tagging->snapshot,
-					  &row, e);
-		if (rc == BC_ENOTFOUND)
-			return err_set(e, rc, "the snapshot is gone");
-		if (rc == BC_OK)
-			rc = log_ops_add(&w->cargo.group.ops, &op);
-	}
-	return rc == BC_OK ? cargo_name_packs(&w->cargo, e) : rc;
-}
-
-static enum bc_err commit(struct work *w, struct err *e)
-{
-	struct session *s = w->s;
-	struct cargo *c = &w->cargo;
-	enum bc_err rc = kept(s, e);
-
-	cargo_init(c, s->r);
-	c->look = look;
-	c->ctx = w;
-	c->frees = w->frees;
-	if (rc == BC_OK)
-		rc = flush_nodes(s, e);
-	if (rc == BC_OK)
-		rc = cargo_take(c, s->data, e);
-	if (rc == BC_OK)
-		rc = cargo_take(c, s->meta, e);
-	if (rc == BC_OK && w->record.n > 0)
-		rc = cargo_add_record(c, BLOCK_SNAPSHOT, w->record,
-				      &w->snapshot, e);
-	if (rc == BC_OK)
-		rc = cargo_commit(c, &s->lease.id, e);
-	cargo_fini(c);
-	if (rc != BC_OK)
-		return keep(s, rc, e);
-	index_mem_clear(&s->table);
-	s->n_ids = 0;
-	s->stored_at_commit = s->counts.stored;
-	checkpoint_if_due(s->r, &s->lease.id);
-	repo_update_index(s->r, false);
-	return BC_OK;
-}
-
-enum bc_err session_checkpoint(struct session *s, struct err *e)
-{
-	struct work w = { .s = s };
-
-	return commit(&w, e);
-}
-
-enum bc_err session_commit_snapshot(struct session *s, struct bytes record,
-				    struct digest *id, struct err *e)
-{
-	struct work w = { .s = s, .record = record };
-	enum bc_err rc = commit(&w, e);
-
-	if (rc == BC_OK)
-		*id = w.snapshot;
-	return rc;
-}
-
-enum bc_err session_remove(struct session *s, const struct digest *ids,
-			   size_t n, struct err *e)
-{
-	struct work w = { .s = s, .remove = ids, .n_remove = n, .frees = true };
-
-	return commit(&w, e);
-}
-
-static bool is_key(struct bytes key)
-{
-	return key.n > 0 && key.n <= TAG_KEY_MAX_BYTES;
-}
-
-enum bc_err session_tag(struct session *s, const struct digest *id,
-			const struct tag *set, size_t n_set,
-			const struct bytes *drop, size_t n_drop, struct err *e)
-{
-	struct buf sets = BUF_INIT(1 << 20), drops = BUF_INIT(1 << 20);
-	struct log_tagging t = { .snapshot = *id };
-	struct work w = { .s = s, .tagging = &t };
-	enum bc_err rc = BC_OK;
-
-	if (n_set > TAGS_MAX || n_drop > TAGS_MAX)
-		return err_set(e, BC_EINVAL, "more than %d tags", TAGS_MAX);
-	for (size_t i = 0; i < n_set && rc == BC_OK; i++) {
-		if (!is_key(set[i].key) || set[i].value.n > TAG_VALUE_MAX_BYTES)
-			rc = BC_EINVAL;
-		if (rc == BC_OK)
-			rc = buf_str(&sets, set[i].key);
-		if (rc == BC_OK)
-			rc = buf_str(&sets, set[i].value);
-	}
-	for (size_t i = 0; i < n_drop && rc == BC_OK; i++)
-		rc = is_key(drop[i]) ? buf_str(&drops, drop[i]) : BC_EINVAL;
-	if (rc == BC_EINVAL)
-		err_set(e, rc, "a tag is empty or too long");
-	else if (rc == BC_ELIMIT)
-		err_set(e, rc, "the tags are too long together");
-	else if (rc != BC_OK)
-		err_set(e, rc, "no memory for the tags");
-	t.n_set = (uint32_t)n_set;
-	t.set = buf_bytes(&sets);
-	t.n_remove = (uint32_t)n_drop;
-	t.remove = buf_bytes(&drops);
-	if (rc == BC_OK)
-		rc = commit(&w, e);
-	buf_fini(&sets);
-	buf_fini(&drops);
-	return rc;
 }
