@@ -24,8 +24,9 @@ void msg_init(struct msg *m, struct out *o, bool quiet, unsigned verbose)
 	pthread_mutex_init(&m->lock, NULL);
 }
 
-/* One write(2), so that lines of two processes do not mix. */
-static void write_line(int fd, struct bytes b)
+/* One write(2), so that lines of two processes do not mix. 0 or errno: who
+ * writes to standard error has nobody left to tell. */
+static int write_line(int fd, struct bytes b)
 {
 	while (b.n > 0) {
 		ssize_t n = write(fd, b.p, b.n);
@@ -33,9 +34,10 @@ static void write_line(int fd, struct bytes b)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return; /* nobody is left to tell */
+			return n < 0 ? errno : EIO;
 		b = bytes_of(b.p + n, b.n - (size_t)n);
 	}
+	return 0;
 }
 
 static enum bc_err add(struct buf *b, const char *s)
@@ -75,22 +77,30 @@ static void show(struct msg *m, const struct shown *s)
 	show_now(m, s, false);
 }
 
-static void log_line(struct msg *m, const char *level, const char *text)
+/* 0 or errno. */
+static int write_log(struct msg *m, const char *level, const char *text)
 {
 	struct buf b = BUF_INIT(LINE_MAX_BYTES);
 	char head[128], when[FMT_BYTES];
 	struct clock c = m->out->clk;
+	int err = 0;
 
-	if (m->log_fd < 0)
-		return;
 	snprintf(head, sizeof(head),
 		 "%s %s %s: ", fmt_time_utc(c.real(c.ctx), false, when),
 		 m->out->run_id, level);
 	if (add(&b, head) == BC_OK &&
 	    fmt_terminal(&b, bytes_str(text)) == BC_OK &&
 	    add(&b, "\n") == BC_OK)
-		write_line(m->log_fd, buf_bytes(&b));
+		err = write_line(m->log_fd, buf_bytes(&b));
 	buf_fini(&b);
+	return err;
+}
+
+static void close_log(struct msg *m)
+{
+	if (m->log_fd >= 0)
+		close(m->log_fd);
+	m->log_fd = -1;
 }
 
 enum bc_err msg_log_open(struct msg *m, const char *path, struct err *e)
@@ -98,12 +108,17 @@ enum bc_err msg_log_open(struct msg *m, const char *path, struct err *e)
 	int fd =
 		open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY,
 		     0640);
+	int err;
 
 	if (fd < 0)
 		return err_sys(e, errno, "cannot open the log file %s", path);
 	m->log_fd = fd;
-	log_line(m, "start", m->out->command == NULL ? "-" : m->out->command);
-	return BC_OK;
+	err = write_log(m, "start",
+			m->out->command == NULL ? "-" : m->out->command);
+	if (err == 0)
+		return BC_OK;
+	close_log(m);
+	return err_sys(e, err, "cannot write the log file %s", path);
 }
 
 static void emit(struct msg *m, const char *type, const char *code,
@@ -181,6 +196,31 @@ static void show_error(struct msg *m, const struct err *e, const char *hint)
 	show_hint(m, hint);
 }
 
+static void show_warning(struct msg *m, const char *text)
+{
+	const struct shown s = { out_paint(m->out, true, COLOUR_YELLOW),
+				 "blobctl: ",
+				 out_paint(m->out, true, COLOUR_NONE), text };
+
+	show_now(m, &s, m->quiet);
+}
+
+/* A line that cannot be logged is told once, and ends the log: with a gap it
+ * would be taken for the whole. */
+static void log_line(struct msg *m, const char *level, const char *text)
+{
+	char why[160];
+	int err = m->log_fd < 0 ? 0 : write_log(m, level, text);
+
+	if (err == 0)
+		return;
+	close_log(m);
+	snprintf(why, sizeof(why),
+		 "the log file cannot be written, and ends here: %s",
+		 strerror(err));
+	show_warning(m, why);
+}
+
 void msg_error(struct msg *m, const struct err *e)
 {
 	const char *text = e->text[0] != '\0' ? e->text : bc_err_name(e->code);
@@ -205,15 +245,6 @@ void msg_error_late(struct msg *m, const struct err *e)
 	show_error(m, e, e->hint);
 	log_line(m, "error", e->text);
 	pthread_mutex_unlock(&m->lock);
-}
-
-static void show_warning(struct msg *m, const char *text)
-{
-	const struct shown s = { out_paint(m->out, true, COLOUR_YELLOW),
-				 "blobctl: ",
-				 out_paint(m->out, true, COLOUR_NONE), text };
-
-	show_now(m, &s, m->quiet);
 }
 
 void msg_warn(struct msg *m, const char *code, const char *fmt, ...)
@@ -364,9 +395,7 @@ void msg_fini(struct msg *m, int status)
 
 	snprintf(text, sizeof(text), "exit %d", status);
 	log_line(m, "end", text);
-	if (m->log_fd >= 0)
-		close(m->log_fd);
-	m->log_fd = -1;
+	close_log(m);
 	buf_fini(&m->held);
 	pthread_mutex_destroy(&m->lock);
 }

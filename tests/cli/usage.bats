@@ -375,9 +375,18 @@ sys.exit(128 - subprocess.run([sys.argv[1], "help"], stdout=w).returncode)' \
 	[ "$(wc -l <log)" -eq 8 ]
 	run grep -vE '^[0-9-]{10}T[0-9:]{8}Z [0-9a-f]{16} (start|error|hint|end): ' log
 	status_is 1
+	run blobctl version --log-file=/dev/full
+	status_is 14
+	has "cannot write the log file /dev/full: No space left on device"
 	run blobctl version --log-file=/nonexistent/log
 	[ "$status" -ne 0 ]
 	has "cannot open the log file"
+	# Full in the middle: told, and nothing more is written.
+	head -c 950 /dev/zero >log
+	run bash -c 'trap "" XFSZ; ulimit -f 1; "$0" ls --log-file=log' "$BLOBCTL"
+	status_is 10
+	has "the log file cannot be written, and ends here: File too large"
+	[ "$(stat -c %s log)" -eq 1024 ]
 }
 
 @test "no escape sequences off a terminal" {
