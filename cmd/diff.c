@@ -12,6 +12,7 @@
 struct diff_opts {
 	bool stat;
 	bool exit_code;
+	bool zero;
 };
 
 #define AT(member) offsetof(struct diff_opts, member)
@@ -25,6 +26,11 @@ static const struct opt diff_opts[] = {
 	  .type = OPT_BOOL,
 	  .at = AT(exit_code),
 	  .help = "status 5 if there are differences" },
+	{ .name = "null",
+	  .letter = '0',
+	  .type = OPT_BOOL,
+	  .at = AT(zero),
+	  .help = "end each row with a zero byte, names as they are" },
 	{ .type = OPT_END },
 };
 
@@ -249,9 +255,12 @@ static enum bc_err compare_picked(struct comparison *d, struct err *e)
 
 static enum bc_err compare(struct comparison *d, struct err *e)
 {
+	const struct show_style style = { .zero = d->o->zero };
 	struct show_diff_stat *s = &d->stat;
-	enum bc_err rc = d->o->stat ? BC_OK : show_changes(&d->c->out, e);
+	enum bc_err rc = BC_OK;
 
+	if (!d->o->stat)
+		rc = show_changes(&d->c->out, &style, e);
 	if (rc != BC_OK)
 		return rc;
 	rc = compare_picked(d, e);

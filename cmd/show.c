@@ -146,9 +146,10 @@ static const struct out_column CHANGE_COLUMNS[] = {
 	{ NULL, NULL, OUT_TEXT, OUT_ALWAYS, false, 0 },
 };
 
-enum bc_err show_changes(struct out *o, struct err *e)
+enum bc_err show_changes(struct out *o, const struct show_style *s,
+			 struct err *e)
 {
-	return begin(o, CHANGE_COLUMNS, "change", NULL, e);
+	return begin(o, CHANGE_COLUMNS, "change", s, e);
 }
 
 void show_change(struct out *o, const struct show_change *r)

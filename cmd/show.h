@@ -96,7 +96,8 @@ struct show_diff_stat {
 	uint64_t bytes_before, bytes_after;
 };
 
-BC_MUST_CHECK enum bc_err show_changes(struct out *o, struct err *e);
+BC_MUST_CHECK enum bc_err
+show_changes(struct out *o, const struct show_style *s, struct err *e);
 void show_change(struct out *o, const struct show_change *r);
 /* show_diff_stat - into the summary; as text too if `print`. */
 void show_diff_stat(struct out *o, const struct show_diff_stat *r, bool print);

@@ -41,6 +41,15 @@ T	src/sub/link	type" ]
 	[[ $output == *"+	src/sub/deep/file.c"* ]]
 }
 
+@test "-0 ends rows with a zero byte, for names with newlines" {
+	mkdir nl
+	blobctl -q put nl
+	: >nl/$'a\nb'
+	blobctl -q put nl
+	blobctl diff -0 nl~1 nl >rows
+	printf '+\tnl/a\nb\t\0' | cmp - rows
+}
+
 @test "--stat" {
 	change
 	[ "$(blobctl diff --stat src~1 src)" = "added	2

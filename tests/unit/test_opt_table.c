@@ -190,7 +190,7 @@ static void many_rows(void)
 	char path[32];
 
 	begin_sink(&k, true, 80);
-	CHECK_OK(show_changes(&k.o, &e), &e);
+	CHECK_OK(show_changes(&k.o, NULL, &e), &e);
 	for (int i = 0; i < 3000; i++) {
 		snprintf(path, sizeof(path), "file-%d", i * i);
 		r.path = bytes_str(path);
@@ -225,7 +225,7 @@ static void json_rows(void)
 	CHECK_EQ(pipe(fd), 0);
 	begin_sink(&k, false, 80);
 	k.o.opt.status_fd = fd[1];
-	CHECK_OK(show_changes(&k.o, &e), &e);
+	CHECK_OK(show_changes(&k.o, NULL, &e), &e);
 	show_change(&k.o, &r);
 	n = read(fd[0], got, sizeof(got));
 	CHECK_EQ(n, sizeof(WANT) - 1);
@@ -252,7 +252,7 @@ static void lost_output(void)
 	fclose(k.o.text);
 	free(k.text);
 	k.o.text = full;
-	CHECK_OK(show_changes(&k.o, &e), &e);
+	CHECK_OK(show_changes(&k.o, NULL, &e), &e);
 	show_change(&k.o, &r);
 	CHECK_EQ(out_flush(&k.o, &e), BC_ESYS);
 	CHECK_EQ(e.sys_errno, ENOSPC);
