@@ -16,7 +16,18 @@
 #include "util/hex.h"
 #include "util/rng.h"
 
-enum { ZSTD_LEVEL_MAX = 19, QUOTED_MAX_BYTES = 16 << 10 };
+enum {
+	ZSTD_LEVEL_MAX = 19,
+	/* Who asks for small chunks wants few bytes, at the price of time: for
+	 * chunks up to DENSE_MAX_BYTES the level is the first that saves a
+	 * tenth (sources: 0.82 of restic's bytes at 1, 0.79 at 3, 0.72 at 5,
+	 * with 1, 1.2 and 2.4 times the processor time of a first put). */
+	LEVEL = 1,
+	LEVEL_DENSE = 5,
+	LEVEL_BY_CHUNKS = -1,
+	DENSE_MAX_BYTES = 32 << 10,
+	QUOTED_MAX_BYTES = 16 << 10,
+};
 
 struct chunker_opt {
 	struct chunk_params p;
@@ -28,14 +39,14 @@ struct init_opts {
 	bool no_remember;
 	struct chunker_opt chunker;
 	uint64_t pack_bytes;
-	int level;		/* of zstd; 0: stored as it is */
+	int level; /* of zstd; 0: stored as it is; or LEVEL_BY_CHUNKS */
 	uint64_t reserve_bytes; /* UINT64_MAX: the library's choice */
 };
 
 static const struct init_opts INIT_DEFAULT = {
 	.chunker.p = { CHUNK_CDC, 16 << 10, 64 << 10, 256 << 10 },
 	.pack_bytes = 64 << 20,
-	.level = 1,
+	.level = LEVEL_BY_CHUNKS,
 	.reserve_bytes = UINT64_MAX,
 };
 
@@ -50,7 +61,7 @@ static enum bc_err read_chunker(const char *text, void *at, struct err *e)
 /* zstd:LEVEL, zstd or none. */
 static enum bc_err read_compression(const char *text, void *at, struct err *e)
 {
-	uint64_t level = 1;
+	uint64_t level = LEVEL;
 
 	if (strcmp(text, "none") == 0)
 		level = 0;
@@ -91,7 +102,7 @@ static const struct opt init_opts[] = {
 	  .at = AT(level),
 	  .arg = "SPEC",
 	  .read = read_compression,
-	  .help = "zstd:1 to zstd:19, or none (zstd:1)" },
+	  .help = "zstd:1 to zstd:19, none (zstd:1, small chunks 5)" },
 	{ .name = "reserve",
 	  .type = OPT_SIZE,
 	  .at = AT(reserve_bytes),
@@ -234,6 +245,16 @@ static enum bc_err advise(const char *dir, enum bc_err rc, struct err *e)
 	return rc;
 }
 
+static int level_of(const struct init_opts *o)
+{
+	const struct chunk_params *p = &o->chunker.p;
+
+	if (o->level != LEVEL_BY_CHUNKS)
+		return o->level;
+	return p->kind == CHUNK_CDC && p->avg <= DENSE_MAX_BYTES ? LEVEL_DENSE
+								 : LEVEL;
+}
+
 static enum bc_err make_repo(struct ctx *c, const struct init_opts *o,
 			     const char *dir, struct err *e)
 {
@@ -241,7 +262,7 @@ static enum bc_err make_repo(struct ctx *c, const struct init_opts *o,
 					 .rng = rng_system(),
 					 .clock = c->clk,
 					 .chunker = o->chunker.p,
-					 .level = o->level,
+					 .level = level_of(o),
 					 .pack_bytes = o->pack_bytes,
 					 .reserve_bytes = o->reserve_bytes,
 					 .lock_wait_ms =

@@ -151,6 +151,28 @@ print(s[74], *struct.unpack_from("<IIIi", s, 76), *struct.unpack_from("<QQ", s, 
 	[ "$(($(stat -c '%b * %B' r/reserve)))" -ge 1048576 ]
 }
 
+@test "small chunks are compressed harder, unless that is said" {
+	while read -r level options; do
+		rm -rf r
+		blobctl -q init --no-remember r $options
+		run python3 -c '
+import struct
+s = open("r/superblock", "rb").read()
+print(*struct.unpack_from("<i", s, 88))'
+		echo "$options"
+		[ "$output" = "$level" ]
+	done <<-TABLE
+		1
+		1 --chunker=cdc:64KiB
+		1 --chunker=fixed:4KiB
+		5 --chunker=cdc:32KiB
+		5 --chunker=cdc:4KiB
+		1 --chunker=cdc:16KiB --compression=zstd
+		2 --chunker=cdc:16KiB --compression=zstd:2
+		0 --chunker=cdc:16KiB --compression=none
+	TABLE
+}
+
 @test "the repository is its owner's alone" {
 	umask 022
 	new_repo
