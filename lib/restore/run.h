@@ -15,7 +15,6 @@
  *
  *	batch.c    which chunks are needed where, and in which reads
  *	loader.c   these reads, and the chunks in them verified
- *	packs.c    open packs
  *
  * One thread walks the tree: it makes directories and everything without
  * content, and fills batches with references to chunks. All threads, the
