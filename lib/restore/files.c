@@ -254,6 +254,8 @@ static enum bc_err write_zeros(struct worker *w, int fd, const struct ref *r,
 		rc = write_bytes(fd, bytes_of(zeros, n), off, e);
 		off += n;
 	}
+	if (rc == BC_OK && off < end)
+		return err_set(e, BC_ECANCEL, "stopped");
 	return rc;
 }
 

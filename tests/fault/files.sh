@@ -66,4 +66,19 @@ for linked in 0 1; do
 	rm -rf "$T/got"
 done
 [ "$failed" != "$before" ] || ok "a close() that fails is told, and the file is gone"
+
+before=$failed
+rm -rf "$T/src" "$T/got"
+mkdir "$T/src"
+dd if=/dev/zero of="$T/src/zeros" bs=64K count=64 status=none
+new_repo --reserve=64KiB
+b put -q "$T/src/" || fail "put"
+LD_PRELOAD=$T/fail.so STOP_AT=3 b get -j1 latest "$T/got"
+status=$?
+[ $status = 143 ] || fail "stopped while it writes zeros: status $status, not 143"
+[ ! -e "$T/got/zeros" ] || cmp -s "$T/src/zeros" "$T/got/zeros" ||
+	fail "stopped while it writes zeros: half a file is left"
+b get -q latest "$T/got"
+cmp "$T/src/zeros" "$T/got/zeros" || fail "the same command does not finish it"
+[ "$failed" != "$before" ] || ok "a get that is stopped while it writes zeros"
 plan

@@ -7,10 +7,13 @@
  *   CHANGE_TIMES=N     so often at most (default: always)
  *   FAIL_CLOSE=NAME    close() of a file of that name, open for writing, ends
  *                      with ENOSPC, as a network file system's may
+ *   STOP_AT=N          there is no fallocate(), and the Nth pwrite() of 64
+ *                      KiB or more comes with a SIGTERM
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +56,34 @@ ssize_t pread64(int fd, void *p, size_t n, off64_t at)
 ssize_t pread(int fd, void *p, size_t n, off_t at)
 {
 	return pread64(fd, p, n, at);
+}
+
+int fallocate64(int fd, int mode, off64_t at, off64_t n)
+{
+	if (getenv("STOP_AT") == NULL)
+		return (int)syscall(SYS_fallocate, fd, mode, at, n);
+	errno = EOPNOTSUPP;
+	return -1;
+}
+
+int fallocate(int fd, int mode, off_t at, off_t n)
+{
+	return fallocate64(fd, mode, at, n);
+}
+
+ssize_t pwrite64(int fd, const void *p, size_t n, off64_t at)
+{
+	static int times;
+	const char *stop = getenv("STOP_AT");
+
+	if (stop != NULL && n >= 1 << 16 && ++times == strtol(stop, NULL, 10))
+		kill(getpid(), SIGTERM);
+	return syscall(SYS_pwrite64, fd, p, n, at);
+}
+
+ssize_t pwrite(int fd, const void *p, size_t n, off_t at)
+{
+	return pwrite64(fd, p, n, at);
 }
 
 int close(int fd)
