@@ -58,8 +58,7 @@ void meta_of(struct worker *w, const struct rdir *dir, const char *name,
 	if (owns) {
 		m->uid = owner_user(&run->users, en->uid, en->user);
 		m->gid = owner_group(&run->groups, en->gid, en->group);
-		m->own = !run->birth.known || m->uid != run->birth.uid ||
-			 m->gid != run->birth.gid;
+		m->own = true;
 		return;
 	}
 	/* A set-id bit is a right given by the owner: not for another one. */
@@ -187,9 +186,18 @@ static void drop_acl(const struct target *t, bool dir)
 		(void)!fremovexattr(t->fd, "system.posix_acl_default");
 }
 
+/* Whoever asks must be done making it: what is made in a folder that turns
+ * out to be there may be born with another group. */
+static bool born_so(const struct birth *b, const struct meta *m)
+{
+	return b->known && m->uid == b->uid && m->gid == b->gid;
+}
+
 static void set_owner(const struct target *t, const struct meta *m,
 		      uint32_t *mode)
 {
+	if (born_so(&t->w->run->birth, m))
+		return;
 	if (fchownat(t->fd, "", m->uid, m->gid,
 		     AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) == 0)
 		return;

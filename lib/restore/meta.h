@@ -18,7 +18,7 @@ struct worker;
 struct meta {
 	uint32_t mode;
 	uint32_t uid, gid;
-	bool own;	    /* uid and gid are to be set */
+	bool own;	    /* uid and gid are wanted */
 	uint32_t flags;	    /* as FS_IOC_GETFLAGS */
 	bool by_id;	    /* extended attributes: a chunk of their own */
 	struct attrs attrs; /* or these; owned by the holder of the meta */

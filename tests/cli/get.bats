@@ -490,6 +490,20 @@ socket.socket(socket.AF_UNIX).bind("socket")'
 	same_tree was src
 }
 
+@test "a folder made on the way to a file has the owner it had" {
+	root_only "makes folders of another group"
+	mkdir -p src/a/b
+	echo x >src/a/b/f
+	blobctl -q put src/
+	mkdir -p dest/a
+	chown 0:9 dest/a
+	chmod 2775 dest/a
+	blobctl -q get latest dest --include='**/f'
+	[ "$(stat -c %g dest/a/b)" = 0 ]
+	[ "$(stat -c %g dest/a/b/f)" = 0 ]
+	[ "$(stat -c '%g %a' dest/a)" = "9 2775" ]
+}
+
 @test "a folder of one's own stays as private as it is" {
 	mkdir src
 	echo x >src/f
