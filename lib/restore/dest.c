@@ -194,7 +194,7 @@ const char *dest_path(const struct rdir *d, const char *name, struct buf *out)
 	while (top->parent != NULL)
 		top = top->parent;
 	path = path_below(d, top, name, out);
-	return path == NULL ? "?" : path[0] == '\0' ? "." : path;
+	return path == NULL || path[0] != '\0' ? path : ".";
 }
 
 static int open_dir(struct worker *w, const struct rdir *d)
@@ -294,12 +294,15 @@ static bool is_empty(int fd)
 	struct dirent *en;
 	bool empty = d != NULL;
 
+	errno = 0;
 	while (d != NULL && (en = readdir(d)) != NULL)
 		if (strcmp(en->d_name, ".") != 0 &&
 		    strcmp(en->d_name, "..") != 0) {
 			empty = false;
 			break;
 		}
+	if (errno != 0) /* who does not know changes nothing */
+		empty = false;
 	if (d != NULL)
 		closedir(d);
 	else if (own >= 0)

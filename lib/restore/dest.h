@@ -76,7 +76,7 @@ int dest_dir(struct worker *w, const struct rdir *d);
 int dest_path_dir(struct run *run, const char *path);
 
 /* dest_path - path below the destination, in `out`, with a NUL. name may be
- * NULL. */
+ * NULL. NULL without memory. */
 const char *dest_path(const struct rdir *d, const char *name, struct buf *out);
 
 /* dest_reclaim - a descriptor is wanted: give up those that w could do

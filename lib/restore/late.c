@@ -17,8 +17,9 @@ void late_add(struct worker *w, const struct rdir *dir, const char *name,
 	      uint32_t mode, uint32_t flags)
 {
 	const char *path = dest_path(dir, NULL, &w->path);
-	size_t n = strlen(path) + 1, m = name == NULL ? 0 : strlen(name) + 1;
-	struct late *l = malloc(sizeof(*l) + n + m);
+	size_t n = path == NULL ? 0 : strlen(path) + 1;
+	size_t m = name == NULL ? 0 : strlen(name) + 1;
+	struct late *l = path == NULL ? NULL : malloc(sizeof(*l) + n + m);
 
 	if (l == NULL) {
 		report_note(w, dir, name, NOTE_LATE, ENOMEM);

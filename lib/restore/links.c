@@ -222,7 +222,8 @@ enum bc_err links_first(struct worker *w, struct rdir *dir, const char *name,
 		const char *path = dest_path(dir, NULL, &w->path);
 
 		at = (uint32_t)l->text.n;
-		rc = buf_add(&l->text, path, strlen(path) + 1);
+		rc = path == NULL ? BC_ENOMEM
+				  : buf_add(&l->text, path, strlen(path) + 1);
 		if (rc == BC_OK) {
 			l->dir_at = at;
 			l->dir_serial = dir->serial;
@@ -244,7 +245,11 @@ enum bc_err links_first(struct worker *w, struct rdir *dir, const char *name,
 		}
 	}
 	pthread_mutex_unlock(&l->lock);
-	/* Without room, later names of it become files of their own. */
+	/* Beyond the limit later names of it become files of their own. */
+	if (rc == BC_ELIMIT) {
+		report_note(w, dir, name, NOTE_LINKS_MANY, 0);
+		return BC_OK;
+	}
 	return rc == BC_OK ? BC_OK : err_set(e, rc, "no memory for hard links");
 }
 

@@ -46,7 +46,8 @@ BC_MUST_CHECK enum bc_err links_join(struct worker *w, struct rdir *dir,
 				     struct err *e);
 
 /* links_first - `name` in dir, which is made, is the group's first. f may be
- * NULL: it is complete. */
+ * NULL: it is complete. With too many of them that is told, and later names
+ * become files of their own. */
 BC_MUST_CHECK enum bc_err links_first(struct worker *w, struct rdir *dir,
 				      const char *name,
 				      const struct tree_entry *en,

@@ -20,11 +20,20 @@ static int rank_of(enum bc_err code)
 	return code == BC_EIO ? RANK_IO : RANK_PARTIAL;
 }
 
+/* For messages alone. */
+static const char *shown_path(const struct rdir *dir, const char *name,
+			      struct buf *out)
+{
+	const char *path = dest_path(dir, name, out);
+
+	return path == NULL ? "?" : path;
+}
+
 static void report(struct worker *w, const struct rdir *dir, const char *name,
 		   enum bc_err code, const char *text)
 {
 	struct run *run = w->run;
-	const char *path = dest_path(dir, name, &w->path);
+	const char *path = shown_path(dir, name, &w->path);
 
 	pthread_mutex_lock(&run->report);
 	if (rank_of(code) > run->rank) {
@@ -69,7 +78,7 @@ void report_failed(struct worker *w, const struct rdir *dir, const char *name,
 	report_error(w, dir, name, e->code, e->text);
 	if (!ends_all(e))
 		return;
-	err_wrap(&all, "%.256s", dest_path(dir, name, &w->path));
+	err_wrap(&all, "%.256s", shown_path(dir, name, &w->path));
 	if (all.code == BC_ENOSPC)
 		err_hint(&all,
 			 "make room and run it again; what is there now is "
@@ -99,6 +108,7 @@ static const char *const note_text[] = {
 	[NOTE_XATTR_SECURITY] = "security attributes cannot be set here",
 	[NOTE_XATTR_OTHER] = "extended attributes cannot be set here",
 	[NOTE_LATE] = "attributes that come last could not be set",
+	[NOTE_LINKS_MANY] = "not linked: more hard links than memory for them",
 	[NOTE_LINK] = "not linked: the file that it is a name of differs",
 };
 
@@ -135,7 +145,7 @@ void report_item(struct worker *w, const struct rdir *dir, const char *name,
 	if (run->o.item == NULL)
 		return;
 	pthread_mutex_lock(&run->report);
-	run->o.item(run->o.ctx, dest_path(dir, name, &w->path), type, size);
+	run->o.item(run->o.ctx, shown_path(dir, name, &w->path), type, size);
 	pthread_mutex_unlock(&run->report);
 }
 
@@ -155,9 +165,14 @@ enum bc_err report_verdict(const struct run *run, bool one, struct err *e)
 	} else if (run->rank > 0) {
 		rc = BC_EPARTIAL;
 	}
-	if (rc != BC_OK && e != NULL) {
-		*e = *say;
-		e->code = rc;
+	if (rc == BC_OK || e == NULL)
+		return rc;
+	*e = *say;
+	e->code = rc;
+	if (fatal != BC_OK && rc != fatal) {
+		err_set(e, rc, "%.256s; then stopped: %.256s", run->first.text,
+			run->fatal_err.text);
+		err_hint(e, "%s", run->fatal_err.hint);
 	}
 	return rc;
 }

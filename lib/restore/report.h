@@ -32,6 +32,7 @@ enum note {
 	NOTE_XATTR_OTHER,
 	NOTE_LATE,
 	NOTE_LINK,
+	NOTE_LINKS_MANY,
 };
 
 /* report_error - an item is not restored. Counts it. name may be NULL: `dir`

@@ -105,7 +105,8 @@ struct restore_result {
  * When it stops early, what is there is whole: files that were not finished
  * are removed, and directories that were not are open to their owner alone.
  * With BC_EPARTIAL and BC_EDAMAGE `e` tells about the first item of that kind.
- * Memory is bounded: some 40 MB for two threads, at most 128 MB. Needs a few
+ * Memory is bounded: some 40 MB for two threads, at most 128 MB; hard links
+ * take some hundred bytes a group on top. Needs a few
  * file descriptors a thread and takes fewer threads if they are scarce. One
  * thread; starts its own.
  */

@@ -330,7 +330,7 @@ static void out_of_memory(struct walk *k, struct rdir *dir, const char *name)
 {
 	struct err e = ERR_INIT;
 
-	err_set(&e, BC_ENOMEM, "no memory for a directory");
+	err_set(&e, BC_ENOMEM, "no memory for a path");
 	report_failed(k->w, dir, name, &e);
 }
 
@@ -442,10 +442,16 @@ static enum restore_want wanted(struct walk *k, const struct level *l,
 				const struct tree_entry *en)
 {
 	const struct restore_options *o = &k->run->o;
+	const char *path;
 
 	if (o->want == NULL)
 		return RESTORE_THIS;
-	return o->want(o->ctx, dest_path(l->dir, k->name, &k->w->path), en);
+	path = dest_path(l->dir, k->name, &k->w->path);
+	if (path == NULL) {
+		out_of_memory(k, l->dir, k->name);
+		return RESTORE_NOT;
+	}
+	return o->want(o->ctx, path, en);
 }
 
 /* Read the directory of the level on top, from where it was left. */
