@@ -240,6 +240,43 @@ all/repo" ]
 	status_is 0
 }
 
+@test "without /proc it is said whose extended attributes cannot be read" {
+	mounts_or_skip
+	requires setfattr getfattr
+	mkdir -p src/dir
+	echo x >src/file
+	ln -s file src/link
+	mkfifo src/fifo
+	for item in src/dir src/file src/link src/fifo; do
+		setfattr -h -n trusted.here -v yes $item || skip "no attributes here"
+	done
+	# shellcheck disable=SC2016
+	unshare -m sh -c 'umount -l /proc && test ! -e /proc/self' ||
+		skip "/proc cannot be unmounted"
+	# A sanitizer needs it.
+	# shellcheck disable=SC2016
+	unshare -m sh -c 'umount -l /proc && exec "$0" version' "$BLOBCTL" ||
+		skip "the program does not run without /proc"
+	for _ in first second; do
+		# shellcheck disable=SC2016
+		run --separate-stderr unshare -m bash -c \
+			'umount -l /proc && exec "$0" put src' "$BLOBCTL"
+		status_is 3
+		err_has "src/link: stored without all of its extended attributes"
+		err_has "src/fifo: stored without all of its extended attributes"
+		err_has "2 items could not be read in full"
+	done
+	# The others have theirs, and these again where there is one.
+	blobctl -q get latest:src without
+	[ "$(getfattr -h --only-values -n trusted.here without/dir)" = yes ]
+	[ "$(getfattr -h --only-values -n trusted.here without/file)" = yes ]
+	run --separate-stderr blobctl put src
+	status_is 0
+	blobctl -q get latest:src with
+	[ "$(getfattr -h --only-values -n trusted.here with/link)" = yes ]
+	[ "$(getfattr -h --only-values -n trusted.here with/fifo)" = yes ]
+}
+
 @test "if nothing that was named can be read, there is no snapshot" {
 	root_only "becomes another user"
 	let_in
