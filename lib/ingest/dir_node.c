@@ -51,20 +51,47 @@ static enum bc_err end_part(struct worker *w, struct dir_node *n,
 	return rc;
 }
 
-static enum bc_err record(struct worker *w, struct dir_node *n,
-			  const char *path, const struct stat_entry *st)
+static bool records(const struct worker *w, const struct dir_node *n)
+{
+	return w->p->known.after != NULL && !n->unrecorded;
+}
+
+/* There is no memory for the record: the next put reads the directory again.
+ * What parts of it are written is never looked at, as part 0 comes last. */
+static void give_up_record(struct dir_node *n)
+{
+	buf_fini(&n->part);
+	buf_fini(&n->part0);
+	n->unrecorded = true;
+}
+
+static void record(struct worker *w, struct dir_node *n, const char *path,
+		   const struct stat_entry *st)
 {
 	enum bc_err rc = BC_OK;
 
-	if (w->p->known.after == NULL)
-		return BC_OK;
+	if (!records(w, n))
+		return;
 	if (n->part_n == STAT_PART_ENTRIES)
 		rc = end_part(w, n, path, true);
 	if (rc == BC_OK)
 		rc = stat_entry_add(&n->part, st);
 	n->part_n++;
 	n->recorded++;
-	return rc;
+	if (rc != BC_OK)
+		give_up_record(n);
+}
+
+static void end_record(struct worker *w, struct dir_node *n, const char *path,
+		       const struct tree_sum *sum)
+{
+	struct stat_record r = { .sum = *sum, .count = n->recorded };
+
+	if (!records(w, n) || end_part(w, n, path, false) != BC_OK)
+		return;
+	r.more = n->more;
+	r.raw = buf_bytes(&n->part0);
+	known_record(w->p, path, &r);
 }
 
 enum bc_err dir_node_add(struct worker *w, struct dir_node *n, const char *path,
@@ -75,27 +102,22 @@ enum bc_err dir_node_add(struct worker *w, struct dir_node *n, const char *path,
 
 	if (rc == BC_OK)
 		rc = tree_builder_add(&n->builder, en, e);
-	return rc == BC_OK ? record(w, n, path, st) : rc;
+	if (rc == BC_OK)
+		record(w, n, path, st);
+	return rc;
 }
 
 enum bc_err dir_node_finish(struct worker *w, struct dir_node *n,
 			    const char *path, struct tree_sum *sum,
 			    struct err *e)
 {
-	struct stat_record r = { .count = n->recorded };
 	enum bc_err rc = begin(w, n, e);
 
 	if (rc == BC_OK)
 		rc = tree_builder_finish(&n->builder, &sum->dir, e);
-	if (rc == BC_OK && w->p->known.after != NULL)
-		rc = end_part(w, n, path, false);
-	if (rc != BC_OK)
-		return rc;
-	r.sum = *sum;
-	r.more = n->more;
-	r.raw = buf_bytes(&n->part0);
-	known_record(w->p, path, &r);
-	return BC_OK;
+	if (rc == BC_OK)
+		end_record(w, n, path, sum);
+	return rc;
 }
 
 enum bc_err dir_node_empty(struct worker *w, struct tree_dir *out,
