@@ -92,7 +92,7 @@ bool recheck_child(struct dir_job *d, uint32_t slot, const struct tree_sum *sum,
 	struct recheck *c = &d->check;
 
 	c->child[slot].sum = *sum;
-	c->child[slot].lost = lost;
+	c->child[slot].state = lost ? CHILD_LOST : CHILD_KNOWN;
 	c->same = c->same && same;
 	return --c->left == 0;
 }
@@ -117,7 +117,8 @@ void recheck_keep(struct put *p, struct dir_job *d)
 	known_keep(p, d->path, &d->check.record);
 }
 
-const struct tree_sum *recheck_known(const struct dir_job *d, uint32_t name)
+enum child_state recheck_found(const struct dir_job *d, uint32_t name,
+			       const struct tree_sum **sum)
 {
 	const struct recheck *c = &d->check;
 	size_t lo = 0, hi = c->n;
@@ -130,7 +131,8 @@ const struct tree_sum *recheck_known(const struct dir_job *d, uint32_t name)
 		else
 			hi = mid;
 	}
-	return lo < c->n && c->child[lo].name == name && !c->child[lo].lost
-		       ? &c->child[lo].sum
-		       : NULL;
+	if (lo == c->n || c->child[lo].name != name)
+		return CHILD_UNKNOWN;
+	*sum = &c->child[lo].sum;
+	return c->child[lo].state;
 }

@@ -18,10 +18,16 @@ struct put;
 struct worker;
 struct dir_job;
 
+enum child_state {
+	CHILD_UNKNOWN, /* not checked */
+	CHILD_KNOWN,   /* as it was, or built anew: it has a node */
+	CHILD_LOST,    /* it could not be listed, and that has been told */
+};
+
 /* A directory in the one that is checked. */
 struct child {
 	uint32_t name; /* in the directory's names */
-	bool lost;     /* could not be listed */
+	enum child_state state;
 	struct tree_sum sum;
 };
 
@@ -55,7 +61,8 @@ bool recheck_child(struct dir_job *d, uint32_t slot, const struct tree_sum *sum,
 /* recheck_keep - the answer was yes: count what is below, keep the record. */
 void recheck_keep(struct put *p, struct dir_job *d);
 
-/* recheck_known - what the check has found for a name; NULL if nothing. */
-const struct tree_sum *recheck_known(const struct dir_job *d, uint32_t name);
+/* recheck_found - what the check has found for a name; with a node its sum. */
+enum child_state recheck_found(const struct dir_job *d, uint32_t name,
+			       const struct tree_sum **sum);
 
 #endif

@@ -240,6 +240,28 @@ all/repo" ]
 	status_is 0
 }
 
+@test "a directory that can no longer be read is told and counted once" {
+	root_only "becomes another user"
+	let_in
+	mkdir -p src/locked src/open
+	echo x >src/locked/x
+	echo y >src/open/y
+	chmod 700 src/locked
+	find src -exec touch -d 2026-01-02 {} +
+	sleep 0.1
+	blobctl -q put "$T/src"
+	# What root has seen is known to the other user.
+	chown -R 65534:65534 repo "$HOME"
+	run --separate-stderr as_nobody "$BLOBCTL" put -vv "$T/src"
+	status_is 3
+	err_has "unchanged  src/open/"
+	[ "$(grep -c 'src/locked: not stored' <<<"$stderr")" -eq 1 ]
+	err_has "1 item could not be read in full"
+	[ "$(blobctl cat latest:src/open/y)" = y ]
+	run blobctl ls latest:src/locked
+	status_is 4
+}
+
 @test "without /proc it is said whose extended attributes cannot be read" {
 	mounts_or_skip
 	requires setfattr getfattr
