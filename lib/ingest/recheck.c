@@ -114,7 +114,7 @@ void recheck_keep(struct put *p, struct dir_job *d)
 	atomic_fetch_add(&g->others, own.others);
 	atomic_fetch_add(&g->bytes, own.dir.bytes);
 	atomic_fetch_add(&g->bytes_known, own.dir.bytes);
-	known_keep(p, d->path, &d->check.record);
+	known_keep(p, &d->check.record);
 }
 
 enum child_state recheck_found(const struct dir_job *d, uint32_t name,
