@@ -121,7 +121,7 @@ static enum bc_err store_dir(struct worker *w, struct range *r, uint32_t i,
 		close(fd);
 	if (rc != BC_OK)
 		return rc;
-	if (found == CHILD_KNOWN) {
+	if (found != CHILD_UNKNOWN) {
 		child_known(w->p, r, i, known);
 	} else if (!dir_enters(w->p, d, r->first + i, &r->item[i])) {
 		child_empty(w, r, i);

@@ -719,3 +719,36 @@ whole complete" ]
 	blobctl -q get latest:src out
 	same_tree src out
 }
+
+@test "of many directories those that changed are read, whichever they are" {
+	local changed name threads
+
+	for name in $(seq -w 300); do
+		echo "src/$name/sub"
+	done | xargs mkdir -p
+	for name in $(seq -w 300); do
+		echo "$name" >"src/$name/sub/file"
+	done
+	find src -exec touch -d 2026-01-02 {} +
+	sleep 0.1
+	blobctl -q put src
+	for threads in 1 4; do
+		for changed in "001" "100" "300" "001 064 065 237" "236 237 238 299"; do
+			for name in $changed; do
+				echo "$changed $threads" >"src/$name/sub/file"
+				touch -d 2026-01-03 "src/$name/sub/file"
+			done
+			sleep 0.1
+			run --separate-stderr blobctl put -v --threads=$threads src
+			status_is 0
+			[ "$(grep -o '^src/.*' <<<"$stderr" | sort | xargs)" = "$(printf 'src/%s/sub/file ' $changed | xargs)" ]
+			# All of it is known now, and none of it wrong.
+			run --separate-stderr blobctl --json put -vv --if-changed --threads=$threads src
+			json_ok
+			has '"made":false'
+			[ "$(grep -c '"state":"unchanged"' <<<"$output")" -eq 602 ]
+			run --separate-stderr blobctl --json put --no-cache --if-changed src
+			has '"made":false'
+		done
+	done
+}
