@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ingest/dir_node.h"
 
+#include <stdlib.h>
+
 #include "ingest/run.h"
 #include "ingest/worker.h"
 
@@ -10,24 +12,27 @@ static enum bc_err begin(struct worker *w, struct dir_node *n, struct err *e)
 {
 	enum bc_err rc = worker_ready(w, e);
 
-	if (rc != BC_OK || n->begun)
+	if (rc != BC_OK || n->builder != NULL)
 		return rc;
-	tree_builder_init(&n->builder, &w->content.sink);
-	tree_builder_begin(&n->builder);
+	n->builder = malloc(sizeof(*n->builder));
+	if (n->builder == NULL)
+		return err_set(e, BC_ENOMEM, "no memory for a directory");
+	tree_builder_init(n->builder, &w->content.sink);
+	tree_builder_begin(n->builder);
 	buf_init(&n->part, PART_MAX_BYTES);
 	buf_init(&n->part0, PART_MAX_BYTES);
-	n->begun = true;
 	return BC_OK;
 }
 
 void dir_node_fini(struct dir_node *n)
 {
-	if (!n->begun)
+	if (n->builder == NULL)
 		return;
-	tree_builder_fini(&n->builder);
+	tree_builder_fini(n->builder);
+	free(n->builder);
 	buf_fini(&n->part);
 	buf_fini(&n->part0);
-	n->begun = false;
+	n->builder = NULL;
 }
 
 /* A part of the record is full, or the last. */
@@ -101,7 +106,7 @@ enum bc_err dir_node_add(struct worker *w, struct dir_node *n, const char *path,
 	enum bc_err rc = begin(w, n, e);
 
 	if (rc == BC_OK)
-		rc = tree_builder_add(&n->builder, en, e);
+		rc = tree_builder_add(n->builder, en, e);
 	if (rc == BC_OK)
 		record(w, n, path, st);
 	return rc;
@@ -114,7 +119,7 @@ enum bc_err dir_node_finish(struct worker *w, struct dir_node *n,
 	enum bc_err rc = begin(w, n, e);
 
 	if (rc == BC_OK)
-		rc = tree_builder_finish(&n->builder, &sum->dir, e);
+		rc = tree_builder_finish(n->builder, &sum->dir, e);
 	if (rc == BC_OK)
 		end_record(w, n, path, sum);
 	return rc;
@@ -123,11 +128,11 @@ enum bc_err dir_node_finish(struct worker *w, struct dir_node *n,
 enum bc_err dir_node_empty(struct worker *w, struct tree_dir *out,
 			   struct err *e)
 {
-	struct dir_node n = { .begun = false };
+	struct dir_node n = { .builder = NULL };
 	enum bc_err rc = begin(w, &n, e);
 
 	if (rc == BC_OK)
-		rc = tree_builder_finish(&n.builder, out, e);
+		rc = tree_builder_finish(n.builder, out, e);
 	dir_node_fini(&n);
 	return rc;
 }

@@ -14,8 +14,9 @@
 struct worker;
 
 struct dir_node {
-	bool begun;
-	struct tree_builder builder;
+	/* NULL: not begun. It takes 3 KiB, and most directories that there are
+	 * at a time only wait. */
+	struct tree_builder *builder;
 	struct buf part;  /* of the record, being filled */
 	struct buf part0; /* waits for the sums that it has */
 	uint32_t parts, part_n;

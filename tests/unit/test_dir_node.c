@@ -19,7 +19,7 @@ static void store(struct worker *w, const char *path, size_t name_bytes,
 	static uint8_t text[LONG_BYTES];
 	struct stat_entry st = { .name = bytes_of(text, name_bytes),
 				 .type = TREE_FILE };
-	struct dir_node n = { .begun = false };
+	struct dir_node n = { .builder = NULL };
 	struct tree_sum sum = { .files = ENTRIES };
 
 	for (unsigned i = 0; i < ENTRIES; i++) {
