@@ -87,8 +87,10 @@ static enum dir_state next_state(const struct dir_job *d)
 	uint32_t most = d->state == DIR_PARKED ? RANGES_WAITING_MAX / 2
 					       : RANGES_WAITING_MAX;
 
+	if (d->check.left > 0)
+		return DIR_CHECKING;
 	if (d->check.same)
-		return d->check.left > 0 ? DIR_CHECKING : DIR_SAME;
+		return DIR_SAME;
 	if (d->next_name < d->names.n)
 		return d->n_waiting < most ? DIR_READING : DIR_PARKED;
 	return d->n_waiting > 0 ? DIR_READ : DIR_FINISHING;
@@ -179,21 +181,21 @@ static void add_to_do(struct worker *w, struct dir_job *d)
 	w->todo[w->n_todo++] = d;
 }
 
-/* What is known of it becomes known to its parent. True if that may move on.
- * Under the lock. */
-static bool tell_parent(struct put *p, struct dir_job *d, enum dir_state how)
+/* What is known of it becomes known to the check of its parent. */
+static enum recheck_then tell_check(struct dir_job *d, enum dir_state how,
+				    uint32_t *ask)
 {
-	bool lost = how == DIR_LOST;
+	return recheck_child(d->parent, d->slot,
+			     how == DIR_SAME   ? CHILD_SAME
+			     : how == DIR_LOST ? CHILD_LOST
+					       : CHILD_BUILT,
+			     &d->sum, ask);
+}
 
-	if (d->parent == NULL) {
-		p->root = d->sum;
-		p->root_known = true;
-		return false;
-	}
-	if (d->range == NULL)
-		return recheck_child(d->parent, d->slot, &d->sum,
-				     how == DIR_SAME, lost);
-	range_child(d->range, d->slot, lost ? NULL : &d->sum);
+/* ... or to its range. True if that is complete. */
+static bool tell_range(struct dir_job *d, enum dir_state how)
+{
+	range_child(d->range, d->slot, how == DIR_LOST ? NULL : &d->sum);
 	d->range->children--;
 	return range_complete(d->range);
 }
@@ -202,6 +204,9 @@ static bool tell_parent(struct put *p, struct dir_job *d, enum dir_state how)
 static void settle(struct worker *w, struct dir_job *d, enum dir_state how)
 {
 	struct put *p = w->p;
+	enum recheck_then then = RECHECK_WAITS;
+	bool moves_on = false;
+	uint32_t ask = 0;
 
 	if (!room_to_do(w)) {
 		put_no_memory(p, "a directory");
@@ -209,11 +214,22 @@ static void settle(struct worker *w, struct dir_job *d, enum dir_state how)
 	}
 	pthread_mutex_lock(&p->lock);
 	enter(d, how);
-	if (tell_parent(p, d, how))
+	if (dir_is_top(d)) {
+		p->root = d->sum;
+		p->root_known = true;
+	} else if (d->range != NULL) {
+		moves_on = tell_range(d, how);
+	} else {
+		then = tell_check(d, how, &ask);
+	}
+	if (moves_on || then == RECHECK_ENDS)
 		add_to_do(w, d->parent);
 	pthread_mutex_unlock(&p->lock);
 	if (!dir_is_top(d))
 		atomic_fetch_add(&p->progress->dirs, 1);
+	/* It is there as long as that one has no answer. */
+	if (then == RECHECK_ASKS)
+		recheck_ask(p, d->parent, ask);
 	release(p, d);
 }
 
@@ -388,7 +404,7 @@ static void move_on(struct worker *w, struct dir_job *d)
 	state = enter(d, next_state(d));
 	pthread_mutex_unlock(&p->lock);
 	if (state == DIR_CHECKING) {
-		recheck_children(w, d);
+		recheck_children(p, d);
 		return;
 	}
 	if (state == DIR_SAME) {

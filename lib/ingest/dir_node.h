@@ -14,19 +14,21 @@
 struct worker;
 
 struct dir_node {
-	bool begun;
-	struct tree_builder builder;
+	/* NULL: not begun. It takes 3 KiB, and most directories that there are
+	 * at a time only wait. */
+	struct tree_builder *builder;
 	struct buf part;  /* of the record, being filled */
 	struct buf part0; /* waits for the sums that it has */
 	uint32_t parts, part_n;
 	uint64_t recorded;
-	bool more; /* than part0 */
+	bool more;	 /* than part0 */
+	bool unrecorded; /* no memory: the cache is to know nothing of it */
 };
 
 void dir_node_fini(struct dir_node *n);
 
 /* dir_node_add - the next entry of directory `path`, and what the cache is to
- * know of it. */
+ * know of it. A record that cannot be kept is no failure. */
 BC_MUST_CHECK enum bc_err dir_node_add(struct worker *w, struct dir_node *n,
 				       const char *path,
 				       const struct tree_entry *en,

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ingest/known.h"
 
-#include <stdlib.h>
 #include <sys/stat.h>
 
 #include "hash/sha256.h"
@@ -143,8 +142,7 @@ void known_save(struct put *p)
 	if (k->after == NULL || !k->differs || !worth_a_cache(p) ||
 	    racy_set_back(&p->racy))
 		return;
-	for (size_t i = 0; i < k->n; i++)
-		statcache_writer_copy(k->after, &k->same[i]);
+	statcache_writer_copy(k->after, k->before);
 	/* It is a cache: failing to keep it only costs the next run time. */
 	(void)!statcache_writer_finish(k->after, &repo_superblock(p->repo)->id,
 				       &bond, NULL);
@@ -157,7 +155,6 @@ void known_close(struct put *p)
 
 	statcache_writer_abort(k->after);
 	statcache_close(k->before);
-	free(k->same);
 }
 
 /* ---- directories ----------------------------------------------------------
@@ -168,40 +165,9 @@ bool known_dir(const struct put *p, const char *path, struct stat_record *out)
 	return statcache_find(p->known.before, bytes_str(path), 0, out);
 }
 
-/* Under the lock. */
-static bool keep_part(struct known *k, const struct stat_record *r)
+void known_keep(struct put *p, const struct stat_record *part0)
 {
-	if (k->n == k->cap) {
-		size_t cap = k->cap == 0 ? 256 : k->cap * 2;
-		struct stat_record *at = realloc(k->same, cap * sizeof(*at));
-
-		if (at == NULL)
-			return false;
-		k->same = at;
-		k->cap = cap;
-	}
-	k->same[k->n++] = *r;
-	return true;
-}
-
-void known_keep(struct put *p, const char *path,
-		const struct stat_record *part0)
-{
-	struct known *k = &p->known;
-	struct stat_record r = *part0;
-	bool kept;
-
-	pthread_mutex_lock(&p->lock);
-	kept = keep_part(k, &r);
-	for (uint32_t part = 1;
-	     kept && r.more &&
-	     statcache_find(k->before, bytes_str(path), part, &r);
-	     part++)
-		kept = keep_part(k, &r);
-	/* The new cache lacks it, and is another one. */
-	if (!kept)
-		k->differs = true;
-	pthread_mutex_unlock(&p->lock);
+	statcache_keep(p->known.before, part0);
 }
 
 void known_differs(struct put *p)

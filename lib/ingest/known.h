@@ -18,10 +18,7 @@ struct put;
 struct known {
 	struct statcache *before;	/* NULL: nothing is known */
 	struct statcache_writer *after; /* NULL: none is kept */
-	/* Under the lock of struct put. */
-	bool differs;
-	struct stat_record *same; /* records that stay as they are */
-	size_t n, cap;
+	bool differs;			/* under the lock of struct put */
 };
 
 /* known_open - both, as far as the options, the roots and the state of the
@@ -38,11 +35,10 @@ void known_close(struct put *p);
  * from the cache. False if nothing is. Any thread. */
 bool known_dir(const struct put *p, const char *path, struct stat_record *out);
 
-/* known_keep - the directory is as `part0` says; known_differs - some
- * directory is not; known_record - append a part of a new record. Any
- * thread; a failure costs the next put time and nothing else. */
-void known_keep(struct put *p, const char *path,
-		const struct stat_record *part0);
+/* known_keep - the directory is as `part0`, of known_dir(), says it was;
+ * known_differs - some directory is not; known_record - append a part of a new
+ * record. Any thread; a failure costs the next put time and nothing else. */
+void known_keep(struct put *p, const struct stat_record *part0);
 void known_differs(struct put *p);
 void known_record(struct put *p, const char *path, const struct stat_record *r);
 

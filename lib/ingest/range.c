@@ -105,16 +105,23 @@ static enum bc_err store_dir(struct worker *w, struct range *r, uint32_t i,
 {
 	const struct dir_job *d = r->dir;
 	const char *name = name_at(&d->names, r->first + i);
-	const struct tree_sum *known = recheck_known(d, r->first + i);
-	int fd = source_open_dir(dirfd, name);
-	int sys = fd < 0 ? errno : 0;
-	enum bc_err rc = entry_fill(w, r, i, fd, dirfd, e);
+	const struct tree_sum *known = NULL;
+	enum child_state found = recheck_found(d, r->first + i, &known);
+	enum bc_err rc;
+	int fd, sys;
 
+	if (found == CHILD_LOST) {
+		r->present[i] = false;
+		return BC_OK;
+	}
+	fd = source_open_dir(dirfd, name);
+	sys = fd < 0 ? errno : 0;
+	rc = entry_fill(w, r, i, fd, dirfd, e);
 	if (fd >= 0)
 		close(fd);
 	if (rc != BC_OK)
 		return rc;
-	if (known != NULL) {
+	if (found != CHILD_UNKNOWN) {
 		child_known(w->p, r, i, known);
 	} else if (!dir_enters(w->p, d, r->first + i, &r->item[i])) {
 		child_empty(w, r, i);

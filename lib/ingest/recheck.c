@@ -8,6 +8,7 @@
 #include "ingest/run.h"
 #include "ingest/sched.h"
 #include "ingest/worker.h"
+#include "util/arith.h"
 
 void recheck_free(struct recheck *c)
 {
@@ -65,36 +66,49 @@ void recheck_names(struct worker *w, struct dir_job *d, int fd)
 	c->same = i == d->names.n;
 	if (!c->same)
 		c->n = 0;
-	c->left = c->n;
+	c->asked = min_size(c->n, CHILDREN_ASKED_MAX);
+	c->left = c->asked;
 }
 
-void recheck_children(struct worker *w, struct dir_job *d)
+void recheck_ask(struct put *p, struct dir_job *d, uint32_t slot)
 {
-	/* The last one is pushed last and so begun first; d may be gone with
-	 * it. */
-	for (size_t i = 0, n = d->check.n; i < n; i++) {
-		uint32_t name = d->check.child[i].name;
-		struct dir_job *c = dir_new(w->p, d, name_at(&d->names, name),
-					    d->names.ref[name].root);
+	uint32_t name = d->check.child[slot].name;
+	struct dir_job *c = dir_new(p, d, name_at(&d->names, name),
+				    d->names.ref[name].root);
 
-		if (c == NULL) {
-			put_no_memory(w->p, "a directory");
-			return;
-		}
-		c->slot = (uint32_t)i;
-		sched_push(w->p, c);
+	if (c == NULL) {
+		put_no_memory(p, "a directory");
+		return;
 	}
+	c->slot = slot;
+	sched_push(p, c);
 }
 
-bool recheck_child(struct dir_job *d, uint32_t slot, const struct tree_sum *sum,
-		   bool same, bool lost)
+void recheck_children(struct put *p, struct dir_job *d)
+{
+	/* As they answer they ask for others: these are the first. The last
+	 * one is pushed last and so begun first; d may be gone with it. */
+	uint32_t n = (uint32_t)min_size(d->check.n, CHILDREN_ASKED_MAX);
+
+	for (uint32_t i = 0; i < n; i++)
+		recheck_ask(p, d, i);
+}
+
+enum recheck_then recheck_child(struct dir_job *d, uint32_t slot,
+				enum child_state state,
+				const struct tree_sum *sum, uint32_t *ask)
 {
 	struct recheck *c = &d->check;
 
 	c->child[slot].sum = *sum;
-	c->child[slot].lost = lost;
-	c->same = c->same && same;
-	return --c->left == 0;
+	c->child[slot].state = state;
+	c->same = c->same && state == CHILD_SAME;
+	if (c->same && c->asked < c->n) {
+		/* It takes the place of this one. */
+		*ask = (uint32_t)c->asked++;
+		return RECHECK_ASKS;
+	}
+	return --c->left == 0 ? RECHECK_ENDS : RECHECK_WAITS;
 }
 
 void recheck_keep(struct put *p, struct dir_job *d)
@@ -114,10 +128,11 @@ void recheck_keep(struct put *p, struct dir_job *d)
 	atomic_fetch_add(&g->others, own.others);
 	atomic_fetch_add(&g->bytes, own.dir.bytes);
 	atomic_fetch_add(&g->bytes_known, own.dir.bytes);
-	known_keep(p, d->path, &d->check.record);
+	known_keep(p, &d->check.record);
 }
 
-const struct tree_sum *recheck_known(const struct dir_job *d, uint32_t name)
+enum child_state recheck_found(const struct dir_job *d, uint32_t name,
+			       const struct tree_sum **sum)
 {
 	const struct recheck *c = &d->check;
 	size_t lo = 0, hi = c->n;
@@ -130,7 +145,8 @@ const struct tree_sum *recheck_known(const struct dir_job *d, uint32_t name)
 		else
 			hi = mid;
 	}
-	return lo < c->n && c->child[lo].name == name && !c->child[lo].lost
-		       ? &c->child[lo].sum
-		       : NULL;
+	if (lo == c->n || c->child[lo].name != name)
+		return CHILD_UNKNOWN;
+	*sum = &c->child[lo].sum;
+	return c->child[lo].state;
 }

@@ -2,6 +2,7 @@
 #include "ingest/statcache.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@ enum { NAME_ROOM = 128, OUT_BYTES = 256 << 10 };
 struct statcache {
 	struct io_map map;
 	struct stat_head head;
+	atomic_uchar *kept; /* a bit for each line of the table */
 };
 
 static struct bytes all_of(const struct statcache *c)
@@ -45,6 +47,10 @@ enum bc_err statcache_open(struct io_dir *d, const char *name,
 	if (rc == BC_OK && (!stat_head_decode(all_of(c), &c->head) ||
 			    !pack_id_eq(&c->head.repo, repo)))
 		rc = BC_ENOTFOUND;
+	if (rc == BC_OK) {
+		c->kept = calloc((size_t)(c->head.records / 8) + 1, 1);
+		rc = c->kept == NULL ? BC_ENOMEM : BC_OK;
+	}
 	if (rc != BC_OK) {
 		statcache_close(c);
 		return err_set(e, BC_ENOTFOUND, "no stat cache");
@@ -59,6 +65,7 @@ void statcache_close(struct statcache *c)
 	if (c == NULL)
 		return;
 	io_unmap(&c->map);
+	free(c->kept);
 	free(c);
 }
 
@@ -66,6 +73,21 @@ bool statcache_find(const struct statcache *c, struct bytes path, uint32_t part,
 		    struct stat_record *out)
 {
 	return c != NULL && stat_find(all_of(c), &c->head, path, part, out);
+}
+
+static uint8_t bit_of(uint64_t line)
+{
+	return (uint8_t)(1 << line % 8);
+}
+
+void statcache_keep(struct statcache *c, const struct stat_record *part0)
+{
+	atomic_fetch_or(&c->kept[part0->line / 8], bit_of(part0->line));
+}
+
+static bool is_kept(const struct statcache *c, uint64_t line)
+{
+	return (atomic_load(&c->kept[line / 8]) & bit_of(line)) != 0;
 }
 
 /* ---- writing --------------------------------------------------------------
@@ -218,13 +240,62 @@ void statcache_writer_put(struct statcache_writer *w,
 	pthread_mutex_unlock(&w->lock);
 }
 
-void statcache_writer_copy(struct statcache_writer *w,
-			   const struct stat_record *r)
+static int by_offset(const void *a, const void *b)
 {
+	const uint64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* Where the marked records lie, in order. NULL without memory. */
+static uint64_t *kept_at(const struct statcache *c, size_t *count)
+{
+	uint64_t *at;
+	size_t n = 0;
+
+	for (uint64_t i = 0; i < c->head.records; i++)
+		n += is_kept(c, i);
+	at = malloc((n + 1) * sizeof(*at));
+	if (at == NULL)
+		return NULL;
+	n = 0;
+	for (uint64_t i = 0; i < c->head.records; i++)
+		if (is_kept(c, i))
+			at[n++] = stat_line_off(all_of(c), &c->head, i);
+	qsort(at, n, sizeof(*at), by_offset);
+	*count = n;
+	return at;
+}
+
+static void copy_parts(struct statcache_writer *w, const struct statcache *c,
+		       uint64_t off)
+{
+	struct stat_record r;
+
+	if (!stat_record_at(all_of(c), &c->head, off, &r))
+		return;
+	do {
+		add_slot(w, stat_key(r.path, r.part));
+		put_out(w, r.whole.p, r.whole.n);
+	} while (r.more && statcache_find(c, r.path, r.part + 1, &r));
+}
+
+void statcache_writer_copy(struct statcache_writer *w,
+			   const struct statcache *c)
+{
+	uint64_t *at;
+	size_t n = 0;
+
+	if (c == NULL)
+		return;
+	at = kept_at(c, &n);
 	pthread_mutex_lock(&w->lock);
-	add_slot(w, stat_key(r->path, r->part));
-	put_out(w, r->whole.p, r->whole.n);
+	if (at == NULL)
+		err_set(&w->failed, BC_ENOMEM, "no memory");
+	for (size_t i = 0; i < n; i++)
+		copy_parts(w, c, at[i]);
 	pthread_mutex_unlock(&w->lock);
+	free(at);
 }
 
 static int by_key(const void *a, const void *b)

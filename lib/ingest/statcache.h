@@ -36,6 +36,10 @@ void statcache_close(struct statcache *c);
 bool statcache_find(const struct statcache *c, struct bytes path, uint32_t part,
 		    struct stat_record *out);
 
+/* statcache_keep - mark the record of a directory, all its parts, as one to be
+ * copied. `part0` is of statcache_find(c). Any thread. */
+void statcache_keep(struct statcache *c, const struct stat_record *part0);
+
 /* A cache that is being written. */
 struct statcache_writer;
 
@@ -49,9 +53,11 @@ BC_MUST_CHECK enum bc_err statcache_writer_new(struct io_dir *d,
 void statcache_writer_put(struct statcache_writer *w,
 			  const struct stat_record *r);
 
-/* statcache_writer_copy - append a record as it was. Any thread. */
+/* statcache_writer_copy - append what is marked in c, in the order in which it
+ * lies there, so that what was written together stays together. c may be NULL.
+ * After all calls of statcache_keep(). Failures as above. */
 void statcache_writer_copy(struct statcache_writer *w,
-			   const struct stat_record *r);
+			   const struct statcache *c);
 
 /* statcache_writer_finish - give it its name and what it is bound to; releases
  * w. */

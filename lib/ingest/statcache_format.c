@@ -84,8 +84,14 @@ static uint64_t slot_key(const uint8_t *table, uint64_t i)
 	return le_get64(table + i * STAT_SLOT_BYTES);
 }
 
-static bool record_at(struct bytes file, const struct stat_head *h,
-		      uint64_t off, struct stat_record *out)
+uint64_t stat_line_off(struct bytes file, const struct stat_head *h,
+		       uint64_t line)
+{
+	return le_get64(file.p + h->table + line * STAT_SLOT_BYTES + 8);
+}
+
+bool stat_record_at(struct bytes file, const struct stat_head *h, uint64_t off,
+		    struct stat_record *out)
 {
 	return off >= STAT_HEAD_BYTES && off < h->table &&
 	       stat_record_decode(
@@ -109,10 +115,9 @@ bool stat_find(struct bytes file, const struct stat_head *h, struct bytes path,
 			hi = mid;
 	}
 	for (; lo < h->records && slot_key(table, lo) == key; lo++) {
-		uint64_t off = le_get64(table + lo * STAT_SLOT_BYTES + 8);
-
-		if (record_at(file, h, off, &r) && r.part == part &&
-		    bytes_eq(r.path, path)) {
+		if (stat_record_at(file, h, stat_line_off(file, h, lo), &r) &&
+		    r.part == part && bytes_eq(r.path, path)) {
+			r.line = lo;
 			*out = r;
 			return true;
 		}

@@ -55,6 +55,7 @@ struct stat_record {
 	struct bytes path;  /* of the directory, as it lies in the file */
 	struct bytes raw;   /* entries of this part */
 	struct bytes whole; /* the record as it lies in the file */
+	uint64_t line;	    /* of the table, that has led to it */
 };
 
 /* What a cache is bound to. */
@@ -114,6 +115,15 @@ bool stat_record_decode(struct bytes at, struct stat_record *out);
  */
 bool stat_find(struct bytes file, const struct stat_head *h, struct bytes path,
 	       uint32_t part, struct stat_record *out);
+
+/* stat_line_off - where a line of the table leads: anywhere, if it lies. */
+uint64_t stat_line_off(struct bytes file, const struct stat_head *h,
+		       uint64_t line);
+
+/* stat_record_at - the record at an offset that a line has told; false: there
+ * is none, or it is damaged. Its `line` is not known. */
+bool stat_record_at(struct bytes file, const struct stat_head *h, uint64_t off,
+		    struct stat_record *out);
 
 /* stat_entry_add - append an entry to a part: at most STAT_PART_ENTRIES.
  * BC_ENOMEM, BC_ELIMIT. */

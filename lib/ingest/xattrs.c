@@ -5,14 +5,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/xattr.h>
+#include <unistd.h>
 
 #include "ingest/dir.h"
+#include "ingest/source.h"
 #include "ingest/worker.h"
 #include "tree/attrs.h"
 
 enum {
 	XATTR_LIST_BYTES = 64 << 10, /* the kernel's XATTR_LIST_MAX */
 	XATTR_PATH_BYTES = 512,
+	FD_PATH_BYTES = 32,
 };
 
 /* Attributes of an open file, or by name where there is none. */
@@ -39,6 +42,19 @@ static bool no_attrs(int sys)
 {
 	return sys == ENOTSUP || sys == EPERM || sys == EACCES ||
 	       sys == ELOOP || sys == ENOENT || sys == ENOTDIR;
+}
+
+/*
+ * Nothing that a name below /proc/self/fd gives says anything of the item
+ * where that is not there: no /proc is mounted, or it is not to be read.
+ */
+static bool proc_missing(int dirfd, const char *name)
+{
+	char path[FD_PATH_BYTES];
+	struct item it;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", dirfd);
+	return access(path, F_OK) != 0 && source_stat(dirfd, name, &it) == 0;
 }
 
 /*
@@ -155,6 +171,7 @@ static enum bc_err store_attrs(struct worker *w, struct range *r, uint32_t i,
 enum bc_err xattrs_read(struct worker *w, struct range *r, uint32_t i, int fd,
 			int dirfd, int *sys, struct err *e)
 {
+	const char *name = name_at(&r->dir->names, r->first + i);
 	struct attr_source s = { .fd = fd };
 	char small[1024];
 	char *big = NULL;
@@ -166,8 +183,10 @@ enum bc_err xattrs_read(struct worker *w, struct range *r, uint32_t i, int fd,
 
 	if (fd < 0)
 		snprintf(s.path, sizeof(s.path), "/proc/self/fd/%d/%s", dirfd,
-			 name_at(&r->dir->names, r->first + i));
+			 name);
 	n = list_names(&s, small, sizeof(small), &big, sys);
+	if (n < 0 && fd < 0 && *sys == 0 && proc_missing(dirfd, name))
+		*sys = ENOSYS;
 	list = bytes_of(big != NULL ? big : small, n > 0 ? (size_t)n : 0);
 	if (list.n > 0) {
 		v = calloc(count_names((const char *)list.p, list.n),

@@ -11,7 +11,8 @@
  *   fd     the item itself, or -1
  *   dirfd  the directory it is in
  *   sys    [out] why some or all cannot be had, the others are; 0. E2BIG: they
- *          are more than the format has room for, and none is kept
+ *          are more than the format has room for, and none is kept. ENOSYS:
+ *          without `fd` they are read by way of /proc, which is not there
  *
  * A file system without them, and an item that is gone, have none. A failure
  * is one of memory or of the repository.

@@ -240,6 +240,65 @@ all/repo" ]
 	status_is 0
 }
 
+@test "a directory that can no longer be read is told and counted once" {
+	root_only "becomes another user"
+	let_in
+	mkdir -p src/locked src/open
+	echo x >src/locked/x
+	echo y >src/open/y
+	chmod 700 src/locked
+	find src -exec touch -d 2026-01-02 {} +
+	sleep 0.1
+	blobctl -q put "$T/src"
+	# What root has seen is known to the other user.
+	chown -R 65534:65534 repo "$HOME"
+	run --separate-stderr as_nobody "$BLOBCTL" put -vv "$T/src"
+	status_is 3
+	err_has "unchanged  src/open/"
+	[ "$(grep -c 'src/locked: not stored' <<<"$stderr")" -eq 1 ]
+	err_has "1 item could not be read in full"
+	[ "$(blobctl cat latest:src/open/y)" = y ]
+	run blobctl ls latest:src/locked
+	status_is 4
+}
+
+@test "without /proc it is said whose extended attributes cannot be read" {
+	mounts_or_skip
+	requires setfattr getfattr
+	mkdir -p src/dir
+	echo x >src/file
+	ln -s file src/link
+	mkfifo src/fifo
+	for item in src/dir src/file src/link src/fifo; do
+		setfattr -h -n trusted.here -v yes $item || skip "no attributes here"
+	done
+	# shellcheck disable=SC2016
+	unshare -m sh -c 'umount -l /proc && test ! -e /proc/self' ||
+		skip "/proc cannot be unmounted"
+	# A sanitizer needs it.
+	# shellcheck disable=SC2016
+	unshare -m sh -c 'umount -l /proc && exec "$0" version' "$BLOBCTL" ||
+		skip "the program does not run without /proc"
+	for _ in first second; do
+		# shellcheck disable=SC2016
+		run --separate-stderr unshare -m bash -c \
+			'umount -l /proc && exec "$0" put src' "$BLOBCTL"
+		status_is 3
+		err_has "src/link: stored without all of its extended attributes"
+		err_has "src/fifo: stored without all of its extended attributes"
+		err_has "2 items could not be read in full"
+	done
+	# The others have theirs, and these again where there is one.
+	blobctl -q get latest:src without
+	[ "$(getfattr -h --only-values -n trusted.here without/dir)" = yes ]
+	[ "$(getfattr -h --only-values -n trusted.here without/file)" = yes ]
+	run --separate-stderr blobctl put src
+	status_is 0
+	blobctl -q get latest:src with
+	[ "$(getfattr -h --only-values -n trusted.here with/link)" = yes ]
+	[ "$(getfattr -h --only-values -n trusted.here with/fifo)" = yes ]
+}
+
 @test "if nothing that was named can be read, there is no snapshot" {
 	root_only "becomes another user"
 	let_in
@@ -659,4 +718,37 @@ whole complete" ]
 	[ "$(grep ^src/ <<<"$stderr" | sort | xargs)" = "src/name-00001 src/name-04095 src/name-04096 src/name-04096a src/name-04097 src/name-04200 src/name-08193 src/name-09500" ]
 	blobctl -q get latest:src out
 	same_tree src out
+}
+
+@test "of many directories those that changed are read, whichever they are" {
+	local changed name threads
+
+	for name in $(seq -w 300); do
+		echo "src/$name/sub"
+	done | xargs mkdir -p
+	for name in $(seq -w 300); do
+		echo "$name" >"src/$name/sub/file"
+	done
+	find src -exec touch -d 2026-01-02 {} +
+	sleep 0.1
+	blobctl -q put src
+	for threads in 1 4; do
+		for changed in "001" "100" "300" "001 064 065 237" "236 237 238 299"; do
+			for name in $changed; do
+				echo "$changed $threads" >"src/$name/sub/file"
+				touch -d 2026-01-03 "src/$name/sub/file"
+			done
+			sleep 0.1
+			run --separate-stderr blobctl put -v --threads=$threads src
+			status_is 0
+			[ "$(grep -o '^src/.*' <<<"$stderr" | sort | xargs)" = "$(printf 'src/%s/sub/file ' $changed | xargs)" ]
+			# All of it is known now, and none of it wrong.
+			run --separate-stderr blobctl --json put -vv --if-changed --threads=$threads src
+			json_ok
+			has '"made":false'
+			[ "$(grep -c '"state":"unchanged"' <<<"$output")" -eq 602 ]
+			run --separate-stderr blobctl --json put --no-cache --if-changed src
+			has '"made":false'
+		done
+	done
 }

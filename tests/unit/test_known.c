@@ -2,10 +2,16 @@
 /* ingest/known: when a stat cache is kept, and when it is believed, by a clock
  * of the test's own. */
 #include <glob.h>
+#include <malloc.h>
 
 #include "tests/unit/test_restore.h"
 
-enum { FILE_BYTES = 3000000 };
+enum {
+	FILE_BYTES = 3000000,
+	DIRS = 10000,
+	/* Its name and what is known of it, and a share of what a put takes. */
+	DIR_MAX_BYTES = 512,
+};
 
 #define HOUR (INT64_C(3600) * 1000000000)
 
@@ -145,9 +151,91 @@ static void set_back(void)
 	bed_fini(&b);
 }
 
+#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 33)
+static size_t allocated(void)
+{
+	struct mallinfo2 m = mallinfo2();
+
+	return m.uordblks + m.hblkhd;
+}
+#else
+static size_t allocated(void)
+{
+	return 0;
+}
+#endif
+
+struct peak {
+	struct fake f;
+	unsigned items;
+	size_t most;
+};
+
+/* A directory that is as it was, in a put of them. */
+static void dir_stored(void *ctx, const char *path, uint64_t size,
+		       enum put_item_state state)
+{
+	struct peak *k = ctx;
+	size_t now = k->items++ % 100 == 0 ? allocated() : 0;
+
+	(void)path;
+	(void)size;
+	CHECK_EQ(state, PUT_ITEM_SAME);
+	k->most = now > k->most ? now : k->most;
+}
+
+static void put_dirs(struct bed *b, struct peak *k, unsigned threads)
+{
+	struct clock c = { fake_real, fake_real, fake_mono, &k->f };
+	struct put_root root = { .how = PUT_CONTENTS,
+				 .path = b->src,
+				 .source = b->src };
+	struct put_options o = { .roots = &root,
+				 .n_roots = 1,
+				 .threads = threads,
+				 .name = bytes_str("src"),
+				 .time = INT64_MIN,
+				 .clock = &c,
+				 .item = dir_stored,
+				 .ctx = k };
+	struct put_result res;
+	struct repo *r = kit_repo(&b->k, true);
+
+	k->items = 0;
+	k->most = 0;
+	CHECK_OK(ingest_put(r, &o, &res, &b->e), &b->e);
+	CHECK_EQ(res.dirs, DIRS);
+	repo_close(r);
+}
+
+/* What waits to be checked does not grow with what there is. */
+static void many_directories(void)
+{
+	struct peak k = { .items = 0 };
+	struct bed b;
+	size_t before;
+
+	bed_init_memory(&b, IO_ENGINE_PSYNC);
+	kit_sh("cd '%s' && seq %d | xargs mkdir", b.src, DIRS);
+	k.f.real = clock_system().real(NULL) + 240 * HOUR;
+	k.f.mono = HOUR;
+	put_dirs(&b, &k, 1);
+	CHECK_EQ(k.items, 0);
+	for (unsigned threads = 1; threads <= 3; threads += 2) {
+		later(&k.f);
+		before = allocated();
+		put_dirs(&b, &k, threads);
+		/* Each of them, and the one they are in. */
+		CHECK_EQ(k.items, DIRS + 1);
+		CHECK(k.most <= before + (size_t)DIRS * DIR_MAX_BYTES);
+	}
+	bed_fini(&b);
+}
+
 int main(void)
 {
 	RUN(of_the_future);
 	RUN(set_back);
+	RUN(many_directories);
 	return 0;
 }
