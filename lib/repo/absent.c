@@ -28,8 +28,9 @@ static enum bc_err look_for(struct repo *r, const struct digest *id,
 	}
 	if (*there || rc == BC_ENOMEM)
 		return rc;
-	/* Not there, or in a pack that cannot be read: stored (again). */
-	if ((rc == BC_EDAMAGE || rc == BC_EIO) && unread->code == BC_OK)
+	/* Not there, or in a pack that cannot be read, for whatever reason:
+	 * stored (again). */
+	if (rc != BC_ENOTFOUND && unread->code == BC_OK)
 		*unread = e;
 	return BC_OK;
 }

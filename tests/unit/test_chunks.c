@@ -6,6 +6,7 @@
 #include <dirent.h>
 
 #include "index/format.h"
+#include "io/fault.h"
 #include "repo/dirs.h"
 #include "repo/views.h"
 #include "tests/unit/repo_kit.h"
@@ -229,6 +230,49 @@ static void healed_by_another(struct kit *k)
 	repo_close(r);
 }
 
+/* A pack that cannot be read is told, whatever the reason, when what it should
+ * have is stored again. */
+static void unread_is_told(struct kit *k)
+{
+	static const char *const why[] = { "EMFILE", "EACCES", "EIO" };
+	struct io *was = k->io;
+	char path[4 * KIT_PATH_BYTES];
+
+	kit_create(k, 0);
+	kit_one(k, &many);
+	(void)first_block(k, false, path);
+	CHECK(strstr(path, "/packs/") != NULL);
+	index_now(k);
+	kit_sh("cp -a %s %s/good", k->path, k->dir);
+	for (int i = 0; i < 3; i++) {
+		struct io_fault_plan plan;
+		struct io_fault *f = NULL;
+		struct io_options o = { .engine = IO_ENGINE_PSYNC };
+		struct kit_spec sp = many;
+		struct digest id;
+		struct session *s;
+		struct repo *r;
+		char text[128];
+
+		snprintf(text, sizeof(text), "read@%s:1+:%s",
+			 strrchr(path, '/'), why[i]);
+		CHECK_OK(io_fault_parse(text, &plan, &k->e), &k->e);
+		CHECK_OK(io_fault_new(&plan, &f, &k->e), &k->e);
+		o.seam = io_fault_seam(f);
+		CHECK_OK(io_open(&o, &k->io, &k->e), &k->e);
+		r = kit_repo(k, true);
+		s = kit_session(k, r);
+		CHECK_EQ(kit_put(k, s, &sp, &id), many.files);
+		CHECK(strstr(k->notes, "is stored again") != NULL);
+		session_end(s);
+		repo_close(r);
+		io_close(k->io);
+		io_fault_free(f);
+		kit_sh("rm -r %s; cp -a %s/good %s", k->path, k->dir, k->path);
+	}
+	k->io = was;
+}
+
 int main(void)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -240,5 +284,6 @@ int main(void)
 	BOTH(healed_between);
 	BOTH(lost_before_healed);
 	BOTH(healed_by_another);
+	BOTH(unread_is_told);
 	return 0;
 }
