@@ -8,6 +8,7 @@
 #include "index/format.h"
 #include "io/fault.h"
 #include "repo/dirs.h"
+#include "repo/pack_files.h"
 #include "repo/views.h"
 #include "tests/unit/repo_kit.h"
 
@@ -273,6 +274,53 @@ static void unread_is_told(struct kit *k)
 	k->io = was;
 }
 
+static unsigned open_packs(const struct pack_files *p)
+{
+	unsigned n = 0;
+
+	for (int i = 0; i < PACK_FILES_MAX; i++)
+		n += p->at[i].file != NULL;
+	return n;
+}
+
+/* Many packs in use at once, and then none: the last few stay open. */
+static void few_packs_kept(struct kit *k)
+{
+	enum { PACKS = 6, KEPT = 2 };
+	struct pack_numbers v = { NULL, 0, 0 };
+	struct pack_file *f[PACKS], *again = NULL;
+	struct kit_spec sp = many;
+	struct pack_files p;
+	struct repo *r;
+
+	kit_create(k, 0);
+	for (int i = 0; i < PACKS; i++) {
+		sp.seed = 100 + (uint64_t)i;
+		kit_one(k, &sp);
+	}
+	r = kit_repo(k, false);
+	CHECK_OK(repo_pack_numbers(r, 1 << CATALOG_LIVE, &v, &k->e), &k->e);
+	CHECK(v.n >= PACKS);
+	pack_files_init(&p, r, false, KEPT);
+	for (int i = 0; i < PACKS; i++)
+		CHECK_OK(pack_files_get(&p, v.at[i], &f[i], &k->e), &k->e);
+	CHECK_EQ(open_packs(&p), PACKS);
+	for (unsigned i = 0; i < PACKS; i++) {
+		pack_files_put(&p, f[i]);
+		CHECK_EQ(open_packs(&p),
+			 i < KEPT ? PACKS : PACKS + KEPT - 1 - i);
+	}
+	for (unsigned i = 0; i < PACKS; i++) {
+		CHECK_OK(pack_files_get(&p, v.at[i], &again, &k->e), &k->e);
+		CHECK(again->file != NULL);
+		pack_files_put(&p, again);
+		CHECK_EQ(open_packs(&p), KEPT);
+	}
+	pack_files_fini(&p);
+	free(v.at);
+	repo_close(r);
+}
+
 int main(void)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -285,5 +333,6 @@ int main(void)
 	BOTH(lost_before_healed);
 	BOTH(healed_by_another);
 	BOTH(unread_is_told);
+	BOTH(few_packs_kept);
 	return 0;
 }
