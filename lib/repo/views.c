@@ -329,7 +329,11 @@ static bool follow_catalog(struct repo *r, struct err *e)
 		return false;
 	r->head = repo_pos_of(&at);
 	r->index_made++;
-	return open_index(r, e) == BC_OK;
+	/* What is read of the log meanwhile must not go into an overlay that
+	 * is being made, through functions that take the mutex. */
+	r->index_ready = false;
+	r->index_ready = open_index(r, e) == BC_OK;
+	return r->index_ready;
 }
 
 bool repo_heal_index(struct repo *r, unsigned made)
