@@ -12,11 +12,10 @@
 #include <stdatomic.h>
 
 #include "catalog/catalog.h"
-#include "index/build.h"
 #include "index/index.h"
-#include "index/mem.h"
 #include "log/file.h"
 #include "repo/hurt.h"
+#include "repo/overlay.h"
 #include "repo/repo.h"
 
 struct codec_dec;
@@ -31,15 +30,6 @@ struct log_pos {
 	uint64_t end;
 	uint32_t next_pack;
 	uint32_t next_slot;
-};
-
-/* Chunks that the log has and the index on disk lacks. */
-struct overlay {
-	struct index_mem mem; /* to places in `at` */
-	struct index_entry *at;
-	size_t n, cap;
-	uint64_t from; /* the generation that the index stands at */
-	struct digest from_digest;
 };
 
 struct repo {

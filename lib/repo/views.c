@@ -22,51 +22,7 @@ enum {
 	/* From here on a commit writes a run. */
 	RUN_GENERATIONS = 16,
 	RUN_ENTRIES = 4096,
-	/* An overlay has 8 M entries at most: 350 MB. Only a rebuild that may
-	 * not write comes near it. */
-	OVERLAY_MAX = 8 << 20,
 };
-
-static enum bc_err overlay_add(struct overlay *o, const struct digest *id,
-			       struct index_loc loc)
-{
-	enum bc_err rc;
-
-	if (o->n == o->cap) {
-		size_t cap = o->cap == 0 ? 256 : o->cap * 2;
-		struct index_entry *at = realloc(o->at, cap * sizeof(*at));
-
-		if (at == NULL)
-			return BC_ENOMEM;
-		o->at = at;
-		o->cap = cap;
-	}
-	rc = index_mem_add(&o->mem, id, (uint32_t)o->n);
-	if (rc == BC_OK)
-		o->at[o->n++] = index_entry_of(id, loc);
-	return rc;
-}
-
-enum bc_err overlay_add_dir(struct overlay *o, const struct pack_dir *d,
-			    uint32_t number, struct err *e)
-{
-	enum bc_err rc = BC_OK;
-
-	for (uint32_t i = 0; i < d->n_chunks && rc == BC_OK; i++) {
-		struct index_loc loc = { number, (uint16_t)(d->base_slot + i) };
-
-		rc = overlay_add(o, &d->ids[i], loc);
-	}
-	if (rc != BC_OK)
-		err_set(e, rc, "no memory for the index");
-	return rc;
-}
-
-static void overlay_clear(struct overlay *o)
-{
-	index_mem_clear(&o->mem);
-	o->n = 0;
-}
 
 /* ---- rebuild --------------------------------------------------------------
  */
@@ -390,10 +346,7 @@ void repo_close_index(struct repo *r)
 {
 	index_close(r->index);
 	r->index = NULL;
-	index_mem_fini(&r->overlay.mem);
-	free(r->overlay.at);
-	r->overlay = (struct overlay){ .n = 0 };
-	index_mem_init(&r->overlay.mem, OVERLAY_MAX, r->overlay_secret);
+	overlay_fini(&r->overlay);
 }
 
 /* ---- after a commit -------------------------------------------------------
@@ -470,18 +423,12 @@ void repo_update_index(struct repo *r, bool all)
 size_t repo_find_hints(struct repo *r, const struct digest *id,
 		       struct index_loc *out, size_t max, unsigned *made)
 {
-	uint32_t ordinals[8];
-	size_t n, got = 0;
+	size_t got;
 
 	pthread_mutex_lock(&r->mutex);
 	if (made != NULL)
 		*made = r->index_made;
-	n = index_mem_find(&r->overlay.mem, id, ordinals, 8);
-	for (size_t i = 0; i < n && got < max; i++) {
-		const struct index_entry *at = &r->overlay.at[ordinals[i]];
-
-		out[got++] = (struct index_loc){ at->pack, at->slot };
-	}
+	got = overlay_find(&r->overlay, id, out, max);
 	if (r->index != NULL && got < max)
 		got += index_find(r->index, id, out + got, max - got);
 	pthread_mutex_unlock(&r->mutex);
@@ -499,16 +446,10 @@ bool repo_find_first(struct repo *r, const struct digest *const ids[], size_t n,
 		index_find_many(r->index, ids, n, first, found);
 		whole = index_damage(r->index, NULL) == BC_OK;
 	}
-	for (size_t i = 0; i < n && r->overlay.n > 0; i++) {
-		uint32_t at;
-
-		if (found[i] ||
-		    index_mem_find(&r->overlay.mem, ids[i], &at, 1) == 0)
-			continue;
-		first[i] = (struct index_loc){ r->overlay.at[at].pack,
-					       r->overlay.at[at].slot };
-		found[i] = true;
-	}
+	for (size_t i = 0; i < n && r->overlay.n > 0; i++)
+		if (!found[i])
+			found[i] = overlay_find(&r->overlay, ids[i], &first[i],
+						1) > 0;
 	pthread_mutex_unlock(&r->mutex);
 	return whole;
 }

@@ -33,11 +33,6 @@ BC_MUST_CHECK enum bc_err repo_index_anew(struct repo *r, struct err *e);
  */
 bool repo_heal_index(struct repo *r, unsigned made);
 
-/* overlay_add_dir - all chunks of a directory; under the mutex. */
-BC_MUST_CHECK enum bc_err overlay_add_dir(struct overlay *o,
-					  const struct pack_dir *d,
-					  uint32_t number, struct err *e);
-
 /* repo_overlay_pack - the chunks of a pack that has just become part of the
  * repository join the overlay; if that fails the index is opened anew. */
 void repo_overlay_pack(struct repo *r, uint32_t number);
