@@ -63,6 +63,11 @@ enum bc_err overlay_add_dir(struct overlay *o, const struct pack_dir *d,
 
 		rc = add(o, &d->ids[i], loc);
 	}
+	if (rc == BC_EFULL)
+		return err_set(e, rc,
+			       "the index has more than %zu chunks, too many "
+			       "to be kept in memory",
+			       o->mem.max);
 	return rc == BC_OK ? rc : err_set(e, rc, "no memory for the index");
 }
 

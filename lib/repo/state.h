@@ -32,6 +32,23 @@ struct log_pos {
 	uint32_t next_slot;
 };
 
+/*
+ * Index and overlay answer together, and this is how it is with them. Only
+ * become() in repo/views.c changes it.
+ *
+ *	NONE -- opened when it is first needed --> ON_DISK or IN_MEMORY
+ *	ON_DISK -- damaged, and made again ------> ON_DISK or IN_MEMORY
+ *	each -- opening or making it fails ------> BROKEN
+ *	each -- repo_index_anew() ---------------> IN_MEMORY
+ *	each -- closed, or the head moves on ----> NONE
+ */
+enum index_state {
+	INDEX_NONE,	 /* to be opened; what there is may lack something */
+	INDEX_ON_DISK,	 /* `index`, and in the overlay what it lacks */
+	INDEX_IN_MEMORY, /* nothing could be written: all is in the overlay */
+	INDEX_BROKEN,	 /* there is neither; `index_why` */
+};
+
 struct repo {
 	struct io *io;
 	struct rng rng;
@@ -60,8 +77,12 @@ struct repo {
 	enum bc_err catalog_why;
 	bool catalog_trusted; /* the log cannot be read: it is all there is */
 	bool may_lack;	      /* repo_may_lack() */
-	struct index *index;  /* NULL if nothing could be written */
-	unsigned index_made;  /* how often it was made again */
+	enum index_state index_state;
+	struct index *index;   /* NULL unless it is on disk */
+	struct err index_why;  /* of INDEX_BROKEN */
+	unsigned index_made;   /* how often the state has changed */
+	unsigned index_healed; /* how often it was found damaged */
+	/* On disk or in memory: for who looks without the mutex. */
 	atomic_bool index_ready;
 	struct overlay overlay;
 	uint64_t overlay_secret; /* so that nobody makes ids that collide */
