@@ -296,16 +296,20 @@ static enum bc_err write_run(struct repo *r, struct err *e)
 	/* What a merge has replaced, and what a killed writer has left. */
 	if (rc == BC_OK)
 		rc = index_sweep(now, NULL, e);
+	pthread_mutex_lock(&r->mutex);
 	if (rc == BC_OK) {
-		pthread_mutex_lock(&r->mutex);
 		index_close(r->index);
 		r->index = now;
 		now = NULL;
 		overlay_clear(&r->overlay);
 		index_covered(r->index, &r->overlay.from,
 			      &r->overlay.from_digest);
-		pthread_mutex_unlock(&r->mutex);
+	} else {
+		/* The entries were sorted where they are, and the table no
+		 * longer knows which is where. */
+		repo_index_stale(r);
 	}
+	pthread_mutex_unlock(&r->mutex);
 	index_close(now);
 	return rc;
 }

@@ -22,9 +22,9 @@ BC_MUST_CHECK enum bc_err repo_need_index(struct repo *r, struct err *e);
  * directories. */
 BC_MUST_CHECK enum bc_err repo_index_anew(struct repo *r, struct err *e);
 
-/* repo_index_stale - the head has moved on, and the overlay not with it: the
- * index is opened anew when it is next needed. Under the mutex, or while no
- * other thread is at work. */
+/* repo_index_stale - the head has moved on without the overlay, or that is
+ * spoilt: the index is opened anew when it is next needed. Under the mutex, or
+ * while no other thread is at work. */
 void repo_index_stale(struct repo *r);
 
 /*

@@ -336,8 +336,8 @@ static void broken_too_large(struct kit *k)
 		CHECK_EQ(chunk_read(c, &id, &out, &k->e), BC_ELIMIT);
 		chunk_reader_free(c);
 		/* Once, not at each lookup. */
-		CHECK(strstr(strstr(k->notes, "making it") + 1,
-			     "making it") == NULL);
+		CHECK(strstr(strstr(k->notes, "making it") + 1, "making it") ==
+		      NULL);
 		repo_close(r);
 		/* The same when it is opened. */
 		kit_sh("rm -r %s/index", k->path);
@@ -436,6 +436,39 @@ static void healed_beside_another(struct kit *k)
 	repo_close(r);
 }
 
+/* A run of the index that cannot be written costs the next lookups nothing. */
+static void run_not_written(struct kit *k)
+{
+	struct io *was = k->io;
+	struct io_options o = { .engine = IO_ENGINE_PSYNC };
+	struct kit_spec sp = many;
+	struct io_fault_plan plan;
+	struct io_fault *f = NULL;
+	struct session *s;
+	struct digest id;
+	struct repo *r;
+
+	kit_create(k, 0);
+	CHECK_OK(io_fault_parse("write@/index/:1+:ENOSPC", &plan, &k->e),
+		 &k->e);
+	CHECK_OK(io_fault_new(&plan, &f, &k->e), &k->e);
+	o.seam = io_fault_seam(f);
+	CHECK_OK(io_open(&o, &k->io, &k->e), &k->e);
+	r = kit_repo(k, true);
+	s = kit_session(k, r);
+	CHECK_EQ(kit_put(k, s, &sp, &id), many.files);
+	repo_update_index(r, true);
+	CHECK(strstr(k->notes, "the index was not updated") != NULL);
+	sp.name = "again";
+	CHECK_EQ(kit_put(k, s, &sp, &id), 0);
+	kit_verify(r, &id, &sp);
+	session_end(s);
+	repo_close(r);
+	io_close(k->io);
+	io_fault_free(f);
+	k->io = was;
+}
+
 /* ---- files ----------------------------------------------------------------
  */
 
@@ -501,6 +534,7 @@ int main(void)
 	BOTH(broken_too_large);
 	BOTH(broken_without_files);
 	BOTH(healed_beside_another);
+	BOTH(run_not_written);
 	BOTH(few_packs_kept);
 	return 0;
 }
