@@ -336,26 +336,60 @@ enum bc_err log_op_next(struct cursor *c, struct log_op *op, struct err *e)
 	return BC_OK;
 }
 
-enum bc_err log_ops_add(struct log_ops *o, const struct log_op *op)
+static enum bc_err encode_body(struct buf *body, const struct log_op *op,
+			       struct err *e)
+{
+	struct append a = append_begin(body);
+	enum bc_err rc;
+
+	put_body(&a, op);
+	rc = append_end(&a);
+	if (rc == BC_ELIMIT)
+		return err_set(e, rc,
+			       "an operation (%u) is longer than %d bytes",
+			       op->code, OP_MAX_BYTES);
+	if (rc == BC_ENOMEM)
+		return err_set(e, rc, "no memory for an operation of the log");
+	return rc == BC_OK ? rc
+			   : err_set(e, rc, "the log has no operation %u",
+				     op->code);
+}
+
+static enum bc_err append_op(struct log_ops *o, uint8_t code, struct bytes body,
+			     struct err *e)
+{
+	struct append a = append_begin(&o->raw);
+	enum bc_err rc;
+
+	append_u8(&a, code);
+	append_str(&a, body);
+	rc = append_end(&a);
+	if (rc == BC_ELIMIT)
+		return err_set(e, rc,
+			       "the operations of one commit are longer than "
+			       "%d bytes together",
+			       RECORD_MAX_BYTES);
+	return rc == BC_OK ? rc : err_set(e, rc, "no memory for a log group");
+}
+
+enum bc_err log_ops_add(struct log_ops *o, const struct log_op *op,
+			struct err *e)
 {
 	struct buf body = BUF_INIT(OP_MAX_BYTES);
 	size_t before = o->raw.n;
 	struct log_op got;
 	struct cursor c;
-	struct append a = append_begin(&body);
-	enum bc_err rc;
+	enum bc_err rc = encode_body(&body, op, e);
 
-	put_body(&a, op);
-	rc = append_end(&a);
-	a = append_begin(&o->raw);
-	append_u8(&a, op->code);
-	append_str(&a, buf_bytes(&body));
 	if (rc == BC_OK)
-		rc = append_end(&a);
+		rc = append_op(o, op->code, buf_bytes(&body), e);
 	/* A group with one that nobody can read ends the log for good. */
 	if (rc == BC_OK) {
 		c = cursor_of(bytes_of(o->raw.p + before, o->raw.n - before));
-		rc = log_op_next(&c, &got, NULL) == BC_OK ? BC_OK : BC_EINVAL;
+		if (log_op_next(&c, &got, NULL) != BC_OK)
+			rc = err_set(e, BC_EINVAL,
+				     "no reader would take this operation (%u)",
+				     op->code);
 	}
 	if (rc == BC_OK)
 		o->n++;

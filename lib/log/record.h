@@ -136,10 +136,19 @@ struct log_ops {
 void log_ops_init(struct log_ops *o);
 void log_ops_fini(struct log_ops *o);
 
-/* log_ops_add - append one operation; BC_ENOMEM, BC_ELIMIT, BC_EINVAL if it is
- * one that no reader would take: then o is as it was. */
+/*
+ * log_ops_add - append one operation.
+ *
+ *   e  [out] in terms of operations: what they are about, the caller knows
+ *
+ *   BC_ELIMIT  longer than one may be, or more than a record takes
+ *   BC_EINVAL  one that no reader would take
+ *   BC_ENOMEM
+ *
+ * After a failure o is as it was.
+ */
 BC_MUST_CHECK enum bc_err log_ops_add(struct log_ops *o,
-				      const struct log_op *op);
+				      const struct log_op *op, struct err *e);
 
 /* log_record_encode - append the record's plain bytes to out. r->n_ops and
  * r->ops are those of a struct log_ops. */

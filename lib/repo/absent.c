@@ -12,25 +12,28 @@ enum { FIND_IDS = 64 };
 
 /* Is the chunk there, in a place that is not known to be hurt? */
 static enum bc_err look_for(struct repo *r, const struct digest *id,
-			    bool *there, struct err *unread)
+			    bool *there, struct err *unread, struct err *e)
 {
 	struct chunk_search search;
-	struct err e = ERR_INIT;
+	struct err own = ERR_INIT;
 	struct chunk_place p;
 	enum bc_err rc = BC_OK;
 
 	*there = false;
 	repo_search(&search, r, id, DIR_VERIFIED);
-	while (!*there && (rc = repo_search_next(&search, &p, &e)) == BC_OK) {
+	while (!*there && (rc = repo_search_next(&search, &p, &own)) == BC_OK) {
 		*there = !hurt_has(&r->hurt, p.ref.pack.number,
 				   p.ref.dir->blocks[p.block].offset);
 		chunk_place_put(r, &p);
 	}
-	if (*there || rc == BC_ENOMEM)
+	if (repo_search_failed(&search) && e != NULL)
+		*e = own;
+	if (*there || repo_search_failed(&search))
 		return rc;
-	/* Not there, or in a pack that cannot be read: stored (again). */
-	if ((rc == BC_EDAMAGE || rc == BC_EIO) && unread->code == BC_OK)
-		*unread = e;
+	/* Not there, or in a pack that cannot be read, for whatever reason:
+	 * stored (again). */
+	if (rc != BC_ENOTFOUND && unread->code == BC_OK)
+		*unread = own;
 	return BC_OK;
 }
 
@@ -63,7 +66,8 @@ static bool at_hint(struct repo *r, const struct digest *id,
 
 /* The same of up to FIND_IDS. */
 static enum bc_err find_some(struct repo *r, const struct digest *const *ids,
-			     size_t n, bool *fresh, struct err *unread)
+			     size_t n, bool *fresh, struct err *unread,
+			     struct err *e)
 {
 	struct index_loc first[FIND_IDS];
 	bool found[FIND_IDS];
@@ -79,7 +83,7 @@ static enum bc_err find_some(struct repo *r, const struct digest *const *ids,
 		if (found[i])
 			there = at_hint(r, ids[i], first[i], &last);
 		if (!there && (found[i] || !whole))
-			rc = look_for(r, ids[i], &there, unread);
+			rc = look_for(r, ids[i], &there, unread, e);
 		fresh[i] = !there;
 	}
 	repo_dir_put(r, &last);
@@ -94,6 +98,6 @@ enum bc_err repo_absent(struct repo *r, const struct digest *const *ids,
 
 	for (size_t at = 0; at < n && rc == BC_OK; at += FIND_IDS)
 		rc = find_some(r, ids + at, min_size(n - at, FIND_IDS),
-			       fresh + at, unread);
-	return rc == BC_OK ? rc : err_set(e, rc, "no memory to find a chunk");
+			       fresh + at, unread, e);
+	return rc;
 }

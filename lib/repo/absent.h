@@ -16,7 +16,8 @@
  *   unread  [in, out] if it is clear: the first pack that should have a chunk
  *	     and cannot be read
  *
- *   BC_ENOMEM  `fresh` is not of use
+ *   BC_ENOMEM, or of repo_heal_index(): there is no index to ask. `fresh` is
+ *   not of use
  */
 BC_MUST_CHECK enum bc_err repo_absent(struct repo *r,
 				      const struct digest *const *ids, size_t n,

@@ -165,7 +165,7 @@ static enum bc_err apply_pack(struct repo *r, const struct log_pack_added *p,
 			       p->number);
 	pos->next_pack = p->number + 1;
 	rc = catalog_add_pack(r->catalog, &row, e);
-	if (rc == BC_OK && r->index_ready)
+	if (rc == BC_OK)
 		repo_overlay_pack(r, p->number);
 	return rc;
 }
@@ -300,9 +300,8 @@ enum bc_err repo_apply_group(struct repo *r, const struct group *g,
 					 : err_wrap(e, "generation %llu",
 						    (unsigned long long)
 							    g->head.generation);
-	if (g->dir != NULL && r->index_ready &&
-	    overlay_add_dir(&r->overlay, g->dir, log_number, NULL) != BC_OK)
-		r->index_ready = false;
+	if (g->dir != NULL)
+		repo_overlay_dir(r, g->dir, log_number);
 	pos->generation = g->head.generation;
 	pos->digest = g->digest;
 	pos->end = g->next;

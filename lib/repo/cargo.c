@@ -83,11 +83,11 @@ enum bc_err cargo_name_packs(struct cargo *c, struct err *e)
 			return err_set(e, BC_ELIMIT,
 				       "the repository has no pack numbers "
 				       "left");
-		rc = log_ops_add(&c->group.ops, &op);
+		rc = log_ops_add(&c->group.ops, &op, e);
 		repo_dir_add(c->r, &ref, m->dir);
 		m->dir = NULL;
 	}
-	return no_memory(rc, e);
+	return rc;
 }
 
 /* Packs that were removed behind our back would be lost by a commit. */

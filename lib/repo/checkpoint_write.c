@@ -95,9 +95,9 @@ static enum bc_err add(struct writer *w, const struct log_op *op, struct err *e)
 
 	w->one.n = 0;
 	buf_clear(&w->one.raw);
-	rc = log_ops_add(&w->one, op);
+	rc = log_ops_add(&w->one, op, e);
 	if (rc != BC_OK)
-		return err_set(e, rc, "no memory for a checkpoint");
+		return rc;
 	if (COUNT_BYTES + w->ops.raw.n + w->one.raw.n > CHECKPOINT_NODE_BYTES)
 		rc = flush_node(w, e);
 	if (rc != BC_OK)
@@ -376,9 +376,7 @@ static enum bc_err look(void *ctx, struct repo *r, struct err *e)
 	}
 	if (rc == BC_OK)
 		rc = cargo_name_packs(&w->cargo, e);
-	if (rc == BC_OK && log_ops_add(&w->cargo.group.ops, &op) != BC_OK)
-		rc = err_set(e, BC_ENOMEM, "no memory for a log group");
-	return rc;
+	return rc == BC_OK ? log_ops_add(&w->cargo.group.ops, &op, e) : rc;
 }
 
 /* Whoever is committing now need not be waited for: there is a next time. */

@@ -24,8 +24,13 @@ void repo_search(struct chunk_search *s, struct repo *r,
 	s->trust = trust;
 	s->n = repo_find_hints(r, id, s->hints, CHUNK_HINTS_MAX, &s->made);
 	s->next = 0;
-	s->again = false;
+	s->failed = false;
 	s->why.code = BC_OK;
+}
+
+bool repo_search_failed(const struct chunk_search *s)
+{
+	return s->failed;
 }
 
 static enum bc_err try_hint(struct chunk_search *s, struct index_loc hint,
@@ -69,41 +74,44 @@ static bool was_tried(const struct chunk_search *s, struct index_loc at)
 }
 
 /* What is found by an index made again, in whatever order, and was not by the
- * one before. Once: one that is damaged at once does not get better. */
-static bool search_again(struct chunk_search *s)
+ * one before. That may be damaged as well: it is asked until one is whole. */
+static enum bc_err search_again(struct chunk_search *s, struct err *e)
 {
 	struct index_loc now[CHUNK_HINTS_MAX];
-	size_t n, fresh = 0;
+	enum bc_err rc = repo_heal_index(s->r, s->made, e);
+	size_t n;
 
-	if (s->again || !repo_heal_index(s->r, s->made))
-		return false;
-	s->again = true;
+	if (rc != BC_OK)
+		return rc;
 	n = repo_find_hints(s->r, s->id, now, CHUNK_HINTS_MAX, &s->made);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n && s->n < CHUNK_PLACES_MAX; i++)
 		if (!was_tried(s, now[i]))
-			now[fresh++] = now[i];
-	memcpy(s->hints, now, fresh * sizeof(*now));
-	s->n = fresh;
-	s->next = 0;
-	return fresh > 0;
+			s->hints[s->n++] = now[i];
+	return BC_OK;
 }
 
 enum bc_err repo_search_next(struct chunk_search *s, struct chunk_place *out,
 			     struct err *e)
 {
+	enum bc_err rc;
+
 	do {
 		while (s->next < s->n) {
 			bool hit = false;
-			enum bc_err rc =
-				try_hint(s, s->hints[s->next++], out, &hit);
 
-			if (rc == BC_ENOMEM)
+			rc = try_hint(s, s->hints[s->next++], out, &hit);
+			s->failed = rc == BC_ENOMEM;
+			if (s->failed)
 				return err_set(e, rc,
 					       "no memory to find a chunk");
 			if (hit)
 				return BC_OK;
 		}
-	} while (search_again(s));
+		rc = search_again(s, e);
+	} while (rc == BC_OK);
+	s->failed = rc != BC_ENOTFOUND;
+	if (s->failed)
+		return rc;
 	if (s->why.code == BC_OK)
 		return err_set(e, BC_ENOTFOUND,
 			       "a chunk is not in the repository");
@@ -277,7 +285,8 @@ enum bc_err chunk_read(struct chunk_reader *c, const struct digest *id,
 				return BC_OK;
 		}
 		/* Nothing is known about the copies that are left. */
-		if (first.code == BC_OK || got == BC_ENOMEM)
+		if (first.code == BC_OK || got == BC_ENOMEM ||
+		    repo_search_failed(&search))
 			first = one;
 	} while (rc == BC_OK && first.code != BC_ENOMEM);
 	if (e != NULL)

@@ -25,7 +25,8 @@ struct chunk_place {
 /* chunk_place_put - one of all zeros is fine, and that is what is left. */
 void chunk_place_put(struct repo *r, struct chunk_place *p);
 
-enum { CHUNK_HINTS_MAX = 16 };
+/* Asked for at a time; and tried in all, by an index that is made again. */
+enum { CHUNK_HINTS_MAX = 16, CHUNK_PLACES_MAX = 48 };
 
 /*
  * A search for all places of one chunk, in the caller's storage; private, and
@@ -36,10 +37,10 @@ struct chunk_search {
 	struct repo *r;
 	const struct digest *id;
 	enum dir_trust trust;
-	struct index_loc hints[CHUNK_HINTS_MAX];
+	struct index_loc hints[CHUNK_PLACES_MAX];
 	size_t n, next;
-	unsigned made;	/* the index that the hints are from */
-	bool again;	/* it was healed and has been asked again */
+	unsigned made;	/* the index that the last hints are from */
+	bool failed;	/* repo_search_failed() */
 	struct err why; /* the first pack that could not be read */
 };
 
@@ -58,11 +59,15 @@ void repo_search(struct chunk_search *s, struct repo *r,
  *   BC_ENOTFOUND  there is no more
  *   BC_EDAMAGE, BC_EIO, ...  there is no more, and a pack that should have
  *	the chunk could not be read: the text says which
- *   BC_ENOMEM     the search is over
+ *   the same, and BC_ENOMEM  with repo_search_failed(): the search itself
  */
 BC_MUST_CHECK enum bc_err repo_search_next(struct chunk_search *s,
 					   struct chunk_place *out,
 					   struct err *e);
+
+/* repo_search_failed - the search ended for want of an index, or of memory:
+ * whether there are other places, nobody knows. */
+bool repo_search_failed(const struct chunk_search *s);
 
 /* repo_locate - the first place alone; the same errors. */
 BC_MUST_CHECK enum bc_err repo_locate(struct repo *r, const struct digest *id,

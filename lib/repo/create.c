@@ -133,11 +133,8 @@ static enum bc_err first_group(struct log_file *log, struct rng rng,
 
 	group_builder_init(&g);
 	rc = rng_fill(rng, at.group.b, PACK_ID_BYTES, e);
-	if (rc == BC_OK) {
-		rc = log_ops_add(&g.ops, &begin);
-		if (rc != BC_OK)
-			err_set(e, rc, "no memory for the first group");
-	}
+	if (rc == BC_OK)
+		rc = log_ops_add(&g.ops, &begin, e);
 	if (rc == BC_OK)
 		rc = group_encode(&g, &at, &raw, &digest, e);
 	if (rc == BC_OK) {

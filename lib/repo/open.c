@@ -186,7 +186,7 @@ enum bc_err repo_open(const char *path, const struct repo_options *o,
 	if (rc == BC_OK)
 		rc = rng_fill(r->rng, &r->overlay_secret,
 			      sizeof(r->overlay_secret), e);
-	repo_close_index(r);
+	overlay_init(&r->overlay, r->overlay_secret);
 	if (rc == BC_OK)
 		rc = open_parts(r, path, e);
 	if (rc == BC_OK)

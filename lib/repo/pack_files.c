@@ -77,11 +77,34 @@ enum bc_err pack_files_get(struct pack_files *p, uint32_t number,
 	return rc;
 }
 
+/* No more than `kept` stay open though nobody uses them: the longest unused
+ * goes. One at a time, as nothing but a put makes one more. */
+static void close_spare(struct pack_files *p)
+{
+	struct pack_file *old = NULL;
+	unsigned unused = 0;
+
+	for (size_t i = 0; i < PACK_FILES_MAX; i++) {
+		struct pack_file *k = &p->at[i];
+
+		if (k->file == NULL || k->refs > 0)
+			continue;
+		unused++;
+		if (old == NULL || k->used < old->used)
+			old = k;
+	}
+	if (unused <= p->kept)
+		return;
+	io_file_close(old->file, NULL);
+	*old = (struct pack_file){ .file = NULL };
+}
+
 void pack_files_put(struct pack_files *p, struct pack_file *k)
 {
 	if (k == NULL)
 		return;
 	pthread_mutex_lock(&p->lock);
 	k->refs--;
+	close_spare(p);
 	pthread_mutex_unlock(&p->lock);
 }

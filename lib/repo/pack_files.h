@@ -45,7 +45,7 @@ void pack_files_fini(struct pack_files *p);
 BC_MUST_CHECK enum bc_err pack_files_get(struct pack_files *p, uint32_t number,
 					 struct pack_file **out, struct err *e);
 
-/* pack_files_put - NULL is fine. */
+/* pack_files_put - NULL is fine. Closes what is too much to be kept. */
 void pack_files_put(struct pack_files *p, struct pack_file *f);
 
 #endif

@@ -15,6 +15,7 @@
 #include "repo/layout.h"
 #include "repo/packs.h"
 #include "repo/state.h"
+#include "repo/views.h"
 
 enum {
 	/* How long who only reads waits for a commit before it does without a
@@ -134,7 +135,7 @@ static enum bc_err begin(struct replay *p, struct err *e)
 		   at.log_seq != p->r->head.seq || at.log_end != p->r->head.end;
 	if (p->moved) {
 		p->r->head = repo_pos_of(&at);
-		p->r->index_ready = false;
+		repo_index_stale(p->r);
 	}
 	return BC_OK;
 }

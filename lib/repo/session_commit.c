@@ -31,39 +31,68 @@ static enum bc_err name_snapshot(struct work *w, struct repo *r, struct err *e)
 
 	if (rc != BC_ENOTFOUND)
 		return rc;
-	rc = log_ops_add(&w->cargo.group.ops, &op);
-	return rc == BC_OK ? rc : err_set(e, rc, "no memory for a log group");
+	return log_ops_add(&w->cargo.group.ops, &op, e);
 }
 
-static enum bc_err look(void *ctx, struct repo *r, struct err *e)
+static enum bc_err name_removed(struct work *w, struct repo *r, struct err *e)
 {
-	struct work *w = ctx;
-	struct catalog_snapshot row;
 	enum bc_err rc = BC_OK;
 
-	if (w->record.n > 0)
-		rc = name_snapshot(w, r, e);
 	for (size_t i = 0; i < w->n_remove && rc == BC_OK; i++) {
 		struct log_op op = { .code = LOG_OP_SNAPSHOT_REMOVED,
 				     .u.snapshot = w->remove[i] };
+		struct catalog_snapshot row;
 
 		rc = catalog_get_snapshot(r->catalog, &w->remove[i], &row, e);
 		if (rc == BC_ENOTFOUND)
 			return err_set(e, rc, "the snapshot is gone already");
 		if (rc == BC_OK)
-			rc = log_ops_add(&w->cargo.group.ops, &op);
+			rc = log_ops_add(&w->cargo.group.ops, &op, e);
+		if (rc == BC_ELIMIT) {
+			err_set(e, rc,
+				"%zu snapshots are too many to remove at once: "
+				"a commit takes %zu",
+				w->n_remove, i);
+			err_hint(e, "remove some of them, then the others");
+		}
 	}
-	if (rc == BC_OK && w->tagging != NULL) {
-		struct log_op op = { .code = LOG_OP_SNAPSHOT_TAGGED,
-				     .u.tagging = *w->tagging };
+	return rc;
+}
 
-		rc = catalog_get_snapshot(r->catalog, &w->tagging->snapshot,
-					  &row, e);
-		if (rc == BC_ENOTFOUND)
-			return err_set(e, rc, "the snapshot is gone");
-		if (rc == BC_OK)
-			rc = log_ops_add(&w->cargo.group.ops, &op);
-	}
+static enum bc_err tags_too_long(struct err *e)
+{
+	err_set(e, BC_ELIMIT, "the tags are too long together");
+	err_hint(e, "change some of them, then the others: a change takes "
+		    "1 MiB at most");
+	return BC_ELIMIT;
+}
+
+static enum bc_err name_tags(struct work *w, struct repo *r, struct err *e)
+{
+	struct log_op op = { .code = LOG_OP_SNAPSHOT_TAGGED,
+			     .u.tagging = *w->tagging };
+	struct catalog_snapshot row;
+	enum bc_err rc = catalog_get_snapshot(r->catalog, &w->tagging->snapshot,
+					      &row, e);
+
+	if (rc == BC_ENOTFOUND)
+		return err_set(e, rc, "the snapshot is gone");
+	if (rc == BC_OK)
+		rc = log_ops_add(&w->cargo.group.ops, &op, e);
+	return rc == BC_ELIMIT ? tags_too_long(e) : rc;
+}
+
+static enum bc_err look(void *ctx, struct repo *r, struct err *e)
+{
+	struct work *w = ctx;
+	enum bc_err rc = BC_OK;
+
+	if (w->record.n > 0)
+		rc = name_snapshot(w, r, e);
+	if (rc == BC_OK)
+		rc = name_removed(w, r, e);
+	if (rc == BC_OK && w->tagging != NULL)
+		rc = name_tags(w, r, e);
 	return rc == BC_OK ? cargo_name_packs(&w->cargo, e) : rc;
 }
 
@@ -153,7 +182,7 @@ enum bc_err session_tag(struct session *s, const struct digest *id,
 	if (rc == BC_EINVAL)
 		err_set(e, rc, "a tag is empty or too long");
 	else if (rc == BC_ELIMIT)
-		err_set(e, rc, "the tags are too long together");
+		tags_too_long(e);
 	else if (rc != BC_OK)
 		err_set(e, rc, "no memory for the tags");
 	t.n_set = (uint32_t)n_set;

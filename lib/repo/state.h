@@ -12,11 +12,10 @@
 #include <stdatomic.h>
 
 #include "catalog/catalog.h"
-#include "index/build.h"
 #include "index/index.h"
-#include "index/mem.h"
 #include "log/file.h"
 #include "repo/hurt.h"
+#include "repo/overlay.h"
 #include "repo/repo.h"
 
 struct codec_dec;
@@ -33,13 +32,21 @@ struct log_pos {
 	uint32_t next_slot;
 };
 
-/* Chunks that the log has and the index on disk lacks. */
-struct overlay {
-	struct index_mem mem; /* to places in `at` */
-	struct index_entry *at;
-	size_t n, cap;
-	uint64_t from; /* the generation that the index stands at */
-	struct digest from_digest;
+/*
+ * Index and overlay answer together, and this is how it is with them. Only
+ * become() in repo/views.c changes it.
+ *
+ *	NONE -- opened when it is first needed --> ON_DISK or IN_MEMORY
+ *	ON_DISK -- damaged, and made again ------> ON_DISK or IN_MEMORY
+ *	each -- opening or making it fails ------> BROKEN
+ *	each -- repo_index_anew() ---------------> IN_MEMORY
+ *	each -- closed, or the head moves on ----> NONE
+ */
+enum index_state {
+	INDEX_NONE,	 /* to be opened; what there is may lack something */
+	INDEX_ON_DISK,	 /* `index`, and in the overlay what it lacks */
+	INDEX_IN_MEMORY, /* nothing could be written: all is in the overlay */
+	INDEX_BROKEN,	 /* there is neither; `index_why` */
 };
 
 struct repo {
@@ -70,8 +77,12 @@ struct repo {
 	enum bc_err catalog_why;
 	bool catalog_trusted; /* the log cannot be read: it is all there is */
 	bool may_lack;	      /* repo_may_lack() */
-	struct index *index;  /* NULL if nothing could be written */
-	unsigned index_made;  /* how often it was made again */
+	enum index_state index_state;
+	struct index *index;   /* NULL unless it is on disk */
+	struct err index_why;  /* of INDEX_BROKEN */
+	unsigned index_made;   /* how often the state has changed */
+	unsigned index_healed; /* how often it was found damaged */
+	/* On disk or in memory: for who looks without the mutex. */
 	atomic_bool index_ready;
 	struct overlay overlay;
 	uint64_t overlay_secret; /* so that nobody makes ids that collide */

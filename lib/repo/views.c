@@ -2,249 +2,79 @@
 /*
  * The index beside the log. On disk it may stand some generations back; what
  * it lacks is read from the log's last groups into an overlay in memory. An
- * index too far back, damaged or foreign is made again from the directories of
- * packs and groups, as the catalog lists them.
+ * index too far back, damaged or foreign is made again.
  */
 #include "repo/views.h"
 
-#include <stdlib.h>
-
 #include "index/merge.h"
-#include "repo/dir_load.h"
 #include "repo/dirs.h"
+#include "repo/index_make.h"
 #include "repo/layout.h"
 #include "repo/replay.h"
-#include "repo/state.h"
 
 enum {
-	/* Groups that opening reads at most to fill the overlay. */
-	OVERLAY_GENERATIONS_MAX = 4096,
 	/* From here on a commit writes a run. */
 	RUN_GENERATIONS = 16,
 	RUN_ENTRIES = 4096,
-	/* An overlay has 8 M entries at most: 350 MB. Only a rebuild that may
-	 * not write comes near it. */
-	OVERLAY_MAX = 8 << 20,
+	/* So often a handle makes again on disk what it finds damaged there:
+	 * after that the disk cannot keep it. */
+	HEALED_ON_DISK_MAX = 3,
 };
 
-static enum bc_err overlay_add(struct overlay *o, const struct digest *id,
-			       struct index_loc loc)
-{
-	enum bc_err rc;
-
-	if (o->n == o->cap) {
-		size_t cap = o->cap == 0 ? 256 : o->cap * 2;
-		struct index_entry *at = realloc(o->at, cap * sizeof(*at));
-
-		if (at == NULL)
-			return BC_ENOMEM;
-		o->at = at;
-		o->cap = cap;
-	}
-	rc = index_mem_add(&o->mem, id, (uint32_t)o->n);
-	if (rc == BC_OK)
-		o->at[o->n++] = index_entry_of(id, loc);
-	return rc;
-}
-
-enum bc_err overlay_add_dir(struct overlay *o, const struct pack_dir *d,
-			    uint32_t number, struct err *e)
-{
-	enum bc_err rc = BC_OK;
-
-	for (uint32_t i = 0; i < d->n_chunks && rc == BC_OK; i++) {
-		struct index_loc loc = { number, (uint16_t)(d->base_slot + i) };
-
-		rc = overlay_add(o, &d->ids[i], loc);
-	}
-	if (rc != BC_OK)
-		err_set(e, rc, "no memory for the index");
-	return rc;
-}
-
-static void overlay_clear(struct overlay *o)
-{
-	index_mem_clear(&o->mem);
-	o->n = 0;
-}
-
-/* ---- rebuild --------------------------------------------------------------
+/* ---- states ---------------------------------------------------------------
  */
-
-static enum bc_err each_chunk(struct repo *r, repo_dir_fn *fn, void *ctx,
-			      struct err *e)
-{
-	struct pack_numbers v = { NULL, 0, 0 };
-	enum bc_err rc = repo_pack_numbers(
-		r, 1 << CATALOG_LIVE | 1 << CATALOG_CONDEMNED, &v, e);
-
-	for (size_t i = 0; i < v.n && rc == BC_OK; i++)
-		rc = repo_each_dir(r, v.at[i], fn, ctx, e);
-	free(v.at);
-	return rc;
-}
-
-static enum bc_err build_one(void *ctx, const struct pack_dir *d,
-			     uint32_t number, struct err *e)
-{
-	enum bc_err rc = BC_OK;
-
-	for (uint32_t i = 0; i < d->n_chunks && rc == BC_OK; i++) {
-		struct index_loc loc = { number, (uint16_t)(d->base_slot + i) };
-
-		rc = index_builder_add(ctx, &d->ids[i], loc, e);
-	}
-	return rc;
-}
-
-static struct index_range range_to_head(const struct repo *r, uint64_t from,
-					const struct digest *from_digest)
-{
-	struct index_range g = { .from_gen = from,
-				 .to_gen = r->head.generation,
-				 .from_digest = *from_digest,
-				 .to_digest = r->head.digest };
-
-	memcpy(g.repo_id, r->sb.id.b, PACK_ID_BYTES);
-	return g;
-}
-
-static enum bc_err rebuild_on_disk(struct repo *r, struct err *e)
-{
-	static const struct digest zero;
-	struct index_range range = range_to_head(r, 0, &zero);
-	struct index_builder *b = NULL;
-	enum bc_err rc;
-
-	index_close(r->index);
-	r->index = NULL;
-	rc = index_wipe(r->index_dir, e);
-	if (rc == BC_OK)
-		rc = index_builder_new(r->index_dir, &b, e);
-	if (rc == BC_OK)
-		rc = each_chunk(r, build_one, b, e);
-	if (rc == BC_OK) {
-		rc = index_builder_finish(b, &range, e);
-		b = NULL;
-	}
-	index_builder_abort(b);
-	if (rc == BC_OK)
-		rc = index_open(r->index_dir, r->sb.id.b, &r->index, e);
-	return rc;
-}
-
-static enum bc_err overlay_one(void *ctx, const struct pack_dir *d,
-			       uint32_t number, struct err *e)
-{
-	return overlay_add_dir(ctx, d, number, e);
-}
-
-static enum bc_err rebuild_in_memory(struct repo *r, struct err *e)
-{
-	overlay_clear(&r->overlay);
-	return each_chunk(r, overlay_one, &r->overlay, e);
-}
-
-static enum bc_err rebuild(struct repo *r, bool on_disk, struct err *e)
-{
-	enum bc_err rc = BC_EACCES;
-
-	r->index_made++;
-	/* What is on disk must not be ahead of what is synced. */
-	if (on_disk && !r->read_only && (r->write || !r->catalog_in_memory)) {
-		rc = io_file_lock(r->lock, REPO_LOCK_VIEWS, 1,
-				  IO_LOCK_EXCLUSIVE, IO_LOCK_TRY, e);
-		if (rc == BC_OK) {
-			rc = rebuild_on_disk(r, e);
-			if (io_file_unlock(r->lock, REPO_LOCK_VIEWS, 1, NULL) !=
-			    BC_OK)
-				repo_note_f(r, "cannot unlock the views");
-		}
-	}
-	overlay_clear(&r->overlay);
-	if (rc == BC_OK) {
-		index_covered(r->index, &r->overlay.from,
-			      &r->overlay.from_digest);
-		return BC_OK;
-	}
-	/* Somebody else is at it, or nothing can be written: do without. */
-	err_clear(e);
-	index_close(r->index);
-	r->index = NULL;
-	r->overlay.from = UINT64_MAX;
-	return rebuild_in_memory(r, e);
-}
-
-/* ---- the last groups ------------------------------------------------------
- */
-
-static enum bc_err add_packs_of(struct repo *r, const struct group *g,
-				struct err *e)
-{
-	struct cursor c = cursor_of(g->record.ops);
-	enum bc_err rc = BC_OK;
-
-	for (uint32_t i = 0; i < g->record.n_ops && rc == BC_OK; i++) {
-		struct log_op op;
-
-		rc = log_op_next(&c, &op, e);
-		if (rc == BC_OK && op.code == LOG_OP_PACK_ADDED)
-			rc = repo_each_dir(r, op.u.pack.number, overlay_one,
-					   &r->overlay, e);
-	}
-	return rc;
-}
 
 /*
- * Walk back from the head to generation `to`, filling the overlay.
- *   same  [out] does that generation's record have this digest?
+ * The one place where the state changes (the diagram is in state.h). Whoever
+ * has looked before asks again: what there was then is gone, or is more now.
  */
-static enum bc_err walk_back(struct repo *r, uint64_t to,
-			     const struct digest *to_digest, bool *same,
-			     struct err *e)
+static void become(struct repo *r, enum index_state state)
 {
-	uint64_t seq = r->head.seq, end = r->head.end;
-	struct pack_id id = r->head.log;
-	struct digest at = r->head.digest;
-	uint64_t generation = r->head.generation;
-	struct log_file *l = NULL;
-	enum bc_err rc = BC_OK;
+	r->index_state = state;
+	r->index_made++;
+	atomic_store(&r->index_ready,
+		     state == INDEX_ON_DISK || state == INDEX_IN_MEMORY);
+}
 
-	while (rc == BC_OK && generation > to) {
-		struct group *g = NULL;
-
-		if (l == NULL) {
-			char name[LOG_NAME_BYTES];
-
-			log_name(seq, &id, name);
-			rc = log_file_open(r->log_dir, name, false, &l, e);
-			continue;
-		}
-		if (end <= LOG_HEAD_BYTES) {
-			end = log_file_head(l)->prev_end;
-			id = log_file_head(l)->prev_id;
-			seq--;
-			log_file_close(l);
-			l = NULL;
-			continue;
-		}
-		rc = log_file_group_before(l, end, r->dec, &g, e);
-		if (rc == BC_OK && g->dir != NULL)
-			rc = overlay_add_dir(&r->overlay, g->dir,
-					     log_file_head(l)->number, e);
-		if (rc == BC_OK)
-			rc = add_packs_of(r, g, e);
-		if (rc == BC_OK) {
-			generation--;
-			at = g->record.prev;
-			end = g->offset;
-		}
-		group_free(g);
+/* What opening it, or making it again, has come to. */
+static enum bc_err settle(struct repo *r, enum bc_err rc, const struct err *why)
+{
+	if (rc == BC_OK) {
+		become(r, r->index != NULL ? INDEX_ON_DISK : INDEX_IN_MEMORY);
+		return rc;
 	}
-	log_file_close(l);
-	*same = rc == BC_OK && generation == to && digest_eq(&at, to_digest);
+	/* Half an index would say that there is not what there is. */
+	index_close(r->index);
+	r->index = NULL;
+	overlay_clear(&r->overlay);
+	r->index_why = *why;
+	r->index_why.code = rc;
+	become(r, INDEX_BROKEN);
 	return rc;
 }
+
+static enum bc_err tell(const struct err *why, enum bc_err rc, struct err *e)
+{
+	if (rc != BC_OK && e != NULL)
+		*e = *why;
+	return rc;
+}
+
+void repo_index_stale(struct repo *r)
+{
+	become(r, INDEX_NONE);
+}
+
+void repo_close_index(struct repo *r)
+{
+	index_close(r->index);
+	r->index = NULL;
+	overlay_fini(&r->overlay);
+	become(r, INDEX_NONE);
+}
+
+/* ---- opened ---------------------------------------------------------------
+ */
 
 static enum bc_err view_ahead(struct repo *r, uint64_t covered, struct err *e)
 {
@@ -260,23 +90,30 @@ static enum bc_err view_ahead(struct repo *r, uint64_t covered, struct err *e)
 	return BC_EDAMAGE;
 }
 
-/* The index, and the overlay of what it lacks up to r->head. A damaged or
- * foreign one is made again. */
+/*
+ * The index, and the overlay of what it lacks up to r->head. A damaged or
+ * foreign one is made again. There is none meanwhile: what is read of the log
+ * here comes into the overlay below, and not by repo_apply_group(), which would
+ * wait for the mutex as well.
+ */
 static enum bc_err open_index(struct repo *r, struct err *e)
 {
-	bool same = false;
+	bool fits = false;
+	struct digest digest;
 	uint64_t covered;
 	enum bc_err rc;
 
-	overlay_clear(&r->overlay);
+	become(r, INDEX_NONE);
 	index_close(r->index);
 	r->index = NULL;
 	if (r->index_dir == NULL)
-		return rebuild(r, false, e);
+		return repo_index_make(r, false, e);
 	rc = index_open(r->index_dir, r->sb.id.b, &r->index, e);
-	if (rc != BC_OK)
-		return rebuild(r, true, e);
-	index_covered(r->index, &covered, &r->overlay.from_digest);
+	if (rc != BC_OK) {
+		err_clear(e);
+		return repo_index_make(r, true, e);
+	}
+	index_covered(r->index, &covered, &digest);
 	if (covered > r->head.generation) {
 		/* Another process may just have committed. */
 		rc = repo_catch_up(r, false, e);
@@ -289,81 +126,29 @@ static enum bc_err open_index(struct repo *r, struct err *e)
 	}
 	if (covered > r->head.generation && r->write)
 		return view_ahead(r, covered, e);
-	r->overlay.from = covered;
-	if (covered <= r->head.generation &&
-	    r->head.generation - covered <= OVERLAY_GENERATIONS_MAX) {
-		rc = walk_back(r, covered, &r->overlay.from_digest, &same, e);
-		if (rc == BC_ENOMEM)
-			return rc;
-		if (rc == BC_OK && same)
-			return BC_OK;
-		err_clear(e);
-	}
+	rc = repo_index_fill(r, &fits, e);
+	if (rc != BC_OK || fits)
+		return rc;
 	/* One that is ahead of the log stays, as a witness. */
-	return rebuild(r, covered <= r->head.generation, e);
+	return repo_index_make(r, covered <= r->head.generation, e);
 }
 
-enum bc_err repo_index_anew(struct repo *r, struct err *e)
+static enum bc_err open_now(struct repo *r, struct err *e)
 {
+	struct err why = ERR_INIT;
+	enum bc_err rc = open_index(r, &why);
+
+	return tell(&why, settle(r, rc, &why), e);
+}
+
+static enum bc_err make_now(struct repo *r, bool on_disk, struct err *e)
+{
+	struct err why = ERR_INIT;
 	enum bc_err rc;
 
-	pthread_mutex_lock(&r->mutex);
-	rc = rebuild(r, false, e);
-	r->index_ready = rc == BC_OK;
-	pthread_mutex_unlock(&r->mutex);
-	return rc;
-}
-
-/*
- * The catalog is shared: another process may have moved it since this handle
- * was opened, and a question have told of a snapshot whose chunks the overlay
- * lacks. A writer's head moves by its own commits alone.
- */
-static bool follow_catalog(struct repo *r, struct err *e)
-{
-	struct catalog_position at;
-
-	if (r->write || r->catalog_in_memory || r->catalog_trusted ||
-	    catalog_position(r->catalog, &at, e) != BC_OK ||
-	    at.generation <= r->head.generation)
-		return false;
-	r->head = repo_pos_of(&at);
-	r->index_made++;
-	return open_index(r, e) == BC_OK;
-}
-
-bool repo_heal_index(struct repo *r, unsigned made)
-{
-	struct err e = ERR_INIT;
-	bool healed;
-
-	pthread_mutex_lock(&r->mutex);
-	healed = r->index_made != made;
-	if (!healed && r->index != NULL &&
-	    index_damage(r->index, &e) != BC_OK) {
-		repo_note_f(r,
-			    "the index is damaged; making it again from "
-			    "the packs (%s)",
-			    e.text);
-		err_clear(&e);
-		healed = rebuild(r, true, &e) == BC_OK;
-	}
-	if (!healed)
-		healed = follow_catalog(r, &e);
-	pthread_mutex_unlock(&r->mutex);
-	return healed;
-}
-
-void repo_overlay_pack(struct repo *r, uint32_t number)
-{
-	struct dir_ref d = { .dir = NULL };
-	enum bc_err rc = repo_dir_get_whole(r, number, &d, NULL);
-
-	if (rc == BC_OK)
-		rc = overlay_add_dir(&r->overlay, d.dir, number, NULL);
-	repo_dir_put(r, &d);
-	if (rc != BC_OK)
-		r->index_ready = false;
+	become(r, INDEX_NONE);
+	rc = repo_index_make(r, on_disk, &why);
+	return tell(&why, settle(r, rc, &why), e);
 }
 
 enum bc_err repo_need_index(struct repo *r, struct err *e)
@@ -371,25 +156,106 @@ enum bc_err repo_need_index(struct repo *r, struct err *e)
 	enum bc_err rc = BC_OK;
 
 	/* Once it is there it is only looked at. */
-	if (r->index_ready)
+	if (atomic_load(&r->index_ready))
 		return BC_OK;
 	pthread_mutex_lock(&r->mutex);
-	if (!r->index_ready) {
-		rc = open_index(r, e);
-		r->index_ready = rc == BC_OK;
-	}
+	if (r->index_state == INDEX_BROKEN)
+		rc = tell(&r->index_why, r->index_why.code, e);
+	else if (!atomic_load(&r->index_ready))
+		rc = open_now(r, e);
 	pthread_mutex_unlock(&r->mutex);
 	return rc;
 }
 
-void repo_close_index(struct repo *r)
+enum bc_err repo_index_anew(struct repo *r, struct err *e)
 {
-	index_close(r->index);
-	r->index = NULL;
-	index_mem_fini(&r->overlay.mem);
-	free(r->overlay.at);
-	r->overlay = (struct overlay){ .n = 0 };
-	index_mem_init(&r->overlay.mem, OVERLAY_MAX, r->overlay_secret);
+	enum bc_err rc;
+
+	pthread_mutex_lock(&r->mutex);
+	rc = make_now(r, false, e);
+	pthread_mutex_unlock(&r->mutex);
+	return rc;
+}
+
+/* ---- a lookup in vain -----------------------------------------------------
+ */
+
+/*
+ * The catalog is shared: another process may have moved it since this handle
+ * was opened, and a question have told of a snapshot whose chunks the overlay
+ * lacks. A writer's head moves by its own commits alone.
+ */
+static enum bc_err follow_catalog(struct repo *r, struct err *e)
+{
+	struct catalog_position at;
+	enum bc_err rc;
+
+	if (r->write || r->catalog_in_memory || r->catalog_trusted)
+		return BC_ENOTFOUND;
+	rc = catalog_position(r->catalog, &at, e);
+	if (rc != BC_OK)
+		return rc;
+	if (at.generation <= r->head.generation)
+		return BC_ENOTFOUND;
+	r->head = repo_pos_of(&at);
+	return open_now(r, e);
+}
+
+static enum bc_err heal(struct repo *r, unsigned made, struct err *e)
+{
+	struct err damage = ERR_INIT;
+
+	switch (r->index_state) {
+	case INDEX_BROKEN:
+		return tell(&r->index_why, r->index_why.code, e);
+	case INDEX_NONE:
+		return open_now(r, e);
+	case INDEX_ON_DISK:
+	case INDEX_IN_MEMORY:
+		break;
+	}
+	/* Another thread has done it. */
+	if (r->index_made != made)
+		return BC_OK;
+	if (r->index == NULL || index_damage(r->index, &damage) == BC_OK)
+		return follow_catalog(r, e);
+	repo_note_f(r,
+		    "the index is damaged; making it again from the packs (%s)",
+		    damage.text);
+	return make_now(r, r->index_healed++ < HEALED_ON_DISK_MAX, e);
+}
+
+enum bc_err repo_heal_index(struct repo *r, unsigned made, struct err *e)
+{
+	enum bc_err rc;
+
+	pthread_mutex_lock(&r->mutex);
+	rc = heal(r, made, e);
+	pthread_mutex_unlock(&r->mutex);
+	return rc;
+}
+
+/* ---- the overlay follows a commit -----------------------------------------
+ */
+
+void repo_overlay_dir(struct repo *r, const struct pack_dir *d, uint32_t number)
+{
+	if (r->index_ready &&
+	    overlay_add_dir(&r->overlay, d, number, NULL) != BC_OK)
+		repo_index_stale(r);
+}
+
+void repo_overlay_pack(struct repo *r, uint32_t number)
+{
+	struct dir_ref d = { .dir = NULL };
+
+	if (!r->index_ready)
+		return;
+	if (repo_dir_get_whole(r, number, &d, NULL) == BC_OK)
+		repo_overlay_dir(r, d.dir, number);
+	else
+		repo_index_stale(r);
+	repo_dir_put(r, &d);
 }
 
 /* ---- after a commit -------------------------------------------------------
@@ -398,7 +264,7 @@ void repo_close_index(struct repo *r)
 static enum bc_err write_run(struct repo *r, struct err *e)
 {
 	struct index_range range =
-		range_to_head(r, r->overlay.from, &r->overlay.from_digest);
+		repo_index_range(r, r->overlay.from, &r->overlay.from_digest);
 	struct index *now = NULL;
 	uint64_t gen = 0;
 	struct digest digest;
@@ -430,16 +296,20 @@ static enum bc_err write_run(struct repo *r, struct err *e)
 	/* What a merge has replaced, and what a killed writer has left. */
 	if (rc == BC_OK)
 		rc = index_sweep(now, NULL, e);
+	pthread_mutex_lock(&r->mutex);
 	if (rc == BC_OK) {
-		pthread_mutex_lock(&r->mutex);
 		index_close(r->index);
 		r->index = now;
 		now = NULL;
 		overlay_clear(&r->overlay);
 		index_covered(r->index, &r->overlay.from,
 			      &r->overlay.from_digest);
-		pthread_mutex_unlock(&r->mutex);
+	} else {
+		/* The entries were sorted where they are, and the table no
+		 * longer knows which is where. */
+		repo_index_stale(r);
 	}
+	pthread_mutex_unlock(&r->mutex);
 	index_close(now);
 	return rc;
 }
@@ -450,8 +320,7 @@ void repo_update_index(struct repo *r, bool all)
 	uint64_t lag = r->head.generation - r->overlay.from;
 
 	/* Without a whole overlay the run would cover what it does not hold. */
-	if (r->read_only || !r->index_ready || r->overlay.from == UINT64_MAX ||
-	    lag == 0 ||
+	if (r->read_only || r->index_state != INDEX_ON_DISK || lag == 0 ||
 	    (!all && lag < RUN_GENERATIONS && r->overlay.n < RUN_ENTRIES))
 		return;
 	if (io_file_lock(r->lock, REPO_LOCK_VIEWS, 1, IO_LOCK_EXCLUSIVE,
@@ -466,18 +335,12 @@ void repo_update_index(struct repo *r, bool all)
 size_t repo_find_hints(struct repo *r, const struct digest *id,
 		       struct index_loc *out, size_t max, unsigned *made)
 {
-	uint32_t ordinals[8];
-	size_t n, got = 0;
+	size_t got;
 
 	pthread_mutex_lock(&r->mutex);
 	if (made != NULL)
 		*made = r->index_made;
-	n = index_mem_find(&r->overlay.mem, id, ordinals, 8);
-	for (size_t i = 0; i < n && got < max; i++) {
-		const struct index_entry *at = &r->overlay.at[ordinals[i]];
-
-		out[got++] = (struct index_loc){ at->pack, at->slot };
-	}
+	got = overlay_find(&r->overlay, id, out, max);
 	if (r->index != NULL && got < max)
 		got += index_find(r->index, id, out + got, max - got);
 	pthread_mutex_unlock(&r->mutex);
@@ -487,24 +350,19 @@ size_t repo_find_hints(struct repo *r, const struct digest *id,
 bool repo_find_first(struct repo *r, const struct digest *const ids[], size_t n,
 		     struct index_loc first[], bool found[])
 {
-	bool whole = true;
+	bool whole;
 
 	memset(found, 0, n * sizeof(*found));
 	pthread_mutex_lock(&r->mutex);
+	whole = r->index_ready;
 	if (r->index != NULL) {
 		index_find_many(r->index, ids, n, first, found);
-		whole = index_damage(r->index, NULL) == BC_OK;
+		whole = whole && index_damage(r->index, NULL) == BC_OK;
 	}
-	for (size_t i = 0; i < n && r->overlay.n > 0; i++) {
-		uint32_t at;
-
-		if (found[i] ||
-		    index_mem_find(&r->overlay.mem, ids[i], &at, 1) == 0)
-			continue;
-		first[i] = (struct index_loc){ r->overlay.at[at].pack,
-					       r->overlay.at[at].slot };
-		found[i] = true;
-	}
+	for (size_t i = 0; i < n && r->overlay.n > 0; i++)
+		if (!found[i])
+			found[i] = overlay_find(&r->overlay, ids[i], &first[i],
+						1) > 0;
 	pthread_mutex_unlock(&r->mutex);
 	return whole;
 }

@@ -14,32 +14,42 @@ void repo_close_index(struct repo *r);
 
 /* repo_need_index - open the index at the first call only: commands that
  * ask the catalog alone do without. Any thread, not under the mutex: the
- * others wait for the first. */
+ * others wait for the first. If it could not be had, then or since, this is
+ * why, as often as it is asked. */
 BC_MUST_CHECK enum bc_err repo_need_index(struct repo *r, struct err *e);
 
 /* repo_index_anew - do without the index on disk: in memory, from the
  * directories. */
 BC_MUST_CHECK enum bc_err repo_index_anew(struct repo *r, struct err *e);
 
+/* repo_index_stale - the head has moved on without the overlay, or that is
+ * spoilt: the index is opened anew when it is next needed. Under the mutex, or
+ * while no other thread is at work. */
+void repo_index_stale(struct repo *r);
+
 /*
- * repo_heal_index - if a lookup has met a damaged page of the index, make the
- * index again; if another process has committed since this handle was opened
- * to read, follow it. Any thread.
+ * repo_heal_index - a lookup was in vain. If it has met a damaged page of the
+ * index, make the index again; if another process has committed since this
+ * handle was opened to read, follow it. Any thread.
  *
  *   made  from the lookup
  *
- * True if a second lookup may find more: also when another thread has made it
- * again meanwhile.
+ *   BC_OK         a second lookup may find more: also when another thread has
+ *		   made it again meanwhile
+ *   BC_ENOTFOUND  the index is whole, and up to date (no text)
+ *   others        why that is not known: most of all, why there is no index
  */
-bool repo_heal_index(struct repo *r, unsigned made);
+BC_MUST_CHECK enum bc_err repo_heal_index(struct repo *r, unsigned made,
+					  struct err *e);
 
-/* overlay_add_dir - all chunks of a directory; under the mutex. */
-BC_MUST_CHECK enum bc_err overlay_add_dir(struct overlay *o,
-					  const struct pack_dir *d,
-					  uint32_t number, struct err *e);
-
-/* repo_overlay_pack - the chunks of a pack that has just become part of the
- * repository join the overlay; if that fails the index is opened anew. */
+/*
+ * repo_overlay_dir, repo_overlay_pack - the chunks of a group, or of a pack,
+ * that has just become part of the repository join the overlay if the index is
+ * open; if that fails it is opened anew. While no other thread is at work; the
+ * second one takes the mutex.
+ */
+void repo_overlay_dir(struct repo *r, const struct pack_dir *d,
+		      uint32_t number);
 void repo_overlay_pack(struct repo *r, uint32_t number);
 
 /*
@@ -51,7 +61,8 @@ void repo_update_index(struct repo *r, bool all);
 
 /*
  * repo_find_hints - where the index and the overlay think a chunk is; any
- * thread. Returns how many.
+ * thread. Returns how many; what they mean that are missing,
+ * repo_heal_index() tells.
  *
  *   made  [out] for repo_heal_index(); may be NULL
  */
@@ -63,7 +74,7 @@ size_t repo_find_hints(struct repo *r, const struct digest *id,
  *
  *   first  n places; first[i] is set where found[i] is true
  *
- * False: the index is damaged, and what is not found may be there.
+ * False: the index is damaged or broken, and what is not found may be there.
  */
 bool repo_find_first(struct repo *r, const struct digest *const ids[], size_t n,
 		     struct index_loc first[], bool found[]);

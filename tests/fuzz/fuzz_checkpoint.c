@@ -45,7 +45,7 @@ static bool use_node(struct checkpoint_ops *o, struct bytes raw)
 		MUST(o->stage >= stage);
 		stage = o->stage;
 		if (more)
-			MUST(log_ops_add(&ops, &op) == BC_OK);
+			MUST(log_ops_add(&ops, &op, NULL) == BC_OK);
 	}
 	if (rc == BC_OK)
 		MUST(bytes_eq(buf_bytes(&ops.raw), body));

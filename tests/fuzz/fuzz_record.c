@@ -69,7 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		if (op.code >= LOG_OP_OPTIONAL)
 			known = false;
 		else
-			MUST(log_ops_add(&ops, &op) == BC_OK);
+			MUST(log_ops_add(&ops, &op, NULL) == BC_OK);
 	}
 	if (i == r.n_ops && cursor_done(&c) && known)
 		MUST(bytes_eq(buf_bytes(&ops.raw), r.ops));

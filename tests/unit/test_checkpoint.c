@@ -213,7 +213,7 @@ static void commit_ops(struct repo *r, struct group_builder *g)
 
 static void add_op(struct group_builder *g, const struct log_op *op)
 {
-	CHECK_EQ(log_ops_add(&g->ops, op), BC_OK);
+	CHECK_EQ(log_ops_add(&g->ops, op, NULL), BC_OK);
 }
 
 static void add_blocks(struct group_builder *g, enum log_op_code code,
@@ -800,8 +800,8 @@ static void lies(struct kit *k)
 			log.u.log.number = 2;
 		log_ops_init(&ops);
 		if (i != 6)
-			CHECK_EQ(log_ops_add(&ops, &log), BC_OK);
-		CHECK_EQ(log_ops_add(&ops, &snap), BC_OK);
+			CHECK_EQ(log_ops_add(&ops, &log, NULL), BC_OK);
+		CHECK_EQ(log_ops_add(&ops, &snap, NULL), BC_OK);
 		lie(r, &ops, i == 7 ? 2 : 1, i == 8 ? c - 1 : c, i == 9,
 		    r->head.next_pack);
 		log_ops_fini(&ops);
@@ -830,7 +830,7 @@ static void omission(struct kit *k)
 		.number = 1, .id = r->head.log, .seq = 1, .first_generation = 1
 	};
 	log_ops_init(&ops);
-	CHECK_EQ(log_ops_add(&ops, &log), BC_OK);
+	CHECK_EQ(log_ops_add(&ops, &log, NULL), BC_OK);
 	lie(r, &ops, 1, r->head.generation, false, r->head.next_pack);
 	log_ops_fini(&ops);
 	repo_close(r);

@@ -154,7 +154,7 @@ static void sample_record(struct log_ops *ops, struct buf *out)
 	log_ops_init(ops);
 	sample_ops(op);
 	for (int i = 0; i < SAMPLE_OPS; i++)
-		CHECK_EQ(log_ops_add(ops, &op[i]), BC_OK);
+		CHECK_EQ(log_ops_add(ops, &op[i], &e), BC_OK);
 	pattern(r.prev.b, DIGEST_BYTES, 0xc0);
 	pattern(r.session.b, PACK_ID_BYTES, 0x50);
 	r.n_ops = ops->n;
@@ -189,7 +189,7 @@ static void sample_builder(struct group_builder *g, const uint8_t *plain,
 
 	group_builder_init(g);
 	pattern(made.u.snapshot.b, DIGEST_BYTES, 1);
-	CHECK_EQ(log_ops_add(&g->ops, &made), BC_OK);
+	CHECK_EQ(log_ops_add(&g->ops, &made, &e), BC_OK);
 	if (chunks == 0)
 		return;
 	sha256_one(bytes_str("hello"), &ids[0]);
@@ -364,7 +364,7 @@ static void check_ops(const struct log_record *r)
 	for (int i = 0; i < SAMPLE_OPS; i++) {
 		CHECK_OK(log_op_next(&c, &op, &e), &e);
 		CHECK_EQ(op.code, want[i].code);
-		CHECK_EQ(log_ops_add(&again, &op), BC_OK);
+		CHECK_EQ(log_ops_add(&again, &op, &e), BC_OK);
 		if (op.code == LOG_OP_SNAPSHOT_TAGGED) {
 			CHECK_EQ(op.u.tagging.n_set, 2);
 			CHECK(bytes_eq(op.u.tagging.remove,
@@ -626,7 +626,7 @@ static void seeds_group(const char *dir)
 		sample_builder(&two, two_chunks, sizeof(two_chunks) - 1, 2);
 		sample_ops(op);
 		for (int k = 0; i == 2 && k < SAMPLE_OPS; k++)
-			CHECK_EQ(log_ops_add(&b.ops, &op[k]), BC_OK);
+			CHECK_EQ(log_ops_add(&b.ops, &op[k], &e), BC_OK);
 		if (i == 3)
 			CHECK_EQ(group_add_blocks(&b, buf_bytes(&two.raw),
 						  &two.dir, 0),
@@ -657,8 +657,8 @@ static void seeds_record(const char *dir)
 	sample_ops(op);
 	for (int i = 0; i < SAMPLE_OPS; i += 2) {
 		log_ops_init(&ops);
-		CHECK_EQ(log_ops_add(&ops, &op[i]), BC_OK);
-		CHECK_EQ(log_ops_add(&ops, &op[i + 1]), BC_OK);
+		CHECK_EQ(log_ops_add(&ops, &op[i], &e), BC_OK);
+		CHECK_EQ(log_ops_add(&ops, &op[i + 1], &e), BC_OK);
 		r.n_ops = ops.n;
 		r.ops = buf_bytes(&ops.raw);
 		buf_clear(&raw);

@@ -492,6 +492,47 @@ static void tags_too_long_together(struct kit *k)
 	repo_close(r);
 }
 
+/* What fits by itself need not fit into an operation, nor every operation into
+ * a commit. Nothing is done then, and the words say what it was. */
+static void too_much_at_once(struct kit *k)
+{
+	enum { TAGS = 256, REMOVED = 124000, SHORT = 2550 };
+	static struct tag set[TAGS];
+	static char value[TAG_VALUE_MAX_BYTES];
+	struct digest *ids = calloc(REMOVED, sizeof(*ids));
+	struct kit_spec sp = small;
+	struct session *s;
+	struct repo *r;
+
+	CHECK(ids != NULL);
+	memset(value, 'v', sizeof(value));
+	/* Ten bytes less than 1 MiB, as lists of strings. */
+	for (size_t i = 0; i < TAGS; i++)
+		set[i] = (struct tag){ bytes_str("key"),
+				       bytes_of(value, sizeof(value)) };
+	set[0].value.n = SHORT;
+	kit_create(k, 0);
+	ids[0] = kit_one(k, &sp);
+	for (size_t i = 1; i < REMOVED; i++)
+		ids[i] = ids[0];
+	r = kit_repo(k, true);
+	s = kit_session(k, r);
+	CHECK_EQ(session_tag(s, &ids[0], set, TAGS, NULL, 0, &k->e), BC_ELIMIT);
+	CHECK(strstr(k->e.text, "tags are too long together") != NULL);
+	CHECK(k->e.hint[0] != '\0');
+	err_clear(&k->e);
+	session_end(s);
+	s = kit_session(k, r);
+	CHECK_EQ(session_remove(s, ids, REMOVED, &k->e), BC_ELIMIT);
+	CHECK(strstr(k->e.text, "124000 snapshots are too many") != NULL);
+	CHECK(k->e.hint[0] != '\0');
+	err_clear(&k->e);
+	session_end(s);
+	CHECK_EQ(kit_count(r), 1);
+	repo_close(r);
+	free(ids);
+}
+
 /* The same record twice is the same snapshot. */
 static void same_twice(struct kit *k)
 {
@@ -818,6 +859,7 @@ int main(void)
 	BOTH(moved_away);
 	BOTH(remove_and_tag);
 	BOTH(tags_too_long_together);
+	BOTH(too_much_at_once);
 	BOTH(same_twice);
 	BOTH(two_handles);
 	BOTH(read_beside);
