@@ -252,7 +252,6 @@ static void take_disk_catalog(struct check *c)
 		   (unsigned long long)at.generation);
 	catalog_close(c->r->catalog);
 	repo_close_index(c->r);
-	c->r->index_ready = false;
 	c->r->catalog = disk;
 	c->r->head = (struct log_pos){ .generation = at.generation,
 				       .digest = at.digest,
