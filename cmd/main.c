@@ -269,6 +269,12 @@ static void advise(const struct ctx *c, struct err *e)
 		err_hint(e, "%s", hint);
 }
 
+static void say_time_up(struct ctx *c, const struct err *e)
+{
+	msg_note(&c->msg, "blobctl: the time is up%s%s",
+		 e->hint[0] == '\0' ? "" : "; ", e->hint);
+}
+
 /*
  * The exit status, decided here and nowhere else. A signal has the last word
  * even if the work was done: whoever pressed ^C in a loop wants the loop to
@@ -294,8 +300,7 @@ static int decide_status(struct ctx *c, enum bc_err rc, const struct err *e)
 	if (signal_number() != 0)
 		return STATUS_SIGNAL + signal_number();
 	if (rc == BC_ECANCEL && signal_time_up()) {
-		msg_note(&c->msg, "blobctl: the time is up%s%s",
-			 e->hint[0] == '\0' ? "" : "; ", e->hint);
+		say_time_up(c, e);
 		return STATUS_TIME_UP;
 	}
 	return exit_worse(exit_status_of(rc), c->damaged ? STATUS_DAMAGE : 0);
@@ -338,22 +343,34 @@ static void say_what_holds(const struct ctx *c, enum bc_err rc,
 			 c->cmd->name);
 }
 
+/* Output was lost; what that makes of the status. Whoever stops a run need not
+ * be told that nobody read. */
+static int lose_output(struct ctx *c, enum bc_err rc, int status,
+		       struct err *late,
+		       void (*tell)(struct msg *m, const struct err *e))
+{
+	if (late->code == BC_ECANCEL && signal_number() != 0)
+		return STATUS_SIGNAL + signal_number();
+	if (late->code == BC_ECANCEL) {
+		if (rc != BC_ECANCEL)
+			say_time_up(c, late);
+		return exit_worse(status, STATUS_TIME_UP);
+	}
+	say_what_holds(c, rc, late);
+	tell(&c->msg, late);
+	return exit_worse(status, STATUS_FAILED);
+}
+
 /* Report, write the summary, close everything; returns the status. */
 static int finish(struct ctx *c, enum bc_err rc, struct err *e)
 {
 	int status = decide_status(c, rc, e);
 	struct err late = ERR_INIT;
 
-	if (out_flush(&c->out, &late) != BC_OK) {
-		say_what_holds(c, rc, &late);
-		msg_error(&c->msg, &late);
-		status = exit_worse(status, STATUS_FAILED);
-	}
-	if (out_finish(&c->out, status, signal_number(), &late) != BC_OK) {
-		say_what_holds(c, rc, &late);
-		msg_error_late(&c->msg, &late);
-		status = exit_worse(status, STATUS_FAILED);
-	}
+	if (out_flush(&c->out, &late) != BC_OK)
+		status = lose_output(c, rc, status, &late, msg_error);
+	if (out_finish(&c->out, status, signal_number(), &late) != BC_OK)
+		status = lose_output(c, rc, status, &late, msg_error_late);
 	msg_fini(&c->msg, status);
 	return status;
 }

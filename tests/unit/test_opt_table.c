@@ -3,6 +3,7 @@
  * lives outside the library and is compiled in. */
 #include "cmd/json.c"
 #include "cmd/out.c"
+#include "cmd/out_fd.c"
 #include "cmd/out_pager.c"
 #include "cmd/out_table.c"
 #include "cmd/show.c"
@@ -13,6 +14,11 @@
 
 #define S  INT64_C(1000000000)
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+bool signal_await_output(int fd)
+{
+	return fd >= 0;
+}
 
 /* What show.c says on standard error is not looked at here. */
 void msg_note(struct msg *m, const char *fmt, ...)
@@ -44,6 +50,7 @@ static void begin_sink(struct sink *k, bool tty, unsigned width)
 	out_init(&k->o, &opt, clk);
 	k->o.tty = tty;
 	k->o.width = width;
+	fclose(k->o.text);
 	k->o.text = open_memstream(&k->text, &k->n);
 	CHECK(k->o.text != NULL);
 }
@@ -225,6 +232,7 @@ static void json_rows(void)
 	CHECK_EQ(pipe(fd), 0);
 	begin_sink(&k, false, 80);
 	k.o.opt.status_fd = fd[1];
+	k.o.status.fd = fd[1];
 	CHECK_OK(show_changes(&k.o, NULL, &e), &e);
 	show_change(&k.o, &r);
 	n = read(fd[0], got, sizeof(got));
