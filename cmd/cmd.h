@@ -146,6 +146,7 @@ unsigned ctx_threads(const struct ctx *c);
  * ctx_confirm - ask before something that cannot be undone.
  *   BC_OK        yes, or -y
  *   BC_EREFUSED  no, or nobody to ask; e names the option
+ *   BC_ECANCEL   stopped before there was an answer
  */
 BC_MUST_CHECK enum bc_err ctx_confirm(struct ctx *c, const char *question,
 				      struct err *e);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
+#include "cmd/signal.h"
 #include "io/io.h"
 #include "repo/look.h"
 #include "repo/repo.h"
@@ -19,7 +20,7 @@
 #include "tests/testing/seam.h"
 #endif
 
-enum { ANSWER_BYTES = 16 };
+enum { ANSWER_BYTES = 4096 }; /* the longest line that a terminal gives */
 
 const char *const ctx_env_names[] = { "BLOBCTL_IO",
 #ifdef BLOBCTL_TESTING
@@ -243,10 +244,27 @@ unsigned ctx_threads(const struct ctx *c)
 	return n < 1 ? 1 : n > THREADS_MAX ? THREADS_MAX : n;
 }
 
-enum bc_err ctx_confirm(struct ctx *c, const char *question, struct err *e)
+/* The first byte of what is typed; 0: nothing is, at the end or by a stop. */
+static char ask(const char *question)
 {
 	char answer[ANSWER_BYTES];
+	ssize_t n = 0;
+
+	signal_asking(true);
+	fprintf(stderr, "%s [y/N] ", question);
+	fflush(stderr);
+	if (signal_await_input(STDIN_FILENO))
+		n = read(STDIN_FILENO, answer, sizeof(answer));
+	signal_asking(false);
+	if (n <= 0)
+		fputc('\n', stderr);
+	return n <= 0 ? '\0' : answer[0];
+}
+
+enum bc_err ctx_confirm(struct ctx *c, const char *question, struct err *e)
+{
 	enum bc_err rc;
+	char answer;
 
 	if (c->g.yes)
 		return BC_OK;
@@ -257,13 +275,11 @@ enum bc_err ctx_confirm(struct ctx *c, const char *question, struct err *e)
 		return rc;
 	}
 	msg_bar(&c->msg, NULL);
-	fprintf(stderr, "%s [y/N] ", question);
-	fflush(stderr);
-	if (fgets(answer, sizeof(answer), stdin) == NULL)
-		fputc('\n', stderr); /* the end: nobody typed one */
-	else if (answer[0] == 'y' || answer[0] == 'Y')
+	answer = ask(question);
+	if (answer == 'y' || answer == 'Y')
 		return BC_OK;
-	return err_set(e, BC_EREFUSED, "not done");
+	return err_set(e, atomic_load(c->stop) != 0 ? BC_ECANCEL : BC_EREFUSED,
+		       "not done");
 }
 
 enum bc_err ctx_usage(const struct ctx *c, struct err *e, const char *fmt, ...)

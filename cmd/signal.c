@@ -20,6 +20,7 @@ static atomic_llong signalled_at; /* monotonic, in nanoseconds */
 static atomic_llong stopped_at;	  /* by that signal or the deadline */
 static atomic_int stop_fd = -1;	  /* an eventfd, readable from then on */
 static atomic_int usr1_fd = -1;
+static atomic_bool asking; /* nothing is in flight */
 
 enum {
 	/* Signals that come closer together are one request. */
@@ -88,8 +89,9 @@ static void on_stop(int number)
 		_exit(STATUS_SIGNAL + number);
 	}
 	raise_flag();
-	say("\nblobctl: stopping after the work in flight; "
-	    "again to stop now\n");
+	if (!atomic_load(&asking))
+		say("\nblobctl: stopping after the work in flight; "
+		    "again to stop now\n");
 }
 
 static void on_alarm(int number)
@@ -197,6 +199,11 @@ bool signal_await_input(int fd)
 {
 	return atomic_load(&stop_flag) == 0 && await(fd, POLLIN, 0) &&
 	       atomic_load(&stop_flag) == 0;
+}
+
+void signal_asking(bool on)
+{
+	atomic_store(&asking, on);
 }
 
 bool signal_await_output(int fd)

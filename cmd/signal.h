@@ -32,6 +32,10 @@ const atomic_int *signal_stop_flag(void);
  * False: to stop. Any thread. */
 bool signal_await_input(int fd);
 
+/* signal_asking - a question is put, and while it is, nothing is said of a
+ * stop: it ends that. */
+void signal_asking(bool on);
+
 /* signal_await_output - wait until a pipe, a socket or a terminal takes some
  * bytes, PIPE_BUF at least. False: to stop, and for a second nothing was
  * taken. Any thread. */

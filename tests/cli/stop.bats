@@ -118,3 +118,36 @@ big_tree() {
 		[ "$(grep -c "the time is up" <<<"$output")" = 1 ]
 	done
 }
+
+@test "a signal at a question ends it: nothing is in flight" {
+	requires python3
+	new_repo
+	small_tree src
+	blobctl -q put src
+	# On a terminal of its own, where ^C is typed at the prompt.
+	run python3 - "$BLOBCTL" <<-'PY'
+	import os, pty, sys
+
+	pid, fd = pty.fork()
+	if pid == 0:
+	    os.execv(sys.argv[1], [sys.argv[1], "rm", "src"])
+	said = b""
+	while b"[y/N] " not in said:
+	    said += os.read(fd, 1000)
+	os.write(fd, b"\x03")
+	try:
+	    while True:
+	        more = os.read(fd, 1000)
+	        if not more:
+	            break
+	        said += more
+	except OSError:
+	    pass # Linux: the other end is closed
+	print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+	print(said.decode().replace("\r", ""))
+	PY
+	[ "${lines[0]}" = "-2" ]
+	has "not done"
+	[[ $output != *"in flight"* ]]
+	[ "$(blobctl ls | wc -l)" = 1 ]
+}
