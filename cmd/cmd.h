@@ -151,6 +151,13 @@ unsigned ctx_threads(const struct ctx *c);
 BC_MUST_CHECK enum bc_err ctx_confirm(struct ctx *c, const char *question,
 				      struct err *e);
 
+enum { CTX_WORD_BYTES = 180 };
+
+/* ctx_word - a path or a key in a hint, as one word for a shell that no command
+ * takes for an option; `instead` where it is too long for a hint. */
+const char *ctx_word(const char *text, const char *instead,
+		     char buf[CTX_WORD_BYTES]);
+
 /* ctx_usage - BC_EUSAGE with the command's usage line as the hint. */
 enum bc_err ctx_usage(const struct ctx *c, struct err *e, const char *fmt, ...)
 	BC_PRINTF(3, 4);

@@ -14,6 +14,7 @@
 #include "repo/look.h"
 #include "repo/repo.h"
 #include "util/arith.h"
+#include "util/fmt_text.h"
 #include "util/rng.h"
 
 #ifdef BLOBCTL_TESTING
@@ -280,6 +281,23 @@ enum bc_err ctx_confirm(struct ctx *c, const char *question, struct err *e)
 		return BC_OK;
 	return err_set(e, atomic_load(c->stop) != 0 ? BC_ECANCEL : BC_EREFUSED,
 		       "not done");
+}
+
+const char *ctx_word(const char *text, const char *instead,
+		     char buf[CTX_WORD_BYTES])
+{
+	struct buf plain = BUF_INIT(CTX_WORD_BYTES);
+	struct buf b = BUF_INIT(CTX_WORD_BYTES);
+	bool ok = (text[0] != '-' || buf_add(&plain, "./", 2) == BC_OK) &&
+		  buf_add(&plain, text, strlen(text)) == BC_OK &&
+		  fmt_shell(&b, buf_bytes(&plain)) == BC_OK &&
+		  buf_u8(&b, 0) == BC_OK;
+
+	if (ok)
+		memcpy(buf, b.p, b.n);
+	buf_fini(&plain);
+	buf_fini(&b);
+	return ok ? buf : instead;
 }
 
 enum bc_err ctx_usage(const struct ctx *c, struct err *e, const char *fmt, ...)

@@ -491,6 +491,17 @@ static enum bc_err pretend(struct ctx *c, const struct pick *k,
 	return rc;
 }
 
+/* Elsewhere it is a stream; a file of that name is hardly ever meant. */
+static enum bc_err not_a_stream(const struct ctx *c, struct err *e)
+{
+	char word[CTX_WORD_BYTES];
+
+	(void)err_set(e, BC_EUSAGE, "get: files do not go to a stream");
+	err_hint(e, "blobctl cat %s   writes one there; ./- is a file's name",
+		 ctx_word(c->args[0], "SNAP:PATH", word));
+	return BC_EUSAGE;
+}
+
 static enum bc_err get_run(struct ctx *c, struct err *e)
 {
 	struct pick k = PICK_INIT;
@@ -499,6 +510,8 @@ static enum bc_err get_run(struct ctx *c, struct err *e)
 
 	if (c->n_args == 2 && *c->args[1] == '\0')
 		return ctx_usage(c, e, "the destination is empty");
+	if (c->n_args == 2 && strcmp(c->args[1], "-") == 0)
+		return not_a_stream(c, e);
 	rc = pick_open(&k, c->repo, c->args[0], c->out.began_real, e);
 	if (rc == BC_OK) {
 		dest = c->n_args == 2 ? strdup(c->args[1]) : default_dest(&k);

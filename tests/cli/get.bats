@@ -105,6 +105,17 @@ setup() {
 	err_has "make the folder"
 }
 
+@test "standard output is for cat, not for get" {
+	small_tree src
+	blobctl -q put src
+	run --separate-stderr blobctl get 'src:src/a.txt' -
+	status_is 2
+	err_has "try: blobctl cat src:src/a.txt"
+	[ ! -e - ]
+	blobctl -q get src:src/a.txt ./-
+	cmp ./- src/a.txt
+}
+
 @test "-n says what would come, filters and all, and writes nothing" {
 	small_tree src
 	blobctl -q put src
