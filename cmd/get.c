@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* get - bring a snapshot, or a part of one, back to the file system. */
+#include <errno.h>
+#include <libgen.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -219,6 +221,32 @@ static struct tree_entry plain_root(const struct ctx *c, const struct pick *k)
 	return root;
 }
 
+/* The folder that something was to go into: `dest` if it ends in a slash, else
+ * the one that is above it. */
+static void explain_folder(const char *dest, struct err *e)
+{
+	char word[CTX_WORD_BYTES];
+	size_t n = strlen(dest);
+	char *copy = strdup(dest);
+	const char *folder = copy;
+	struct stat st;
+
+	if (copy == NULL)
+		return;
+	while (n > 1 && copy[n - 1] == '/')
+		copy[--n] = '\0';
+	if (dest[n] == '\0')
+		folder = dirname(copy);
+	if (stat(folder, &st) == 0 || errno != ENOENT) {
+		err_hint(e, "name a folder that is there, or a file in one");
+	} else {
+		(void)err_set(e, BC_ENOTFOUND, "there is no folder %s", folder);
+		err_hint(e, "mkdir -p %s   makes it",
+			 ctx_word(folder, "FOLDER", word));
+	}
+	free(copy);
+}
+
 /* Each item was named when it failed; here is what that comes to, and the way
  * out. */
 static void explain(const struct run *run, enum bc_err rc, const char *dest,
@@ -265,7 +293,7 @@ static void explain(const struct run *run, enum bc_err rc, const char *dest,
 		(void)err_set(e, rc, "stopped; what is there is whole");
 		err_hint(e, "the same command restores what is missing");
 	} else if (rc == BC_ENOTFOUND && e->hint[0] == '\0') {
-		err_hint(e, "make the folder that %s is to be in first", dest);
+		explain_folder(dest, e);
 	}
 }
 

@@ -102,7 +102,16 @@ setup() {
 	[ "${#stderr_lines[@]}" -eq 2 ]
 	run --separate-stderr blobctl get latest:src/a.txt no/where
 	status_is 4
-	err_has "make the folder"
+	err_has "there is no folder no"
+	err_has "mkdir -p no "
+	run --separate-stderr blobctl get latest:src/a.txt "no dir/"
+	status_is 4
+	err_has "there is no folder no dir"
+	err_has "mkdir -p 'no dir' "
+	run --separate-stderr blobctl get latest:src/a.txt -- -no/
+	err_has "mkdir -p ./-no "
+	run --separate-stderr blobctl get latest:src/a.txt src/a.txt/x
+	err_has "name a folder that is there"
 }
 
 @test "standard output is for cat, not for get" {
