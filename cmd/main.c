@@ -269,10 +269,19 @@ static void advise(const struct ctx *c, struct err *e)
 		err_hint(e, "%s", hint);
 }
 
-static void say_time_up(struct ctx *c, const struct err *e)
+/* `events`: the summary has not been written yet. */
+static void say_time_up(struct ctx *c, const char *hint, bool events)
 {
-	msg_note(&c->msg, "blobctl: the time is up%s%s",
-		 e->hint[0] == '\0' ? "" : "; ", e->hint);
+	struct err e = ERR_INIT;
+
+	(void)err_set(&e, BC_ECANCEL, "the time is up");
+	err_hint(&e, "%s",
+		 *hint != '\0' ? hint
+			       : "a longer --max-duration lets it finish");
+	if (events)
+		msg_error_as(&c->msg, "time_up", &e);
+	else
+		msg_error_late(&c->msg, &e);
 }
 
 /*
@@ -300,7 +309,7 @@ static int decide_status(struct ctx *c, enum bc_err rc, const struct err *e)
 	if (signal_number() != 0)
 		return STATUS_SIGNAL + signal_number();
 	if (rc == BC_ECANCEL && signal_time_up()) {
-		say_time_up(c, e);
+		say_time_up(c, e->hint, true);
 		return STATUS_TIME_UP;
 	}
 	return exit_worse(exit_status_of(rc), c->damaged ? STATUS_DAMAGE : 0);
@@ -346,18 +355,20 @@ static void say_what_holds(const struct ctx *c, enum bc_err rc,
 /* Output was lost; what that makes of the status. Whoever stops a run need not
  * be told that nobody read. */
 static int lose_output(struct ctx *c, enum bc_err rc, int status,
-		       struct err *late,
-		       void (*tell)(struct msg *m, const struct err *e))
+		       struct err *late, bool events)
 {
 	if (late->code == BC_ECANCEL && signal_number() != 0)
 		return STATUS_SIGNAL + signal_number();
 	if (late->code == BC_ECANCEL) {
 		if (rc != BC_ECANCEL)
-			say_time_up(c, late);
+			say_time_up(c, "", events);
 		return exit_worse(status, STATUS_TIME_UP);
 	}
 	say_what_holds(c, rc, late);
-	tell(&c->msg, late);
+	if (events)
+		msg_error(&c->msg, late);
+	else
+		msg_error_late(&c->msg, late);
 	return exit_worse(status, STATUS_FAILED);
 }
 
@@ -368,9 +379,9 @@ static int finish(struct ctx *c, enum bc_err rc, struct err *e)
 	struct err late = ERR_INIT;
 
 	if (out_flush(&c->out, &late) != BC_OK)
-		status = lose_output(c, rc, status, &late, msg_error);
+		status = lose_output(c, rc, status, &late, true);
 	if (out_finish(&c->out, status, signal_number(), &late) != BC_OK)
-		status = lose_output(c, rc, status, &late, msg_error_late);
+		status = lose_output(c, rc, status, &late, false);
 	msg_fini(&c->msg, status);
 	return status;
 }

@@ -230,6 +230,11 @@ static void log_line(struct msg *m, const char *level, const char *text)
 
 void msg_error(struct msg *m, const struct err *e)
 {
+	msg_error_as(m, bc_err_name(e->code), e);
+}
+
+void msg_error_as(struct msg *m, const char *code, const struct err *e)
+{
 	const char *text = e->text[0] != '\0' ? e->text : bc_err_name(e->code);
 	struct buf b = BUF_INIT(LINE_MAX_BYTES);
 	const char *hint;
@@ -237,7 +242,7 @@ void msg_error(struct msg *m, const struct err *e)
 	pthread_mutex_lock(&m->lock);
 	hint = with_repo(m, e->hint, &b);
 	m->out->errors++;
-	emit(m, "error", bc_err_name(e->code), text, hint, bytes_of(NULL, 0));
+	emit(m, "error", code, text, hint, bytes_of(NULL, 0));
 	show_error(m, e, hint);
 	log_line(m, "error", text);
 	if (*hint != '\0')

@@ -80,7 +80,21 @@ big_tree() {
 	new_repo
 	when_blocked 0 --max-duration=1s put -
 	[ "${lines[0]}" = 8 ]
-	has "the time is up; the same command goes on from here"
+	has "the time is up"
+	has "the same command goes on from here"
+}
+
+@test "the end of the time is an event, and told with -q" {
+	new_repo
+	mkfifo idle
+	run --separate-stderr bash -c \
+		'"$0" -q --json --max-duration=1s put - <>idle' "$BLOBCTL"
+	status_is 8
+	json_ok
+	has '"type":"error","code":"time_up","message":"the time is up"'
+	err_has "the time is up"
+	err_has "the same command goes on from here"
+	[ "${#stderr_lines[@]}" -eq 2 ]
 }
 
 @test "a signal ends what writes to a pipe that nobody reads" {
