@@ -58,13 +58,14 @@ static enum bc_err write_file(struct ctx *c, const struct pick *k,
 
 	if (k->entry->type != TREE_FILE) {
 		bool dir = k->entry->type == TREE_DIR;
+		char word[CTX_WORD_BYTES];
 
 		rc = err_set(e, BC_EINVAL, "'%.512s' is a %s, not a file",
 			     c->args[0],
 			     dir ? "directory" : pick_type(k->entry->type));
 		if (dir)
-			err_hint(e, "blobctl get %.512s   brings it back",
-				 c->args[0]);
+			err_hint(e, "blobctl get %s   brings it back",
+				 ctx_word(c->args[0], "SNAP:PATH", word));
 		return rc;
 	}
 	rc = bounds(&o->range, k->entry->content.size, &from, &to, e);

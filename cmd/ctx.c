@@ -72,10 +72,22 @@ enum bc_err ctx_find_repo(struct ctx *c, struct err *e)
 	return rc;
 }
 
+/* A new folder in `path`, for a hint. */
+static const char *word_below(const char *path, char word[CTX_WORD_BYTES])
+{
+	char below[CTX_WORD_BYTES];
+	int n = snprintf(below, sizeof(below), "%s%sblobs", path,
+			 path[strlen(path) - 1] == '/' ? "" : "/");
+
+	/* Beside the rest of the hint there is not that much room. */
+	return n > 0 && n < 100 ? ctx_word(below, "DIR", word) : "DIR";
+}
+
 enum bc_err ctx_no_repo(struct ctx *c, enum bc_err rc, struct err *e)
 {
 	const char *path = c->repo_path;
 	struct repo_look l = { .found = REPO_MISSING };
+	char word[CTX_WORD_BYTES];
 
 	if (e->hint[0] != '\0')
 		return rc;
@@ -99,15 +111,14 @@ enum bc_err ctx_no_repo(struct ctx *c, enum bc_err rc, struct err *e)
 	case REPO_FOREIGN:
 		err_hint(e,
 			 "it holds %.60s; name the repository's own folder, "
-			 "or make one: blobctl init %.100s%sblobs",
-			 l.what, path,
-			 path[strlen(path) - 1] == '/' ? "" : "/");
+			 "or make one: blobctl init %s",
+			 l.what, word_below(path, word));
 		break;
 	case REPO_MISSING:
 	case REPO_FREE:
 	case REPO_HALF_MADE:
 	case REPO_THERE:
-		err_hint(e, "blobctl init %s", path);
+		err_hint(e, "blobctl init %s", ctx_word(path, "DIR", word));
 		break;
 	}
 	return rc;

@@ -105,14 +105,15 @@ static enum restore_want want(void *ctx, const char *path,
 static enum bc_err nothing_fits(const struct ctx *c, struct err *e)
 {
 	const struct get_opts *o = c->opts;
+	char word[CTX_WORD_BYTES];
 
 	(void)err_set(e, BC_ENOTFOUND, "nothing in %s fits --include=%s%s",
 		      c->args[0], o->include.v[0],
 		      o->include.n > 1	 ? " or the other patterns"
 		      : o->exclude.n > 0 ? " and is not left out by --exclude"
 					 : "");
-	err_hint(e, "blobctl find %s shows where something is",
-		 o->include.v[0]);
+	err_hint(e, "blobctl find %s   shows where something is",
+		 ctx_word(o->include.v[0], "GLOB", word));
 	return BC_ENOTFOUND;
 }
 
@@ -252,7 +253,8 @@ static void explain_folder(const char *dest, struct err *e)
 static void explain(const struct run *run, enum bc_err rc, const char *dest,
 		    struct err *e)
 {
-	const char *key = run->c->args[0];
+	char word[CTX_WORD_BYTES];
+	const char *key = ctx_word(run->c->args[0], "SNAP:PATH", word);
 	char some[FMT_BYTES], more[FMT_BYTES];
 
 	if (rc == BC_EEXIST && run->taken > 0) {

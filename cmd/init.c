@@ -120,6 +120,7 @@ static const struct opt init_opts[] = {
 /* There is a default already. It stays. */
 static void tell_default(struct ctx *c, const char *path, const char *real)
 {
+	char word[CTX_WORD_BYTES];
 	struct config now;
 
 	if (config_load(path, &now, NULL) != BC_OK)
@@ -128,7 +129,7 @@ static void tell_default(struct ctx *c, const char *path, const char *real)
 		msg_note(&c->msg,
 			 "the default repository stays %s (core.repo in %s); "
 			 "for this one: -R %s",
-			 now.repo, path, real);
+			 now.repo, path, ctx_word(real, "DIR", word));
 	config_free(&now);
 }
 
