@@ -334,6 +334,15 @@ folders() {
 	[ "$(blobctl -R "$T/one" ls | wc -l)" -eq 1 ]
 }
 
+@test "a default that cannot be recorded: how to go on without" {
+	mkdir -p "$XDG_CONFIG_HOME/blobctl"
+	echo '[cores]' >"$XDG_CONFIG_HOME/blobctl/blobctl.conf"
+	run --separate-stderr blobctl init 'my repo'
+	status_is 0
+	err_has "not set as the default repository: "
+	err_has "for this one: -R '$T/my repo'"
+}
+
 @test "an init waits for another one, and names it when that takes too long" {
 	mkdir r
 	mkfifo held end
