@@ -21,6 +21,7 @@ static atomic_llong stopped_at;	  /* by that signal or the deadline */
 static atomic_int stop_fd = -1;	  /* an eventfd, readable from then on */
 static atomic_int usr1_fd = -1;
 static atomic_bool asking; /* nothing is in flight */
+static bool on_terminal;   /* where ^C and a progress bar stand in a line */
 
 enum {
 	/* Signals that come closer together are one request. */
@@ -29,6 +30,9 @@ enum {
 	LAST_WORDS_NS = 1000 * 1000 * 1000,
 	NS_PER_MS = 1000 * 1000,
 };
+
+static const char STOPPING[] = "\nblobctl: stopping after the work in flight; "
+			       "again to stop now\n";
 
 static const int STOPS[] = { SIGINT, SIGTERM, SIGHUP };
 
@@ -90,8 +94,7 @@ static void on_stop(int number)
 	}
 	raise_flag();
 	if (!atomic_load(&asking))
-		say("\nblobctl: stopping after the work in flight; "
-		    "again to stop now\n");
+		say(on_terminal ? STOPPING : STOPPING + 1);
 }
 
 static void on_alarm(int number)
@@ -142,6 +145,7 @@ static void open_stop_fd(void)
 void signal_catch_stops(void)
 {
 	open_stop_fd();
+	on_terminal = isatty(STDERR_FILENO) == 1;
 	for (size_t i = 0; i < sizeof(STOPS) / sizeof(STOPS[0]); i++) {
 		struct sigaction old;
 
