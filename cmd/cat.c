@@ -41,7 +41,7 @@ static enum bc_err bounds(const struct byte_range *r, uint64_t size,
 	    (*from == size && (r->tail || r->last == UINT64_MAX)))
 		return BC_OK;
 	rc = err_set(e, BC_EINVAL,
-		     "the range begins at %" PRIu64
+		     "--range begins at %" PRIu64
 		     ", and the file has %" PRIu64 " byte%s",
 		     *from, size, size == 1 ? "" : "s");
 	err_hint(e, "bytes count from 0; --range=-N gives the last N");

@@ -60,8 +60,9 @@ struct repo;
 struct ctx {
 	const struct cmd *cmd;
 	struct globals g;
-	const void *opts;  /* the command's option struct */
-	const char **args; /* operands */
+	const void *opts;	       /* the command's option struct */
+	const struct opt_parser *line; /* where its values came from */
+	const char **args;	       /* operands */
 	size_t n_args;
 	struct out out;
 	struct msg msg;

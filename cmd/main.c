@@ -284,6 +284,33 @@ static void say_time_up(struct ctx *c, const char *hint, bool events)
 		msg_error_late(&c->msg, &e);
 }
 
+/* `--name` in a sentence about an option that was not typed: the variable. */
+static void name_variable(const struct opt *o, struct err *e)
+{
+	char typed[ENV_NAME_BYTES], name[ENV_NAME_BYTES], rest[ERR_TEXT_BYTES];
+	int n = snprintf(typed, sizeof(typed), "--%s", o->name);
+	char *at = strstr(e->text, typed);
+	size_t room;
+
+	if (at == NULL || at[n] == '-' || (at[n] >= 'a' && at[n] <= 'z') ||
+	    !opt_env_name(o->name, name, sizeof(name)))
+		return;
+	snprintf(rest, sizeof(rest), "%s", at + n);
+	room = sizeof(e->text) - (size_t)(at - e->text);
+	snprintf(at, room, "%s%s", name, rest);
+}
+
+static void name_variables(const struct opt_parser *p, struct err *e)
+{
+	const struct opt *tables[] = { p->own, p->global };
+
+	for (size_t i = 0; i < 2; i++)
+		for (const struct opt *o = tables[i];
+		     o != NULL && o->type != OPT_END; o++)
+			if (opt_from_env(p, o->name))
+				name_variable(o, e);
+}
+
 /*
  * The exit status, decided here and nowhere else. A signal has the last word
  * even if the work was done: whoever pressed ^C in a loop wants the loop to
@@ -298,6 +325,7 @@ static int decide_status(struct ctx *c, enum bc_err rc, const struct err *e)
 		struct err said = *e;
 
 		said.code = rc;
+		name_variables(c->line, &said);
 		if (exit_status_of(rc) == STATUS_USAGE && said.hint[0] == '\0')
 			err_hint(&said, "blobctl help%s%s",
 				 c->cmd == NULL ? "" : " ",
@@ -402,6 +430,7 @@ int main(int argc, char **argv)
 	open_standard_fds();
 	signal_setup();
 	p.now = c.clk.real(c.clk.ctx);
+	c.line = &p;
 	c.stop = signal_stop_flag();
 	rc = opt_parse(&p, argc, argv, &e);
 	c.args = p.operands;

@@ -50,7 +50,7 @@ setup() {
 		run --separate-stderr blobctl cat latest:src/d --range=$r
 		status_is 2
 		[ -z "$output" ]
-		err_has "the range begins at ${r%-*}, and the file has 10 bytes"
+		err_has "--range begins at ${r%-*}, and the file has 10 bytes"
 	done
 	run --separate-stderr blobctl cat latest:src/empty --range=0-0
 	status_is 2

@@ -468,6 +468,39 @@ sys.exit(128 - subprocess.run([sys.argv[1], "help"], stdout=w).returncode)' \
 	has "no repository at /nonexistent"
 }
 
+@test "what the environment sets does not fail where it does not fit" {
+	new_repo
+	echo a >a
+	blobctl -q put a
+	BLOBCTL_TAG=a=b run --separate-stderr blobctl ls latest
+	status_is 0
+	[ "$output" = a ]
+	for name in RECURSIVE NCDU; do
+		run --separate-stderr env "BLOBCTL_$name=1" "$BLOBCTL" ls
+		status_is 0
+		[ -z "$stderr" ]
+	done
+	bad "--tag chooses snapshots" ls latest --tag=a=b
+	BLOBCTL_RECURSIVE=1 bad "-r needs a snapshot" ls -r
+}
+
+@test "what must fail names the variable that it came from" {
+	new_repo
+	echo a >a
+	blobctl -q put a
+	BLOBCTL_FORMAT='{size}' bad "BLOBCTL_FORMAT: there is no key {size}" ls
+	BLOBCTL_RANGE=9-10 bad "BLOBCTL_RANGE begins at 9" cat a:a
+	BLOBCTL_NCDU=1 bad "BLOBCTL_NCDU needs a directory" ls a:a
+	BLOBCTL_INCLUDE=nosuch run --separate-stderr blobctl get a out
+	status_is 4
+	err_has "fits BLOBCTL_INCLUDE=nosuch"
+	run --separate-stderr env BLOBCTL_JSON=1 "$BLOBCTL" cat a:a
+	status_is 2
+	err_has "BLOBCTL_JSON and an object's bytes"
+	run --separate-stderr env BLOBCTL_JSON=1 "$BLOBCTL" --json cat a:a
+	err_has "--json and an object's bytes"
+}
+
 @test "unknown BLOBCTL_ names get one warning and a suggestion" {
 	BLOBCTL_REPOO=x BLOBCTL_NONSENSE=y run --separate-stderr blobctl version
 	status_is 0

@@ -273,6 +273,14 @@ static void environment(void)
 	CHECK_EQ(r.own.size, 3072);
 	done(&r);
 
+	/* Where each came from. */
+	good(&r, "put --no-plain -t a",
+	     "BLOBCTL_PLAIN=1|BLOBCTL_TAG=e|BLOBCTL_SIZE=2K|BLOBCTL_VERBOSE=1");
+	CHECK(opt_from_env(&r.p, "size") && opt_from_env(&r.p, "verbose"));
+	CHECK(!opt_from_env(&r.p, "plain") && !opt_from_env(&r.p, "tag"));
+	CHECK(!opt_from_env(&r.p, "no-cache") && !opt_from_env(&r.p, "none"));
+	done(&r);
+
 	refused("put", "BLOBCTL_THREADS=x", "BLOBCTL_THREADS: 'x'", "");
 	refused("put", "BLOBCTL_PLAIN=maybe", "BLOBCTL_PLAIN", "");
 	refused("put", "BLOBCTL_SIZE=9", "BLOBCTL_SIZE", "");
