@@ -247,6 +247,7 @@ static void advise(const struct ctx *c, struct err *e)
 			  "fails; then blobctl check" },
 		{ BC_EVERSION,
 		  "install a newer blobctl; this is " BLOBCTL_VERSION },
+		{ BC_ECONFIG, "with -R DIR no configuration is read" },
 		{ BC_ENOTFOUND, "look at the spelling of the path, and where "
 				"it begins" },
 	};

@@ -540,6 +540,21 @@ conf() {
 	run blobctl ls
 	status_is 6
 	has "did you mean [core]?"
+	for text in '[backup]' 'repo = /x' '[core' $'[core]\nrepo = "/x' \
+		$'[core]\nrepo = x' $'[core]\nrepo = /x\nrepo = /y'; do
+		conf <<<"$text"
+		run --separate-stderr blobctl ls
+		status_is 6
+		[ "${#stderr_lines[@]}" -eq 2 ] || {
+			echo "$text: $stderr"
+			return 1
+		}
+	done
+	rm "$XDG_CONFIG_HOME/blobctl/blobctl.conf"
+	mkdir "$XDG_CONFIG_HOME/blobctl/blobctl.conf"
+	run --separate-stderr blobctl ls
+	status_is 6
+	err_has "with -R DIR no configuration is read"
 }
 
 @test "without HOME and XDG the password database says where home is" {
