@@ -41,8 +41,8 @@ static enum bc_err bounds(const struct byte_range *r, uint64_t size,
 	    (*from == size && (r->tail || r->last == UINT64_MAX)))
 		return BC_OK;
 	rc = err_set(e, BC_EINVAL,
-		     "--range begins at %" PRIu64
-		     ", and the file has %" PRIu64 " byte%s",
+		     "--range begins at %" PRIu64 ", and the file has %" PRIu64
+		     " byte%s",
 		     *from, size, size == 1 ? "" : "s");
 	err_hint(e, "bytes count from 0; --range=-N gives the last N");
 	return rc;
@@ -63,9 +63,9 @@ static enum bc_err write_file(struct ctx *c, const struct pick *k,
 		rc = err_set(e, BC_EINVAL, "'%.512s' is a %s, not a file",
 			     c->args[0],
 			     dir ? "directory" : pick_type(k->entry->type));
-		if (dir)
-			err_hint(e, "blobctl get %s   brings it back",
-				 ctx_word(c->args[0], "SNAP:PATH", word));
+		err_hint(e, "blobctl %s %s   %s", dir ? "get" : "ls -l",
+			 ctx_word(c->args[0], "SNAP:PATH", word),
+			 dir ? "brings it back" : "shows it");
 		return rc;
 	}
 	rc = bounds(&o->range, k->entry->content.size, &from, &to, e);

@@ -105,8 +105,9 @@ const struct cmd *cmd_lookup(const char *name);
 /* cmd_unknown - BC_EUSAGE for a word that is no command, with a suggestion. */
 enum bc_err cmd_unknown(const char *word, struct err *e);
 
-/* cmd_owner - a command that has that option, or NULL. */
-const char *cmd_owner(const char *option);
+/* cmd_owner - the first command that has that option, or NULL, and the next
+ * one, or NULL. */
+const char *cmd_owner(const char *option, const char **another);
 
 /* ---- help.c ---------------------------------------------------------------
  */

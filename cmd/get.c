@@ -188,10 +188,17 @@ static uint64_t size_of(const struct tree_entry *en)
 				       : 0;
 }
 
-static void show(struct run *run, const char *dest,
+/* What neither file nor directory is, where it is all there is. */
+static const char *other_name(const struct pick *k)
+{
+	return k->entry->type == TREE_LINK ? "link" : "other item";
+}
+
+static void show(struct run *run, const struct pick *k, const char *dest,
 		 const struct restore_result *r)
 {
 	const struct show_get s = { .dest = bytes_str(dest),
+				    .other_name = other_name(k),
 				    .files = r->files,
 				    .dirs = r->dirs,
 				    .others = r->others,
@@ -265,15 +272,17 @@ static void explain(const struct run *run, enum bc_err rc, const char *dest,
 	} else if (rc == BC_EPARTIAL && run->skipped > run->taken &&
 		   run->taken > 0) {
 		(void)err_set(
-			e, rc, "%s not restored, %s there already",
+			e, rc, "%s not restored, %s %s there already",
 			fmt_things(run->skipped - run->taken, "item", some),
-			fmt_things(run->taken, "item", more));
+			fmt_things(run->taken, "item", more),
+			run->taken == 1 ? "is" : "are");
 		err_hint(e, "mend what the lines above say and run it again");
 	} else if (rc == BC_EPARTIAL && run->taken > 0) {
 		(void)err_set(e, rc,
-			      "%s there already; nothing that exists is "
+			      "%s %s there already; nothing that exists is "
 			      "overwritten",
-			      fmt_things(run->taken, "item", some));
+			      fmt_things(run->taken, "item", some),
+			      run->taken == 1 ? "is" : "are");
 		err_hint(e, "blobctl get %s NEW   restores into a new folder",
 			 key);
 	} else if (rc == BC_EPARTIAL && run->skipped > 0) {
@@ -348,7 +357,7 @@ static enum bc_err restore(struct ctx *c, const struct pick *k,
 	/* Its own words first, then what they come to. */
 	msg_end_groups(&c->msg);
 	if (rc == BC_OK || rc == BC_EPARTIAL || rc == BC_EDAMAGE)
-		show(&run, dest, &r);
+		show(&run, k, dest, &r);
 	explain(&run, rc, dest, e);
 	return rc;
 }
@@ -492,7 +501,9 @@ static enum bc_err pretend(struct ctx *c, const struct pick *k,
 	const struct get_opts *o = c->opts;
 	struct pretence p = {
 		.run = { .c = c },
-		.sum = { .dest = bytes_str(dest), .dry_run = true },
+		.sum = { .dest = bytes_str(dest),
+			 .other_name = other_name(k),
+			 .dry_run = true },
 		.filtered = o->include.n + o->exclude.n > 0,
 	};
 	struct entries_walk w = { .source = k->source,

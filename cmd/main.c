@@ -79,22 +79,25 @@ static bool env_known(const char *name)
 	return false;
 }
 
+static const char ENV_PREFIX[] = "BLOBCTL_";
+
+/* What all names begin with makes none more like another: only the rest is
+ * compared. The nearest is in `best`, whole. */
 static void offer_env_names(struct suggest *s, const struct opt *table,
 			    char (*best)[ENV_NAME_BYTES])
 {
+	const size_t skip = sizeof(ENV_PREFIX) - 1;
 	char name[ENV_NAME_BYTES];
 
 	for (const struct opt *o = table; o != NULL && o->type != OPT_END;
 	     o++) {
-		const char *before = s->best;
-
 		if ((o->flags & OPT_NO_ENV) ||
 		    !opt_env_name(o->name, name, sizeof(name)))
 			continue;
-		suggest_offer(s, name);
-		if (s->best != before || s->best == name) {
+		suggest_offer(s, name + skip);
+		if (s->best == name + skip) {
 			memcpy(*best, name, sizeof(name));
-			s->best = *best;
+			s->best = *best + skip;
 		}
 	}
 }
@@ -102,7 +105,7 @@ static void offer_env_names(struct suggest *s, const struct opt *table,
 /* One warning for all names of ours that mean nothing. */
 static void warn_unknown_env(struct msg *m, char *const *envp)
 {
-	static const char PREFIX[] = "BLOBCTL_";
+	const size_t skip = sizeof(ENV_PREFIX) - 1;
 	char all[512] = "", name[ENV_NAME_BYTES], best[ENV_NAME_BYTES] = "";
 	size_t n = 0, count = 0;
 
@@ -111,7 +114,7 @@ static void warn_unknown_env(struct msg *m, char *const *envp)
 		size_t len = eq == NULL ? 0 : (size_t)(eq - *envp);
 		struct suggest s;
 
-		if (strncmp(*envp, PREFIX, sizeof(PREFIX) - 1) != 0 || len == 0)
+		if (strncmp(*envp, ENV_PREFIX, skip) != 0 || len < skip)
 			continue;
 		snprintf(name, sizeof(name), "%.*s", (int)len, *envp);
 		if (env_known(name))
@@ -120,13 +123,13 @@ static void warn_unknown_env(struct msg *m, char *const *envp)
 			continue;
 		n += (size_t)snprintf(all + n, sizeof(all) - n, "%s%s",
 				      count > 1 ? ", " : "", name);
-		s = suggest_begin(name);
+		s = suggest_begin(name + skip);
 		offer_env_names(&s, global_opts, &best);
 		for (const struct cmd *const *c = cmd_table; *c != NULL; c++)
 			offer_env_names(&s, (*c)->opts, &best);
 		if (s.best != NULL && n < sizeof(all))
 			n += (size_t)snprintf(all + n, sizeof(all) - n,
-					      " (did you mean %s?)", s.best);
+					      " (did you mean %s?)", best);
 	}
 	if (count > 0)
 		msg_warn(m, "unknown_environment",

@@ -352,14 +352,14 @@ static enum bc_err unknown_long(const struct opt_parser *p, const char *name,
 				struct err *e)
 {
 	struct suggest s = suggest_begin(name);
-	const char *near, *owner;
+	const char *near, *owner, *another = NULL;
 
 	for (const struct opt *o = p->own; o != NULL && o->type != OPT_END; o++)
 		suggest_offer(&s, o->name);
 	for (const struct opt *o = p->global; o->type != OPT_END; o++)
 		suggest_offer(&s, o->name);
 	near = suggest_end(&s);
-	owner = p->owner == NULL ? NULL : p->owner(name);
+	owner = p->owner == NULL ? NULL : p->owner(name, &another);
 	(void)err_set(e, BC_EUSAGE, "unknown option --%.64s%s%s", name,
 		      p->own_name == NULL ? "" : " for ",
 		      p->own_name == NULL ? "" : p->own_name);
@@ -369,7 +369,9 @@ static enum bc_err unknown_long(const struct opt_parser *p, const char *name,
 	else if (near != NULL)
 		err_hint(e, "did you mean --%s?", near);
 	else if (owner != NULL)
-		err_hint(e, "--%s is an option of %s", name, owner);
+		err_hint(e, "--%s is an option of %s%s%s", name, owner,
+			 another == NULL ? "" : " and of ",
+			 another == NULL ? "" : another);
 	else if (p->own_name != NULL)
 		err_hint(e, "blobctl help %s", p->own_name);
 	else

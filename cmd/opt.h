@@ -83,8 +83,9 @@ struct opt_parser {
 	 */
 	enum bc_err (*on_command)(struct opt_parser *p, const char *word,
 				  struct err *e);
-	/* A command that has the option, or NULL. May itself be NULL. */
-	const char *(*owner)(const char *option);
+	/* A command that has the option, or NULL, and another one, or NULL. May
+	 * itself be NULL. */
+	const char *(*owner)(const char *option, const char **another);
 	void *ctx; /* for both */
 
 	/* Which entries of the tables the environment has set, and the line has

@@ -281,9 +281,24 @@ void show_put(struct out *o, struct msg *m, const struct show_put *r,
 		 out_size(o, r->stored_bytes, stored), fmt_seconds(ns, took));
 }
 
+/* `3 files`, `3 files and 1 other item`, or `1 link`. */
+static const char *restored_things(const struct show_get *r,
+				   char out[3 * FMT_BYTES])
+{
+	char files[FMT_BYTES], others[FMT_BYTES];
+
+	fmt_things(r->files, "file", files);
+	fmt_things(r->others, r->other_name, others);
+	snprintf(out, 3 * FMT_BYTES, "%s%s%s",
+		 r->files == 0 && r->others > 0 ? "" : files,
+		 r->files > 0 && r->others > 0 ? " and " : "",
+		 r->others > 0 ? others : "");
+	return out;
+}
+
 void show_get(struct out *o, struct msg *m, const struct show_get *r)
 {
-	char files[FMT_BYTES], size[FMT_BYTES], took[FMT_BYTES];
+	char things[3 * FMT_BYTES], size[FMT_BYTES], took[FMT_BYTES];
 	char written[FMT_BYTES], less[2 * FMT_BYTES] = "";
 	int64_t ns = o->clk.mono(o->clk.ctx) - o->began_mono;
 
@@ -297,7 +312,7 @@ void show_get(struct out *o, struct msg *m, const struct show_get *r)
 	out_count_u64(o, "damaged_items", r->damaged);
 	if (r->dry_run) {
 		msg_note(m, "would restore %s, %s, to %.*s",
-			 fmt_things(r->files, "file", files),
+			 restored_things(r, things),
 			 out_size(o, r->bytes, size), (int)r->dest.n,
 			 (const char *)r->dest.p);
 		return;
@@ -306,9 +321,9 @@ void show_get(struct out *o, struct msg *m, const struct show_get *r)
 		snprintf(less, sizeof(less), " (%s written)",
 			 out_size(o, r->written, written));
 	msg_note(m, "restored %s, %s%s, to %.*s in %s",
-		 fmt_things(r->files, "file", files),
-		 out_size(o, r->bytes, size), less, (int)r->dest.n,
-		 (const char *)r->dest.p, fmt_seconds(ns, took));
+		 restored_things(r, things), out_size(o, r->bytes, size), less,
+		 (int)r->dest.n, (const char *)r->dest.p,
+		 fmt_seconds(ns, took));
 }
 
 void show_removed(struct out *o, const struct show_removed *r, bool dry_run)

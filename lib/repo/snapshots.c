@@ -343,7 +343,10 @@ static enum bc_err not_found(struct repo *r, const struct snap_key *key,
 	if (key->latest) {
 		if (key->tag_key[0] != '\0')
 			return tag_not_found(r, key, e);
-		err_set(e, BC_ENOTFOUND, "no snapshot is that old");
+		err_set(e, BC_ENOTFOUND, "there %s %llu snapshot%s, none %s",
+			count == 1 ? "is" : "are", (unsigned long long)count,
+			count == 1 ? "" : "s",
+			key->has_when ? "that old" : "that far back");
 		err_hint(e, "`blobctl ls` lists them");
 		return BC_ENOTFOUND;
 	}

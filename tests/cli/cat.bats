@@ -120,3 +120,14 @@ setup() {
 	[ "$(blobctl cat latest:src/r --range=0-9 | md5sum)" = \
 		"$(head -c 10 src/r | md5sum)" ]
 }
+
+@test "what is no file: where to look instead" {
+	mkfifo src/fifo
+	blobctl -q put src
+	for name in link fifo; do
+		run --separate-stderr blobctl cat "src:src/$name"
+		status_is 2
+		err_has "is a $name, not a file"
+		err_has "try: blobctl ls -l src:src/$name"
+	done
+}

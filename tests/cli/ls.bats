@@ -42,6 +42,17 @@ three() {
 	done
 }
 
+@test "what is not that old, or that far back, is counted" {
+	three
+	run --separate-stderr blobctl ls latest~99
+	status_is 4
+	err_has "there are 3 snapshots, none that far back"
+	run --separate-stderr blobctl ls latest@2025-01-01
+	err_has "there are 3 snapshots, none that old"
+	run --separate-stderr blobctl ls a~99
+	err_has "a has 2 snapshots, none that far back"
+}
+
 @test "short names and short ids get a word of their own" {
 	echo x >f
 	blobctl -q put f --name=proj

@@ -111,6 +111,7 @@ bad() {
 	bad "did you mean 'always'?" --color=alwasy version
 	bad "options of a command follow it" --tag=a=b put .
 	bad "--range is an option of cat" put . --range=1-2
+	bad "--tag is an option of put and of ls" find x --tag=a=b
 	# Not what is as far from it as any word of three letters.
 	run --separate-stderr blobctl log
 	[[ $stderr != *"did you mean"* ]]
@@ -508,6 +509,9 @@ sys.exit(128 - subprocess.run([sys.argv[1], "help"], stdout=w).returncode)' \
 	err_has BLOBCTL_REPOO
 	err_has BLOBCTL_NONSENSE
 	err_has "did you mean BLOBCTL_REPO?"
+	BLOBCTL_BAR=x run --separate-stderr blobctl version
+	err_has BLOBCTL_BAR
+	[[ $stderr != *"did you mean"* ]]
 	BLOBCTL_REPOO=x run --separate-stderr blobctl -q version
 	[ -z "$stderr" ]
 }

@@ -84,8 +84,9 @@ static enum bc_err find_command(struct opt_parser *p, const char *word,
 	return BC_OK;
 }
 
-static const char *find_owner(const char *option)
+static const char *find_owner(const char *option, const char **another)
 {
+	*another = NULL;
 	return opt_find(OWN, option) != NULL ? "put" : NULL;
 }
 
