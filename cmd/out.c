@@ -15,7 +15,7 @@
 
 enum {
 	WIDTH_DEFAULT = 80,
-	WIDTH_MIN = 20,
+	WIDTH_MIN = 4,
 	WIDTH_MAX = 4096,
 	NAME_MAX_BYTES = 64 << 20, /* ceiling of one escaped name */
 };

@@ -37,7 +37,7 @@ enum colour {
 	COLOUR_BOLD
 };
 
-enum { RUN_ID_BYTES = 17, OUT_COLUMNS_MAX = 24 };
+enum { RUN_ID_BYTES = 17, OUT_COLUMNS_MAX = 24, OUT_SPARE_LAST = 4 };
 
 /* The command line's wishes. */
 struct out_options {
@@ -163,7 +163,8 @@ struct out_column {
 	enum out_kind kind;
 	enum out_show show;
 	bool ago; /* OUT_TIME: "3 h ago" behind it on a terminal */
-	/* In a narrow terminal the highest goes first; 0: never. */
+	/* In a narrow terminal the highest goes first, the last OUT_SPARE_LAST
+	 * only where names would be cut to nothing; 0: never. */
 	unsigned spare;
 };
 

@@ -109,12 +109,27 @@ static void cut_to_the_width(void)
 
 	begin_sink(&k, true, 44);
 	put_snapshots(&k.o, NULL);
-	/* How long ago, seconds and files are given up for the names. */
-	end_sink(&k, "ID        TIME              NAME          S\xe2\x80\xa6\n"
-		     "01234567  1970-01-01 09:00  h\xc3\xa4user    1.50 "
-		     "\xe2\x80\xa6\n"
-		     "01234567  1970-01-01 00:00  a\\\xe2\x80\xa6n\\xff       "
-		     "\xe2\x80\xa6\n");
+	/* How long ago, seconds, files and sizes are given up for the names:
+	 * no number is cut. */
+	end_sink(&k, "ID        TIME              NAME        TAGS\n"
+		     "01234567  1970-01-01 09:00  h\xc3\xa4user      k=v\n"
+		     "01234567  1970-01-01 00:00  a\\x\xe2\x80\xa6\\n\\xff\n");
+	begin_sink(&k, true, 30);
+	put_snapshots(&k.o, NULL);
+	end_sink(&k, "ID        NAME            SIZE\n"
+		     "01234567  h\xc3\xa4user      1.50 KiB\n"
+		     "01234567  a\\x\xe2\x80\xa6\\n\\xff       0 B\n");
+	begin_sink(&k, true, 18);
+	put_snapshots(&k.o, NULL);
+	end_sink(&k, "ID        NAME\n"
+		     "01234567  h\xc3\xa4user\n"
+		     "01234567  a\\\xe2\x80\xa6n\\xff\n");
+	/* One column alone is not cut at all. */
+	begin_sink(&k, true, 8);
+	put_snapshots(&k.o, NULL);
+	end_sink(&k, "NAME\n"
+		     "h\xc3\xa4user\n"
+		     "a\\x1b[1m\\n\\xff\n");
 }
 
 static void on_a_pipe(void)
