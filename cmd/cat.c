@@ -41,8 +41,8 @@ static enum bc_err bounds(const struct byte_range *r, uint64_t size,
 	    (*from == size && (r->tail || r->last == UINT64_MAX)))
 		return BC_OK;
 	rc = err_set(e, BC_EINVAL,
-		     "the range begins at %" PRIu64
-		     ", and the file has %" PRIu64 " byte%s",
+		     "--range begins at %" PRIu64 ", and the file has %" PRIu64
+		     " byte%s",
 		     *from, size, size == 1 ? "" : "s");
 	err_hint(e, "bytes count from 0; --range=-N gives the last N");
 	return rc;
@@ -58,13 +58,14 @@ static enum bc_err write_file(struct ctx *c, const struct pick *k,
 
 	if (k->entry->type != TREE_FILE) {
 		bool dir = k->entry->type == TREE_DIR;
+		char word[CTX_WORD_BYTES];
 
 		rc = err_set(e, BC_EINVAL, "'%.512s' is a %s, not a file",
 			     c->args[0],
 			     dir ? "directory" : pick_type(k->entry->type));
-		if (dir)
-			err_hint(e, "blobctl get %.512s   brings it back",
-				 c->args[0]);
+		err_hint(e, "blobctl %s %s   %s", dir ? "get" : "ls -l",
+			 ctx_word(c->args[0], "SNAP:PATH", word),
+			 dir ? "brings it back" : "shows it");
 		return rc;
 	}
 	rc = bounds(&o->range, k->entry->content.size, &from, &to, e);

@@ -200,6 +200,15 @@ static enum bc_err run_check(struct ctx *c, struct run *run, struct err *e)
 	progress_stop(bar);
 	if (rc == BC_OK || rc == BC_EDAMAGE)
 		show_total(c, o, &r);
+	if (rc == BC_EDAMAGE && r.damages > 0)
+		err_hint(
+			e, "%s",
+			r.affected_paths > 0
+				? "`blobctl put` what it hurts again where the "
+				  "source is there; `blobctl get` restores "
+				  "the rest"
+				: "do what the findings say, then: blobctl "
+				  "check");
 	if (rc == BC_ENOREPO)
 		rc = ctx_no_repo(c, rc, e);
 	if (rc == BC_ECANCEL)

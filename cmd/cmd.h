@@ -60,8 +60,9 @@ struct repo;
 struct ctx {
 	const struct cmd *cmd;
 	struct globals g;
-	const void *opts;  /* the command's option struct */
-	const char **args; /* operands */
+	const void *opts;	       /* the command's option struct */
+	const struct opt_parser *line; /* where its values came from */
+	const char **args;	       /* operands */
 	size_t n_args;
 	struct out out;
 	struct msg msg;
@@ -104,8 +105,9 @@ const struct cmd *cmd_lookup(const char *name);
 /* cmd_unknown - BC_EUSAGE for a word that is no command, with a suggestion. */
 enum bc_err cmd_unknown(const char *word, struct err *e);
 
-/* cmd_owner - a command that has that option, or NULL. */
-const char *cmd_owner(const char *option);
+/* cmd_owner - the first command that has that option, or NULL, and the next
+ * one, or NULL. */
+const char *cmd_owner(const char *option, const char **another);
 
 /* ---- help.c ---------------------------------------------------------------
  */
@@ -146,9 +148,17 @@ unsigned ctx_threads(const struct ctx *c);
  * ctx_confirm - ask before something that cannot be undone.
  *   BC_OK        yes, or -y
  *   BC_EREFUSED  no, or nobody to ask; e names the option
+ *   BC_ECANCEL   stopped before there was an answer
  */
 BC_MUST_CHECK enum bc_err ctx_confirm(struct ctx *c, const char *question,
 				      struct err *e);
+
+enum { CTX_WORD_BYTES = 180 };
+
+/* ctx_word - a path or a key in a hint, as one word for a shell that no command
+ * takes for an option; `instead` where it is too long for a hint. */
+const char *ctx_word(const char *text, const char *instead,
+		     char buf[CTX_WORD_BYTES]);
 
 /* ctx_usage - BC_EUSAGE with the command's usage line as the hint. */
 enum bc_err ctx_usage(const struct ctx *c, struct err *e, const char *fmt, ...)

@@ -26,6 +26,11 @@ struct reader {
 	struct config c;
 };
 
+static const char SECTION[] = "write [core] in a line of its own, and what "
+			      "belongs to it below";
+static const char QUOTED[] = "write \"...\" around the whole value, with "
+			     "\\\" and \\\\ for \" and \\";
+
 static bool is_blank(char c)
 {
 	return c == ' ' || c == '\t';
@@ -42,6 +47,13 @@ static enum bc_err bad(const struct reader *r, struct err *e, const char *fmt,
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	return err_set(e, BC_ECONFIG, "%s:%zu: %s", r->name, r->line, text);
+}
+
+/* The right form, or the way to it. */
+static enum bc_err advise(struct err *e, const char *hint)
+{
+	err_hint(e, "%s", hint);
+	return BC_ECONFIG;
 }
 
 static char *trim(char *s)
@@ -88,20 +100,26 @@ static enum bc_err read_value(const struct reader *r, char *s, char **out,
 	for (; *s != '\0' && *s != '"'; s++) {
 		if (*s == '\\') {
 			s++;
-			if (*s != '"' && *s != '\\')
-				return bad(r, e,
-					   "after a backslash only \" "
-					   "and \\ may follow");
+			if (*s != '"' && *s != '\\') {
+				(void)bad(r, e,
+					  "after a backslash only \" "
+					  "and \\ may follow");
+				return advise(e, QUOTED);
+			}
 		}
 		*to++ = *s;
 	}
-	if (*s != '"')
-		return bad(r, e, "the quote is not closed");
+	if (*s != '"') {
+		(void)bad(r, e, "the quote is not closed");
+		return advise(e, QUOTED);
+	}
 	*to = '\0';
 	s = trim(s + 1);
 	if (*s != '\0' && !is_comment(*s))
-		return bad(r, e, "text after the closing quote");
-	return BC_OK;
+		(void)bad(r, e, "text after the closing quote");
+	else
+		return BC_OK;
+	return advise(e, QUOTED);
 }
 
 static enum bc_err set_repo(struct reader *r, const char *value, struct err *e)
@@ -110,13 +128,19 @@ static enum bc_err set_repo(struct reader *r, const char *value, struct err *e)
 	char *path;
 	int n;
 
-	if (r->c.repo != NULL)
-		return bad(r, e, "repo is set a second time; first in line %zu",
-			   r->c.repo_line);
-	if (tilde && r->home == NULL)
-		return bad(r, e, "there is no home directory for '~'");
-	if (!tilde && value[0] != '/')
-		return bad(r, e, "repo must begin with / or ~/");
+	if (r->c.repo != NULL) {
+		(void)bad(r, e, "repo is set a second time; first in line %zu",
+			  r->c.repo_line);
+		return advise(e, "keep the one that is meant");
+	}
+	if (tilde && r->home == NULL) {
+		(void)bad(r, e, "there is no home directory for '~'");
+		return advise(e, "set HOME, or write the path from / on");
+	}
+	if (!tilde && value[0] != '/') {
+		(void)bad(r, e, "repo must begin with / or ~/");
+		return advise(e, "repo = /srv/blobs, or repo = ~/blobs");
+	}
 	n = asprintf(&path, "%s%s", tilde ? r->home : "",
 		     tilde ? value + 1 : value);
 	if (n < 0)
@@ -131,12 +155,16 @@ static enum bc_err read_section(struct reader *r, char *s, struct err *e)
 	char *end = strchr(s, ']');
 	struct suggest near;
 
-	if (end == NULL)
-		return bad(r, e, "a section needs a ]");
+	if (end == NULL) {
+		(void)bad(r, e, "a section needs a ]");
+		return advise(e, SECTION);
+	}
 	*end = '\0';
 	end = trim(end + 1);
-	if (*end != '\0' && !is_comment(*end))
-		return bad(r, e, "text after the section");
+	if (*end != '\0' && !is_comment(*end)) {
+		(void)bad(r, e, "text after the section");
+		return advise(e, SECTION);
+	}
 	s = trim(s + 1);
 	r->in_core = strcmp(s, "core") == 0;
 	if (r->in_core)
@@ -144,9 +172,8 @@ static enum bc_err read_section(struct reader *r, char *s, struct err *e)
 	near = suggest_begin(s);
 	suggest_offer(&near, "core");
 	(void)bad(r, e, "unknown section [%.64s]", s);
-	if (suggest_end(&near) != NULL)
-		err_hint(e, "did you mean [core]?");
-	return BC_ECONFIG;
+	return advise(e, suggest_end(&near) != NULL ? "did you mean [core]?"
+						    : "there is [core] alone");
 }
 
 static enum bc_err read_line(struct reader *r, char *s, struct err *e)
@@ -161,19 +188,24 @@ static enum bc_err read_line(struct reader *r, char *s, struct err *e)
 	if (*s == '[')
 		return read_section(r, s, e);
 	eq = strchr(s, '=');
-	if (eq == NULL)
-		return bad(r, e, "neither [section] nor key = value");
+	if (eq == NULL) {
+		(void)bad(r, e, "neither [section] nor key = value");
+		return advise(e, "a comment begins with #; else write [core], "
+				 "or repo = DIR");
+	}
 	*eq = '\0';
 	s = trim(s);
-	if (!r->in_core)
-		return bad(r, e, "key '%.64s' stands before any section", s);
+	if (!r->in_core) {
+		(void)bad(r, e, "key '%.64s' stands before any section", s);
+		return advise(e, SECTION);
+	}
 	if (strcmp(s, "repo") != 0) {
 		near = suggest_begin(s);
 		suggest_offer(&near, "repo");
 		(void)bad(r, e, "unknown key '%.64s' in [core]", s);
-		if (suggest_end(&near) != NULL)
-			err_hint(e, "did you mean repo?");
-		return BC_ECONFIG;
+		return advise(e, suggest_end(&near) != NULL
+					 ? "did you mean repo?"
+					 : "there is repo alone");
 	}
 	rc = read_value(r, eq + 1, &value, e);
 	return rc != BC_OK ? rc : set_repo(r, value, e);
@@ -199,7 +231,8 @@ enum bc_err config_parse(struct bytes text, const char *name, const char *home,
 			break;
 		}
 		if (strlen(line) != end - at) {
-			rc = bad(&r, e, "a zero byte");
+			(void)bad(&r, e, "a zero byte");
+			rc = advise(e, "is it a text file?");
 		} else {
 			size_t n = strlen(line);
 

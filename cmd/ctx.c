@@ -9,17 +9,19 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
+#include "cmd/signal.h"
 #include "io/io.h"
 #include "repo/look.h"
 #include "repo/repo.h"
 #include "util/arith.h"
+#include "util/fmt_text.h"
 #include "util/rng.h"
 
 #ifdef BLOBCTL_TESTING
 #include "tests/testing/seam.h"
 #endif
 
-enum { ANSWER_BYTES = 16 };
+enum { ANSWER_BYTES = 4096 }; /* the longest line that a terminal gives */
 
 const char *const ctx_env_names[] = { "BLOBCTL_IO",
 #ifdef BLOBCTL_TESTING
@@ -70,10 +72,22 @@ enum bc_err ctx_find_repo(struct ctx *c, struct err *e)
 	return rc;
 }
 
+/* A new folder in `path`, for a hint. */
+static const char *word_below(const char *path, char word[CTX_WORD_BYTES])
+{
+	char below[CTX_WORD_BYTES];
+	int n = snprintf(below, sizeof(below), "%s%sblobs", path,
+			 path[strlen(path) - 1] == '/' ? "" : "/");
+
+	/* Beside the rest of the hint there is not that much room. */
+	return n > 0 && n < 100 ? ctx_word(below, "DIR", word) : "DIR";
+}
+
 enum bc_err ctx_no_repo(struct ctx *c, enum bc_err rc, struct err *e)
 {
 	const char *path = c->repo_path;
 	struct repo_look l = { .found = REPO_MISSING };
+	char word[CTX_WORD_BYTES];
 
 	if (e->hint[0] != '\0')
 		return rc;
@@ -97,15 +111,14 @@ enum bc_err ctx_no_repo(struct ctx *c, enum bc_err rc, struct err *e)
 	case REPO_FOREIGN:
 		err_hint(e,
 			 "it holds %.60s; name the repository's own folder, "
-			 "or make one: blobctl init %.100s%sblobs",
-			 l.what, path,
-			 path[strlen(path) - 1] == '/' ? "" : "/");
+			 "or make one: blobctl init %s",
+			 l.what, word_below(path, word));
 		break;
 	case REPO_MISSING:
 	case REPO_FREE:
 	case REPO_HALF_MADE:
 	case REPO_THERE:
-		err_hint(e, "blobctl init %s", path);
+		err_hint(e, "blobctl init %s", ctx_word(path, "DIR", word));
 		break;
 	}
 	return rc;
@@ -243,10 +256,27 @@ unsigned ctx_threads(const struct ctx *c)
 	return n < 1 ? 1 : n > THREADS_MAX ? THREADS_MAX : n;
 }
 
-enum bc_err ctx_confirm(struct ctx *c, const char *question, struct err *e)
+/* The first byte of what is typed; 0: nothing is, at the end or by a stop. */
+static char ask(const char *question)
 {
 	char answer[ANSWER_BYTES];
+	ssize_t n = 0;
+
+	signal_asking(true);
+	fprintf(stderr, "%s [y/N] ", question);
+	fflush(stderr);
+	if (signal_await_input(STDIN_FILENO))
+		n = read(STDIN_FILENO, answer, sizeof(answer));
+	signal_asking(false);
+	if (n <= 0)
+		fputc('\n', stderr);
+	return n <= 0 ? '\0' : answer[0];
+}
+
+enum bc_err ctx_confirm(struct ctx *c, const char *question, struct err *e)
+{
 	enum bc_err rc;
+	char answer;
 
 	if (c->g.yes)
 		return BC_OK;
@@ -257,13 +287,28 @@ enum bc_err ctx_confirm(struct ctx *c, const char *question, struct err *e)
 		return rc;
 	}
 	msg_bar(&c->msg, NULL);
-	fprintf(stderr, "%s [y/N] ", question);
-	fflush(stderr);
-	if (fgets(answer, sizeof(answer), stdin) == NULL)
-		fputc('\n', stderr); /* the end: nobody typed one */
-	else if (answer[0] == 'y' || answer[0] == 'Y')
+	answer = ask(question);
+	if (answer == 'y' || answer == 'Y')
 		return BC_OK;
-	return err_set(e, BC_EREFUSED, "not done");
+	return err_set(e, atomic_load(c->stop) != 0 ? BC_ECANCEL : BC_EREFUSED,
+		       "not done");
+}
+
+const char *ctx_word(const char *text, const char *instead,
+		     char buf[CTX_WORD_BYTES])
+{
+	struct buf plain = BUF_INIT(CTX_WORD_BYTES);
+	struct buf b = BUF_INIT(CTX_WORD_BYTES);
+	bool ok = (text[0] != '-' || buf_add(&plain, "./", 2) == BC_OK) &&
+		  buf_add(&plain, text, strlen(text)) == BC_OK &&
+		  fmt_shell(&b, buf_bytes(&plain)) == BC_OK &&
+		  buf_u8(&b, 0) == BC_OK;
+
+	if (ok)
+		memcpy(buf, b.p, b.n);
+	buf_fini(&plain);
+	buf_fini(&b);
+	return ok ? buf : instead;
 }
 
 enum bc_err ctx_usage(const struct ctx *c, struct err *e, const char *fmt, ...)

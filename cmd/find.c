@@ -266,8 +266,9 @@ static enum bc_err search_all(struct search *s, struct err *e)
 static enum bc_err nothing_found(const struct search *s, struct err *e)
 {
 	const char *what = s->c->args[0];
-	char many[FMT_BYTES];
+	char many[FMT_BYTES], part[CTX_WORD_BYTES], word[CTX_WORD_BYTES];
 
+	snprintf(part, sizeof(part), "*%.120s*", what);
 	(void)err_set(e, BC_ENOTFOUND, "nothing fits %.256s in %s", what,
 		      fmt_things(s->snapshots, "snapshot", many));
 	if (s->snapshots == 0 && s->o->since.to != 0)
@@ -282,9 +283,9 @@ static enum bc_err nothing_found(const struct search *s, struct err *e)
 			 "the top of a snapshot; **/ stands for any folders");
 	else if (strpbrk(what, "*?[") == NULL)
 		err_hint(e,
-			 "a name is compared as a whole; '*%.100s*' finds "
-			 "it as a part",
-			 what);
+			 "a name is compared as a whole; %s finds it as a "
+			 "part",
+			 ctx_word(part, "'*NAME*'", word));
 	else
 		err_hint(e, "blobctl ls -r SNAP   lists all that is in one");
 	return BC_ENOTFOUND;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* get - bring a snapshot, or a part of one, back to the file system. */
+#include <errno.h>
+#include <libgen.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,14 +107,15 @@ static enum restore_want want(void *ctx, const char *path,
 static enum bc_err nothing_fits(const struct ctx *c, struct err *e)
 {
 	const struct get_opts *o = c->opts;
+	char word[CTX_WORD_BYTES];
 
 	(void)err_set(e, BC_ENOTFOUND, "nothing in %s fits --include=%s%s",
 		      c->args[0], o->include.v[0],
 		      o->include.n > 1	 ? " or the other patterns"
 		      : o->exclude.n > 0 ? " and is not left out by --exclude"
 					 : "");
-	err_hint(e, "blobctl find %s shows where something is",
-		 o->include.v[0]);
+	err_hint(e, "blobctl find %s   shows where something is",
+		 ctx_word(o->include.v[0], "GLOB", word));
 	return BC_ENOTFOUND;
 }
 
@@ -209,10 +212,17 @@ static uint64_t size_of(const struct tree_entry *en)
 				       : 0;
 }
 
-static void show(struct run *run, const char *dest,
+/* What neither file nor directory is, where it is all there is. */
+static const char *other_name(const struct pick *k)
+{
+	return k->entry->type == TREE_LINK ? "link" : "other item";
+}
+
+static void show(struct run *run, const struct pick *k, const char *dest,
 		 const struct restore_result *r)
 {
 	const struct show_get s = { .dest = bytes_str(dest),
+				    .other_name = other_name(k),
 				    .files = r->files,
 				    .dirs = r->dirs,
 				    .others = r->others,
@@ -243,12 +253,39 @@ static struct tree_entry plain_root(const struct ctx *c, const struct pick *k)
 	return root;
 }
 
+/* The folder that something was to go into: `dest` if it ends in a slash, else
+ * the one that is above it. */
+static void explain_folder(const char *dest, struct err *e)
+{
+	char word[CTX_WORD_BYTES];
+	size_t n = strlen(dest);
+	char *copy = strdup(dest);
+	const char *folder = copy;
+	struct stat st;
+
+	if (copy == NULL)
+		return;
+	while (n > 1 && copy[n - 1] == '/')
+		copy[--n] = '\0';
+	if (dest[n] == '\0')
+		folder = dirname(copy);
+	if (stat(folder, &st) == 0 || errno != ENOENT) {
+		err_hint(e, "name a folder that is there, or a file in one");
+	} else {
+		(void)err_set(e, BC_ENOTFOUND, "there is no folder %s", folder);
+		err_hint(e, "mkdir -p %s   makes it",
+			 ctx_word(folder, "FOLDER", word));
+	}
+	free(copy);
+}
+
 /* Each item was named when it failed; here is what that comes to, and the way
  * out. */
 static void explain(const struct run *run, enum bc_err rc, const char *dest,
 		    struct err *e)
 {
-	const char *key = run->c->args[0];
+	char word[CTX_WORD_BYTES];
+	const char *key = ctx_word(run->c->args[0], "SNAP:PATH", word);
 	char some[FMT_BYTES], more[FMT_BYTES];
 
 	if (rc == BC_EEXIST && run->taken > 0) {
@@ -259,15 +296,17 @@ static void explain(const struct run *run, enum bc_err rc, const char *dest,
 	} else if (rc == BC_EPARTIAL && run->skipped > run->taken &&
 		   run->taken > 0) {
 		(void)err_set(
-			e, rc, "%s not restored, %s there already",
+			e, rc, "%s not restored, %s %s there already",
 			fmt_things(run->skipped - run->taken, "item", some),
-			fmt_things(run->taken, "item", more));
+			fmt_things(run->taken, "item", more),
+			run->taken == 1 ? "is" : "are");
 		err_hint(e, "mend what the lines above say and run it again");
 	} else if (rc == BC_EPARTIAL && run->taken > 0) {
 		(void)err_set(e, rc,
-			      "%s there already; nothing that exists is "
+			      "%s %s there already; nothing that exists is "
 			      "overwritten",
-			      fmt_things(run->taken, "item", some));
+			      fmt_things(run->taken, "item", some),
+			      run->taken == 1 ? "is" : "are");
 		err_hint(e, "blobctl get %s NEW   restores into a new folder",
 			 key);
 	} else if (rc == BC_EPARTIAL && run->skipped > 0) {
@@ -290,7 +329,7 @@ static void explain(const struct run *run, enum bc_err rc, const char *dest,
 		err_hint(e, "the same command goes on from there; until then "
 			    "the rest is in a folder .blobctl-part-*");
 	} else if (rc == BC_ENOTFOUND && e->hint[0] == '\0') {
-		err_hint(e, "make the folder that %s is to be in first", dest);
+		explain_folder(dest, e);
 	}
 }
 
@@ -344,7 +383,7 @@ static enum bc_err restore(struct ctx *c, const struct pick *k,
 	/* Its own words first, then what they come to. */
 	msg_end_groups(&c->msg);
 	if (rc == BC_OK || rc == BC_EPARTIAL || rc == BC_EDAMAGE)
-		show(&run, dest, &r);
+		show(&run, k, dest, &r);
 	explain(&run, rc, dest, e);
 	return rc;
 }
@@ -488,7 +527,9 @@ static enum bc_err pretend(struct ctx *c, const struct pick *k,
 	const struct get_opts *o = c->opts;
 	struct pretence p = {
 		.run = { .c = c },
-		.sum = { .dest = bytes_str(dest), .dry_run = true },
+		.sum = { .dest = bytes_str(dest),
+			 .other_name = other_name(k),
+			 .dry_run = true },
 		.filtered = o->include.n + o->exclude.n > 0,
 	};
 	struct entries_walk w = { .source = k->source,
@@ -517,6 +558,17 @@ static enum bc_err pretend(struct ctx *c, const struct pick *k,
 	return rc;
 }
 
+/* Elsewhere it is a stream; a file of that name is hardly ever meant. */
+static enum bc_err not_a_stream(const struct ctx *c, struct err *e)
+{
+	char word[CTX_WORD_BYTES];
+
+	(void)err_set(e, BC_EUSAGE, "get: files do not go to a stream");
+	err_hint(e, "blobctl cat %s   writes one there; ./- is a file's name",
+		 ctx_word(c->args[0], "SNAP:PATH", word));
+	return BC_EUSAGE;
+}
+
 static enum bc_err get_run(struct ctx *c, struct err *e)
 {
 	struct pick k = PICK_INIT;
@@ -525,6 +577,8 @@ static enum bc_err get_run(struct ctx *c, struct err *e)
 
 	if (c->n_args == 2 && *c->args[1] == '\0')
 		return ctx_usage(c, e, "the destination is empty");
+	if (c->n_args == 2 && strcmp(c->args[1], "-") == 0)
+		return not_a_stream(c, e);
 	rc = pick_open(&k, c->repo, c->args[0], c->out.began_real, e);
 	if (rc == BC_OK) {
 		dest = c->n_args == 2 ? strdup(c->args[1]) : default_dest(&k);

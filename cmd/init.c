@@ -120,6 +120,7 @@ static const struct opt init_opts[] = {
 /* There is a default already. It stays. */
 static void tell_default(struct ctx *c, const char *path, const char *real)
 {
+	char word[CTX_WORD_BYTES];
 	struct config now;
 
 	if (config_load(path, &now, NULL) != BC_OK)
@@ -128,7 +129,7 @@ static void tell_default(struct ctx *c, const char *path, const char *real)
 		msg_note(&c->msg,
 			 "the default repository stays %s (core.repo in %s); "
 			 "for this one: -R %s",
-			 now.repo, path, real);
+			 now.repo, path, ctx_word(real, "DIR", word));
 	config_free(&now);
 }
 
@@ -137,6 +138,7 @@ static void tell_default(struct ctx *c, const char *path, const char *real)
 static void remember(struct ctx *c, const char *dir)
 {
 	struct err e = ERR_INIT;
+	char word[CTX_WORD_BYTES];
 	char *path = NULL, *real = realpath(dir, NULL);
 	bool changed = false;
 	enum bc_err rc = real == NULL ? err_set(&e, BC_ENOMEM, "no memory")
@@ -146,7 +148,10 @@ static void remember(struct ctx *c, const char *dir)
 		rc = config_remember(path, real, &changed, &e);
 	if (rc != BC_OK)
 		msg_warn(&c->msg, "not_remembered",
-			 "not set as the default repository: %s", e.text);
+			 "not set as the default repository: %s; for this "
+			 "one: -R %s",
+			 e.text,
+			 ctx_word(real != NULL ? real : dir, "DIR", word));
 	else if (changed)
 		msg_note(&c->msg,
 			 "set as the default repository (core.repo in %s)",

@@ -364,17 +364,19 @@ static enum bc_err ls_run(struct ctx *c, struct err *e)
 	struct list l;
 	enum bc_err rc = BC_OK;
 
-	if (c->n_args == 1 && o->tags.n > 0)
+	/* What stands in the environment is for those uses that it fits. */
+	if (c->n_args == 1 && o->tags.n > 0 && !opt_from_env(c->line, "tag"))
 		return ctx_usage(c, e,
 				 "--tag chooses snapshots, not what is in one");
-	if (c->n_args == 0 && o->recursive)
+	if (c->n_args == 0 && o->recursive &&
+	    !opt_from_env(c->line, "recursive"))
 		return ctx_usage(c, e, "-r needs a snapshot to look into");
-	if (c->n_args == 0 && o->ncdu)
+	if (c->n_args == 0 && o->ncdu && !opt_from_env(c->line, "ncdu"))
 		return ctx_usage(c, e, "--ncdu needs a snapshot");
 	list_init(&l, c, c->n_args == 1 ? &k : NULL);
 	if (c->n_args == 1)
 		rc = pick_open(&k, c->repo, c->args[0], c->out.began_real, e);
-	if (rc == BC_OK && o->ncdu)
+	if (rc == BC_OK && o->ncdu && c->n_args == 1)
 		rc = ls_ncdu(c, &k, e);
 	else if (rc == BC_OK)
 		rc = c->n_args == 1 ? list_entries(&l, &style, e)

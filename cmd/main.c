@@ -79,22 +79,25 @@ static bool env_known(const char *name)
 	return false;
 }
 
+static const char ENV_PREFIX[] = "BLOBCTL_";
+
+/* What all names begin with makes none more like another: only the rest is
+ * compared. The nearest is in `best`, whole. */
 static void offer_env_names(struct suggest *s, const struct opt *table,
 			    char (*best)[ENV_NAME_BYTES])
 {
+	const size_t skip = sizeof(ENV_PREFIX) - 1;
 	char name[ENV_NAME_BYTES];
 
 	for (const struct opt *o = table; o != NULL && o->type != OPT_END;
 	     o++) {
-		const char *before = s->best;
-
 		if ((o->flags & OPT_NO_ENV) ||
 		    !opt_env_name(o->name, name, sizeof(name)))
 			continue;
-		suggest_offer(s, name);
-		if (s->best != before || s->best == name) {
+		suggest_offer(s, name + skip);
+		if (s->best == name + skip) {
 			memcpy(*best, name, sizeof(name));
-			s->best = *best;
+			s->best = *best + skip;
 		}
 	}
 }
@@ -102,7 +105,7 @@ static void offer_env_names(struct suggest *s, const struct opt *table,
 /* One warning for all names of ours that mean nothing. */
 static void warn_unknown_env(struct msg *m, char *const *envp)
 {
-	static const char PREFIX[] = "BLOBCTL_";
+	const size_t skip = sizeof(ENV_PREFIX) - 1;
 	char all[512] = "", name[ENV_NAME_BYTES], best[ENV_NAME_BYTES] = "";
 	size_t n = 0, count = 0;
 
@@ -111,7 +114,7 @@ static void warn_unknown_env(struct msg *m, char *const *envp)
 		size_t len = eq == NULL ? 0 : (size_t)(eq - *envp);
 		struct suggest s;
 
-		if (strncmp(*envp, PREFIX, sizeof(PREFIX) - 1) != 0 || len == 0)
+		if (strncmp(*envp, ENV_PREFIX, skip) != 0 || len < skip)
 			continue;
 		snprintf(name, sizeof(name), "%.*s", (int)len, *envp);
 		if (env_known(name))
@@ -120,13 +123,13 @@ static void warn_unknown_env(struct msg *m, char *const *envp)
 			continue;
 		n += (size_t)snprintf(all + n, sizeof(all) - n, "%s%s",
 				      count > 1 ? ", " : "", name);
-		s = suggest_begin(name);
+		s = suggest_begin(name + skip);
 		offer_env_names(&s, global_opts, &best);
 		for (const struct cmd *const *c = cmd_table; *c != NULL; c++)
 			offer_env_names(&s, (*c)->opts, &best);
 		if (s.best != NULL && n < sizeof(all))
 			n += (size_t)snprintf(all + n, sizeof(all) - n,
-					      " (did you mean %s?)", s.best);
+					      " (did you mean %s?)", best);
 	}
 	if (count > 0)
 		msg_warn(m, "unknown_environment",
@@ -247,6 +250,7 @@ static void advise(const struct ctx *c, struct err *e)
 			  "fails; then blobctl check" },
 		{ BC_EVERSION,
 		  "install a newer blobctl; this is " BLOBCTL_VERSION },
+		{ BC_ECONFIG, "with -R DIR no configuration is read" },
 		{ BC_ENOTFOUND, "look at the spelling of the path, and where "
 				"it begins" },
 	};
@@ -269,6 +273,48 @@ static void advise(const struct ctx *c, struct err *e)
 		err_hint(e, "%s", hint);
 }
 
+/* `events`: the summary has not been written yet. */
+static void say_time_up(struct ctx *c, const char *hint, bool events)
+{
+	struct err e = ERR_INIT;
+
+	(void)err_set(&e, BC_ECANCEL, "the time is up");
+	err_hint(&e, "%s",
+		 *hint != '\0' ? hint
+			       : "a longer --max-duration lets it finish");
+	if (events)
+		msg_error_as(&c->msg, "time_up", &e);
+	else
+		msg_error_late(&c->msg, &e);
+}
+
+/* `--name` in a sentence about an option that was not typed: the variable. */
+static void name_variable(const struct opt *o, struct err *e)
+{
+	char typed[ENV_NAME_BYTES], name[ENV_NAME_BYTES], rest[ERR_TEXT_BYTES];
+	int n = snprintf(typed, sizeof(typed), "--%s", o->name);
+	char *at = strstr(e->text, typed);
+	size_t room;
+
+	if (at == NULL || at[n] == '-' || (at[n] >= 'a' && at[n] <= 'z') ||
+	    !opt_env_name(o->name, name, sizeof(name)))
+		return;
+	snprintf(rest, sizeof(rest), "%s", at + n);
+	room = sizeof(e->text) - (size_t)(at - e->text);
+	snprintf(at, room, "%s%s", name, rest);
+}
+
+static void name_variables(const struct opt_parser *p, struct err *e)
+{
+	const struct opt *tables[] = { p->own, p->global };
+
+	for (size_t i = 0; i < 2; i++)
+		for (const struct opt *o = tables[i];
+		     o != NULL && o->type != OPT_END; o++)
+			if (opt_from_env(p, o->name))
+				name_variable(o, e);
+}
+
 /*
  * The exit status, decided here and nowhere else. A signal has the last word
  * even if the work was done: whoever pressed ^C in a loop wants the loop to
@@ -283,6 +329,7 @@ static int decide_status(struct ctx *c, enum bc_err rc, const struct err *e)
 		struct err said = *e;
 
 		said.code = rc;
+		name_variables(c->line, &said);
 		if (exit_status_of(rc) == STATUS_USAGE && said.hint[0] == '\0')
 			err_hint(&said, "blobctl help%s%s",
 				 c->cmd == NULL ? "" : " ",
@@ -294,8 +341,7 @@ static int decide_status(struct ctx *c, enum bc_err rc, const struct err *e)
 	if (signal_number() != 0)
 		return STATUS_SIGNAL + signal_number();
 	if (rc == BC_ECANCEL && signal_time_up()) {
-		msg_note(&c->msg, "blobctl: the time is up%s%s",
-			 e->hint[0] == '\0' ? "" : "; ", e->hint);
+		say_time_up(c, e->hint, true);
 		return STATUS_TIME_UP;
 	}
 	return exit_worse(exit_status_of(rc), c->damaged ? STATUS_DAMAGE : 0);
@@ -338,22 +384,36 @@ static void say_what_holds(const struct ctx *c, enum bc_err rc,
 			 c->cmd->name);
 }
 
+/* Output was lost; what that makes of the status. Whoever stops a run need not
+ * be told that nobody read. */
+static int lose_output(struct ctx *c, enum bc_err rc, int status,
+		       struct err *late, bool events)
+{
+	if (late->code == BC_ECANCEL && signal_number() != 0)
+		return STATUS_SIGNAL + signal_number();
+	if (late->code == BC_ECANCEL) {
+		if (rc != BC_ECANCEL)
+			say_time_up(c, "", events);
+		return exit_worse(status, STATUS_TIME_UP);
+	}
+	say_what_holds(c, rc, late);
+	if (events)
+		msg_error(&c->msg, late);
+	else
+		msg_error_late(&c->msg, late);
+	return exit_worse(status, STATUS_FAILED);
+}
+
 /* Report, write the summary, close everything; returns the status. */
 static int finish(struct ctx *c, enum bc_err rc, struct err *e)
 {
 	int status = decide_status(c, rc, e);
 	struct err late = ERR_INIT;
 
-	if (out_flush(&c->out, &late) != BC_OK) {
-		say_what_holds(c, rc, &late);
-		msg_error(&c->msg, &late);
-		status = exit_worse(status, STATUS_FAILED);
-	}
-	if (out_finish(&c->out, status, signal_number(), &late) != BC_OK) {
-		say_what_holds(c, rc, &late);
-		msg_error_late(&c->msg, &late);
-		status = exit_worse(status, STATUS_FAILED);
-	}
+	if (out_flush(&c->out, &late) != BC_OK)
+		status = lose_output(c, rc, status, &late, true);
+	if (out_finish(&c->out, status, signal_number(), &late) != BC_OK)
+		status = lose_output(c, rc, status, &late, false);
 	msg_fini(&c->msg, status);
 	return status;
 }
@@ -374,6 +434,7 @@ int main(int argc, char **argv)
 	open_standard_fds();
 	signal_setup();
 	p.now = c.clk.real(c.clk.ctx);
+	c.line = &p;
 	c.stop = signal_stop_flag();
 	rc = opt_parse(&p, argc, argv, &e);
 	c.args = p.operands;

@@ -24,8 +24,15 @@ void msg_init(struct msg *m, struct out *o, bool quiet, unsigned verbose)
 	pthread_mutex_init(&m->lock, NULL);
 }
 
-/* One write(2), so that lines of two processes do not mix. 0 or errno: who
- * writes to standard error has nobody left to tell. */
+/* To standard error. Who does that has nobody left to tell. */
+static void say(struct bytes b)
+{
+	struct out_fd f = { .fd = STDERR_FILENO, .bounded = true };
+
+	(void)out_fd_write(&f, b);
+}
+
+/* One write(2), so that lines of two processes do not mix. 0 or errno. */
 static int write_line(int fd, struct bytes b)
 {
 	while (b.n > 0) {
@@ -66,9 +73,9 @@ static void show_now(struct msg *m, const struct shown *s, bool hold)
 	if (ok && hold) /* the first of them say the most */
 		(void)!buf_add(&m->held, b.p, b.n);
 	else if (ok)
-		write_line(STDERR_FILENO, buf_bytes(&b));
+		say(buf_bytes(&b));
 	else
-		write_line(STDERR_FILENO, bytes_str("blobctl: no memory\n"));
+		say(bytes_str("blobctl: no memory\n"));
 	buf_fini(&b);
 }
 
@@ -187,7 +194,7 @@ static void show_hint(struct msg *m, const char *hint)
 
 static void show_error(struct msg *m, const struct err *e, const char *hint)
 {
-	write_line(STDERR_FILENO, buf_bytes(&m->held));
+	say(buf_bytes(&m->held));
 	buf_clear(&m->held);
 	show(m, &(struct shown){
 			out_paint(m->out, true, COLOUR_RED),
@@ -223,6 +230,11 @@ static void log_line(struct msg *m, const char *level, const char *text)
 
 void msg_error(struct msg *m, const struct err *e)
 {
+	msg_error_as(m, bc_err_name(e->code), e);
+}
+
+void msg_error_as(struct msg *m, const char *code, const struct err *e)
+{
 	const char *text = e->text[0] != '\0' ? e->text : bc_err_name(e->code);
 	struct buf b = BUF_INIT(LINE_MAX_BYTES);
 	const char *hint;
@@ -230,7 +242,7 @@ void msg_error(struct msg *m, const struct err *e)
 	pthread_mutex_lock(&m->lock);
 	hint = with_repo(m, e->hint, &b);
 	m->out->errors++;
-	emit(m, "error", bc_err_name(e->code), text, hint, bytes_of(NULL, 0));
+	emit(m, "error", code, text, hint, bytes_of(NULL, 0));
 	show_error(m, e, hint);
 	log_line(m, "error", text);
 	if (*hint != '\0')
@@ -353,10 +365,10 @@ void msg_bar(struct msg *m, const char *line)
 	pthread_mutex_lock(&m->lock);
 	if (line == NULL) {
 		if (m->bar_shown)
-			write_line(STDERR_FILENO, bytes_str(BAR_CLEAR));
+			say(bytes_str(BAR_CLEAR));
 		m->bar_shown = false;
 	} else if (add(&b, BAR_CLEAR) == BC_OK && add(&b, line) == BC_OK) {
-		write_line(STDERR_FILENO, buf_bytes(&b));
+		say(buf_bytes(&b));
 		m->bar_shown = true;
 	}
 	pthread_mutex_unlock(&m->lock);

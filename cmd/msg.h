@@ -55,6 +55,9 @@ BC_MUST_CHECK enum bc_err msg_log_open(struct msg *m, const char *path,
 /* msg_error - report a failure; shown whatever -q says. */
 void msg_error(struct msg *m, const struct err *e);
 
+/* msg_error_as - with a code of its own in the event, a stable word. */
+void msg_error_as(struct msg *m, const char *code, const struct err *e);
+
 /* msg_error_late - the same after the summary: no JSON line. */
 void msg_error_late(struct msg *m, const struct err *e);
 

@@ -240,6 +240,38 @@ static void set_switch(const struct opt *o, void *base, bool on)
 		(*(unsigned *)at)++;
 }
 
+/* Of an option in one of the two tables: its value is from the environment, or
+ * from the line. */
+static void set_origin(struct opt_parser *p, const struct opt *o, bool env)
+{
+	for (int own = 0; own < 2; own++) {
+		const struct opt *table = own ? p->own : p->global;
+		uint64_t *set = own ? &p->own_env : &p->global_env;
+
+		for (size_t i = 0; table != NULL && i < OPT_TABLE_MAX &&
+				   table[i].type != OPT_END;
+		     i++)
+			if (&table[i] == o)
+				*set = (*set & ~(UINT64_C(1) << i)) |
+				       (uint64_t)env << i;
+	}
+}
+
+bool opt_from_env(const struct opt_parser *p, const char *name)
+{
+	const struct opt *o = opt_find(p->own, name);
+	bool own = o != NULL;
+	size_t i;
+
+	if (!own)
+		o = opt_find(p->global, name);
+	if (o == NULL)
+		return false;
+	i = (size_t)(o - (own ? p->own : p->global));
+	return i < OPT_TABLE_MAX &&
+	       ((own ? p->own_env : p->global_env) >> i & 1) != 0;
+}
+
 /* ---- the environment ------------------------------------------------------
  */
 
@@ -286,7 +318,7 @@ static enum bc_err env_switch(const struct origin *from, void *base,
 }
 
 /* Apply the environment to one table. An empty variable counts as unset. */
-static enum bc_err read_env(const struct opt_parser *p, const struct opt *table,
+static enum bc_err read_env(struct opt_parser *p, const struct opt *table,
 			    void *base, struct err *e)
 {
 	enum bc_err first = BC_OK, rc;
@@ -306,6 +338,7 @@ static enum bc_err read_env(const struct opt_parser *p, const struct opt *table,
 						    first == BC_OK ? e : NULL)
 					: env_switch(&from, base, text,
 						     first == BC_OK ? e : NULL);
+		set_origin(p, o, true);
 		if (first == BC_OK)
 			first = rc;
 	}
@@ -319,14 +352,14 @@ static enum bc_err unknown_long(const struct opt_parser *p, const char *name,
 				struct err *e)
 {
 	struct suggest s = suggest_begin(name);
-	const char *near, *owner;
+	const char *near, *owner, *another = NULL;
 
 	for (const struct opt *o = p->own; o != NULL && o->type != OPT_END; o++)
 		suggest_offer(&s, o->name);
 	for (const struct opt *o = p->global; o->type != OPT_END; o++)
 		suggest_offer(&s, o->name);
 	near = suggest_end(&s);
-	owner = p->owner == NULL ? NULL : p->owner(name);
+	owner = p->owner == NULL ? NULL : p->owner(name, &another);
 	(void)err_set(e, BC_EUSAGE, "unknown option --%.64s%s%s", name,
 		      p->own_name == NULL ? "" : " for ",
 		      p->own_name == NULL ? "" : p->own_name);
@@ -336,7 +369,9 @@ static enum bc_err unknown_long(const struct opt_parser *p, const char *name,
 	else if (near != NULL)
 		err_hint(e, "did you mean --%s?", near);
 	else if (owner != NULL)
-		err_hint(e, "--%s is an option of %s", name, owner);
+		err_hint(e, "--%s is an option of %s%s%s", name, owner,
+			 another == NULL ? "" : " and of ",
+			 another == NULL ? "" : another);
 	else if (p->own_name != NULL)
 		err_hint(e, "blobctl help %s", p->own_name);
 	else
@@ -362,12 +397,13 @@ static const char *next_arg(struct place *at)
 	return at->i + 1 < at->argc ? at->argv[++at->i] : NULL;
 }
 
-static enum bc_err apply_long(const struct opt_parser *p, const struct opt *o,
+static enum bc_err apply_long(struct opt_parser *p, const struct opt *o,
 			      void *base, const char *value, struct place *at,
 			      struct err *e)
 {
 	struct origin from = { .o = o };
 
+	set_origin(p, o, false);
 	if (!opt_takes_value(o)) {
 		if (value != NULL)
 			return err_set(e, BC_EUSAGE,
@@ -384,7 +420,7 @@ static enum bc_err apply_long(const struct opt_parser *p, const struct opt *o,
 }
 
 /* `arg` is what follows the two dashes. */
-static enum bc_err parse_long(const struct opt_parser *p, const char *arg,
+static enum bc_err parse_long(struct opt_parser *p, const char *arg,
 			      struct place *at, struct err *e)
 {
 	const char *eq = strchr(arg, '=');
@@ -409,6 +445,7 @@ static enum bc_err parse_long(const struct opt_parser *p, const char *arg,
 				       "option --%s takes no value", name);
 		if (o != NULL) {
 			set_switch(o, bases[i], false);
+			set_origin(p, o, false);
 			return BC_OK;
 		}
 	}
@@ -416,7 +453,7 @@ static enum bc_err parse_long(const struct opt_parser *p, const char *arg,
 }
 
 /* `arg` is what follows one dash: letters, then perhaps a value. */
-static enum bc_err parse_short(const struct opt_parser *p, const char *arg,
+static enum bc_err parse_short(struct opt_parser *p, const char *arg,
 			       struct place *at, struct err *e)
 {
 	for (; *arg != '\0'; arg++) {
@@ -438,6 +475,7 @@ static enum bc_err parse_short(const struct opt_parser *p, const char *arg,
 				 p->own_name == NULL ? "" : p->own_name);
 			return BC_EUSAGE;
 		}
+		set_origin(p, o, false);
 		if (!opt_takes_value(o)) {
 			set_switch(o, base, true);
 			continue;

@@ -40,6 +40,7 @@ enum opt_type {
 enum {
 	OPT_NO_ENV = 1 << 0, /* not from the environment */
 	OPT_LIST_MAX = 4096, /* values of one repeatable option */
+	OPT_TABLE_MAX = 64,  /* options in one table */
 };
 
 struct opt_list {
@@ -82,9 +83,14 @@ struct opt_parser {
 	 */
 	enum bc_err (*on_command)(struct opt_parser *p, const char *word,
 				  struct err *e);
-	/* A command that has the option, or NULL. May itself be NULL. */
-	const char *(*owner)(const char *option);
+	/* A command that has the option, or NULL, and another one, or NULL. May
+	 * itself be NULL. */
+	const char *(*owner)(const char *option, const char **another);
 	void *ctx; /* for both */
+
+	/* Which entries of the tables the environment has set, and the line has
+	 * not: a bit for each. */
+	uint64_t global_env, own_env;
 
 	const char **operands; /* without the command; borrowed from argv */
 	size_t operand_count;
@@ -103,6 +109,10 @@ BC_MUST_CHECK enum bc_err opt_parse(struct opt_parser *p, int argc,
 
 /* opt_parse_free - release operands and the lists in both option structs. */
 void opt_parse_free(struct opt_parser *p);
+
+/* opt_from_env - did the option of that name get its value from the
+ * environment? Then nobody may have thought of it. */
+bool opt_from_env(const struct opt_parser *p, const char *name);
 
 /* opt_env_name - BLOBCTL_FOO_BAR for foo-bar; false if it does not fit. */
 bool opt_env_name(const char *option, char *out, size_t cap);

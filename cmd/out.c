@@ -15,7 +15,7 @@
 
 enum {
 	WIDTH_DEFAULT = 80,
-	WIDTH_MIN = 20,
+	WIDTH_MIN = 4,
 	WIDTH_MAX = 4096,
 	NAME_MAX_BYTES = 64 << 20, /* ceiling of one escaped name */
 };
@@ -74,7 +74,13 @@ static void draw_run_id(struct out *o)
 
 void out_init(struct out *o, const struct out_options *opt, struct clock clk)
 {
-	*o = (struct out){ .opt = *opt, .text = stdout, .clk = clk };
+	*o = (struct out){ .opt = *opt, .clk = clk };
+	out_fd_init(&o->std, STDOUT_FILENO);
+	if (opt->status_fd >= 0)
+		out_fd_init(&o->status, opt->status_fd);
+	o->text = out_fd_stream(&o->std);
+	if (o->text == NULL)
+		o->text = stdout;
 	o->began_real = clk.real(clk.ctx);
 	o->began_mono = clk.mono(clk.ctx);
 	o->tty = !opt->json && isatty(STDOUT_FILENO) == 1;
@@ -122,6 +128,9 @@ void out_lost(struct out *o, int sys)
  * nothing. */
 static enum bc_err write_error(struct err *e, int sys)
 {
+	if (sys == ECANCELED)
+		return err_set(e, BC_ECANCEL,
+			       "stopped, while nobody read standard output");
 	(void)err_sys(e, sys, "cannot write standard output");
 	if (e != NULL)
 		e->code = BC_ESYS;
@@ -149,7 +158,7 @@ enum bc_err out_flush(struct out *o, struct err *e)
 	/* Whoever closes the pager early has seen enough. */
 	if (o->pager_pid != 0) {
 		out_pager_wait(o);
-		o->write_errno = 0;
+		o->write_errno = o->pager.gone ? ECANCELED : 0;
 	}
 	return lost_error(o, e);
 }
@@ -185,6 +194,11 @@ enum bc_err out_finish(struct out *o, int status, int signal, struct err *e)
 	errno = 0;
 	if (fclose(o->text) != 0)
 		out_lost(o, errno != 0 ? errno : EIO);
+	errno = 0;
+	if (o->text != stdout && fclose(stdout) != 0)
+		out_lost(o, errno != 0 ? errno : EIO);
+	out_fd_fini(&o->std);
+	out_fd_fini(&o->status);
 	return lost_error(o, e);
 }
 
@@ -244,20 +258,6 @@ void out_name(struct out *o, struct bytes name)
 	buf_fini(&b);
 }
 
-static int write_all(int fd, struct bytes b)
-{
-	while (b.n > 0) {
-		ssize_t n = write(fd, b.p, b.n);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? errno : EIO;
-		b = bytes_of(b.p + n, b.n - (size_t)n);
-	}
-	return 0;
-}
-
 enum bc_err out_payload_ready(struct out *o, struct err *e)
 {
 	enum bc_err rc;
@@ -307,7 +307,7 @@ static enum bc_err look_for_text(struct out *o, struct bytes b, struct err *e)
 enum bc_err out_payload(struct out *o, struct bytes b, struct err *e)
 {
 	enum bc_err rc = o->tty ? look_for_text(o, b, e) : BC_OK;
-	int sys = rc == BC_OK ? write_all(STDOUT_FILENO, b) : 0;
+	int sys = rc == BC_OK ? out_fd_write(&o->std, b) : 0;
 
 	return sys == 0 ? rc : write_error(e, sys);
 }
@@ -335,9 +335,9 @@ void out_emit(struct out *o, struct json *j)
 
 	pthread_mutex_lock(&o->lock);
 	if (sys == 0 && o->opt.json)
-		sys = write_all(STDOUT_FILENO, line);
+		sys = out_fd_write(&o->std, line);
 	if (sys == 0 && o->opt.status_fd >= 0)
-		sys = write_all(o->opt.status_fd, line);
+		sys = out_fd_write(&o->status, line);
 	if (sys != 0)
 		out_lost(o, sys);
 	pthread_mutex_unlock(&o->lock);

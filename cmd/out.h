@@ -7,7 +7,8 @@
  * rows without a header, raw bytes, exact numbers and UTC. With --json
  * standard output holds JSON lines and nothing else; with --status-fd they go
  * there, beside the ordinary output. One declaration of columns gives all
- * three. A failed write is remembered and becomes exit status 1 at the end.
+ * three. A failed write is remembered and becomes exit status 1 at the end, one
+ * that a stop ended BC_ECANCEL.
  * JSON lines may be written by any thread, everything else by one.
  */
 #ifndef BC_CMD_OUT_H
@@ -20,6 +21,7 @@
 #include <sys/types.h>
 
 #include "cmd/json.h"
+#include "cmd/out_fd.h"
 #include "util/bytes.h"
 #include "util/clock.h"
 #include "util/err.h"
@@ -35,7 +37,7 @@ enum colour {
 	COLOUR_BOLD
 };
 
-enum { RUN_ID_BYTES = 17, OUT_COLUMNS_MAX = 24 };
+enum { RUN_ID_BYTES = 17, OUT_COLUMNS_MAX = 24, OUT_SPARE_LAST = 4 };
 
 /* The command line's wishes. */
 struct out_options {
@@ -52,8 +54,10 @@ struct out_table;
 
 struct out {
 	struct out_options opt;
-	FILE *text; /* stdout or the pager */
-	bool tty;   /* a person reads standard output, perhaps paged */
+	FILE *text; /* standard output or the pager */
+	FILE *unpaged;
+	struct out_fd std, status, pager; /* status: of --status-fd */
+	bool tty; /* a person reads standard output, perhaps paged */
 	bool err_tty;
 	unsigned width; /* columns of that terminal */
 	bool colour_out, colour_err;
@@ -80,7 +84,8 @@ void out_init(struct out *o, const struct out_options *opt, struct clock clk);
 void out_start(struct out *o, const char *command, bool dry_run);
 
 /* out_flush - write what is held back and wait for the pager. BC_ESYS if
- * anything written so far was lost; that is said once in a run. */
+ * anything written so far was lost, BC_ECANCEL if a stop was the reason; that
+ * is said once in a run. */
 BC_MUST_CHECK enum bc_err out_flush(struct out *o, struct err *e);
 
 /*
@@ -158,7 +163,8 @@ struct out_column {
 	enum out_kind kind;
 	enum out_show show;
 	bool ago; /* OUT_TIME: "3 h ago" behind it on a terminal */
-	/* In a narrow terminal the highest goes first; 0: never. */
+	/* In a narrow terminal the highest goes first, the last OUT_SPARE_LAST
+	 * only where names would be cut to nothing; 0: never. */
 	unsigned spare;
 };
 

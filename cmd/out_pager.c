@@ -63,7 +63,11 @@ void out_pager_start(struct out *o)
 
 	if (command == NULL || pipe2(fd, O_CLOEXEC) != 0)
 		return;
-	to = fdopen(fd[1], "w");
+	/* Who looks at a page reads no further. */
+	o->pager = (struct out_fd){ .fd = fd[1], .own = true };
+	if (fcntl(fd[1], F_SETFL, O_NONBLOCK) != 0)
+		o->pager.bounded = true;
+	to = out_fd_stream(&o->pager);
 	if (to == NULL) {
 		close(fd[0]);
 		close(fd[1]);
@@ -80,6 +84,7 @@ void out_pager_start(struct out *o)
 		fclose(to);
 		return;
 	}
+	o->unpaged = o->text;
 	o->text = to;
 	o->pager_pid = pid;
 }
@@ -94,7 +99,7 @@ void out_pager_wait(struct out *o)
 	signal(SIGINT, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
 	fclose(o->text);
-	o->text = stdout;
+	o->text = o->unpaged;
 	while (waitpid(o->pager_pid, &status, 0) < 0 && errno == EINTR)
 		;
 	o->pager_pid = 0;

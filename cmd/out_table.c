@@ -447,17 +447,50 @@ static void limit_times(struct out_table *t, size_t most)
 			limit(t, i, most);
 }
 
-/* The shown column that is missed least, t->n if all are needed. */
-static size_t least_missed(const struct out_table *t)
+/* Of the shown columns that may go, the one that is missed least; t->n if all
+ * are needed. `last`: those of the last resort, too. */
+static size_t least_missed(const struct out_table *t, bool last)
 {
 	size_t best = t->n;
 
 	for (size_t i = 0; i < t->n; i++)
-		if (shown(t, i) && t->columns[i].spare > 0 &&
+		if (shown(t, i) &&
+		    t->columns[i].spare > (last ? 0 : OUT_SPARE_LAST) &&
 		    (best == t->n ||
 		     t->columns[i].spare > t->columns[best].spare))
 			best = i;
 	return best;
+}
+
+/* Leave out whole columns: a number that is cut says something else. */
+static void drop_columns(struct out_table *t, size_t room)
+{
+	bool dropped[OUT_COLUMNS_MAX] = { false };
+	size_t i;
+
+	while (line_width(t, TEXT_ENOUGH) > room &&
+	       (i = least_missed(t, false)) != t->n)
+		t->gone[i] = true;
+	while (line_width(t, TEXT_LEAST) > room &&
+	       (i = least_missed(t, true)) != t->n)
+		t->gone[i] = dropped[i] = true;
+	/* Where a wide one went, a narrow one before it may have room. */
+	for (unsigned spare = 1; spare <= OUT_SPARE_LAST; spare++)
+		for (i = 0; i < t->n; i++) {
+			if (!dropped[i] || t->columns[i].spare != spare)
+				continue;
+			t->gone[i] = false;
+			t->gone[i] = line_width(t, TEXT_LEAST) > room;
+		}
+}
+
+static size_t count_shown(const struct out_table *t)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < t->n; i++)
+		n += shown(t, i);
+	return n;
 }
 
 /*
@@ -467,29 +500,25 @@ static size_t least_missed(const struct out_table *t)
  */
 static void fit(struct out_table *t, size_t room)
 {
-	size_t columns = 0, i;
-
-	for (i = 0; i < t->n; i++) {
+	for (size_t i = 0; i < t->n; i++)
 		if (t->held_rows > 0 && !t->any[i])
 			t->gone[i] = true;
-		columns += shown(t, i);
-	}
-	if (columns < 2)
+	if (count_shown(t) < 2)
 		return;
 	if (line_width(t, TEXT_ENOUGH) > room)
 		limit_times(t, TIME_SHOWN);
 	if (line_width(t, TEXT_ENOUGH) > room)
 		limit_times(t, TIME_LEAST);
-	while (line_width(t, TEXT_ENOUGH) > room &&
-	       (i = least_missed(t)) != t->n)
-		t->gone[i] = true;
-	for (i = 0; i < t->n; i++)
+	drop_columns(t, room);
+	if (count_shown(t) < 2)
+		return;
+	for (size_t i = 0; i < t->n; i++)
 		if (shown(t, i) && is_text(t->columns[i].kind))
 			limit(t, i, room);
 	while (line_width(t, SIZE_MAX) > room) {
 		size_t widest = t->n;
 
-		for (i = 0; i < t->n; i++)
+		for (size_t i = 0; i < t->n; i++)
 			if (shown(t, i) && is_text(t->columns[i].kind) &&
 			    t->width[i] > TEXT_LEAST &&
 			    (widest == t->n || t->width[i] > t->width[widest]))

@@ -10,6 +10,7 @@
 
 #include "cmd/cmd.h"
 #include "cmd/show.h"
+#include "cmd/signal.h"
 #include "ingest/put.h"
 #include "io/io.h"
 #include "util/hex.h"
@@ -329,6 +330,12 @@ static void tell_item(void *ctx, const char *path, uint64_t size,
 		msg_detail(&c->msg, "%-9s  %s", STATES[state], path);
 }
 
+static bool await_input(void *ctx, int fd)
+{
+	(void)ctx;
+	return signal_await_input(fd);
+}
+
 static enum bc_err make_tags(const struct put_opts *o, struct tag **out,
 			     struct err *e)
 {
@@ -490,6 +497,7 @@ static enum bc_err store_roots(struct ctx *c, const struct roots *roots,
 		.dry_run = c->g.dry_run,
 		.event = tell_event,
 		.item = c->g.verbose > 0 ? tell_item : NULL,
+		.await_input = await_input,
 		.ctx = &run,
 		.progress = &run.progress,
 		.stop = c->stop

@@ -29,18 +29,18 @@ uint64_t show_end(struct out *o)
  */
 
 static const struct out_column SNAPSHOT_COLUMNS[] = {
-	{ "id", "ID", OUT_ID, OUT_ALWAYS, false, 0 },
-	{ "snapshot_time", "TIME", OUT_TIME, OUT_ALWAYS, true, 0 },
+	{ "id", "ID", OUT_ID, OUT_ALWAYS, false, 1 },
+	{ "snapshot_time", "TIME", OUT_TIME, OUT_ALWAYS, true, 2 },
 	{ "name", "NAME", OUT_PATH, OUT_ALWAYS, false, 0 },
-	{ "logical_bytes", "SIZE", OUT_SIZE, OUT_ALWAYS, false, 0 },
-	{ "files", "FILES", OUT_COUNT, OUT_ALWAYS, false, 3 },
-	{ "stored_bytes", "STORED", OUT_SIZE, OUT_LONG, false, 2 },
-	{ "host", "HOST", OUT_TEXT, OUT_LONG, false, 5 },
-	{ "user", "USER", OUT_TEXT, OUT_LONG, false, 4 },
-	{ "tags", "TAGS", OUT_TEXT, OUT_ALWAYS, false, 0 },
+	{ "logical_bytes", "SIZE", OUT_SIZE, OUT_ALWAYS, false, 3 },
+	{ "files", "FILES", OUT_COUNT, OUT_ALWAYS, false, 7 },
+	{ "stored_bytes", "STORED", OUT_SIZE, OUT_LONG, false, 6 },
+	{ "host", "HOST", OUT_TEXT, OUT_LONG, false, 9 },
+	{ "user", "USER", OUT_TEXT, OUT_LONG, false, 8 },
+	{ "tags", "TAGS", OUT_TEXT, OUT_ALWAYS, false, 4 },
 	{ "dirs", "DIRS", OUT_COUNT, OUT_JSON_ONLY, false, 0 },
 	{ "root_id", "ROOT", OUT_ID, OUT_JSON_ONLY, false, 0 },
-	{ "state", "STATE", OUT_TEXT, OUT_LONG, false, 1 },
+	{ "state", "STATE", OUT_TEXT, OUT_LONG, false, 5 },
 	{ NULL, NULL, OUT_TEXT, OUT_ALWAYS, false, 0 },
 };
 
@@ -66,14 +66,14 @@ void show_snapshot(struct out *o, const struct show_snapshot *r)
  */
 
 #define ENTRY_COLUMNS(path_show, key_show)                                     \
-	{ "mode", "MODE", OUT_MODE, OUT_LONG, false, 1 },                      \
-		{ "user", "USER", OUT_TEXT, OUT_LONG, false, 3 },              \
-		{ "group", "GROUP", OUT_TEXT, OUT_LONG, false, 4 },            \
-		{ "size_bytes", "SIZE", OUT_SIZE, OUT_LONG, false, 0 },        \
-		{ "modified_time", "MODIFIED", OUT_TIME, OUT_LONG, false, 0 }, \
+	{ "mode", "MODE", OUT_MODE, OUT_LONG, false, 5 },                      \
+		{ "user", "USER", OUT_TEXT, OUT_LONG, false, 7 },              \
+		{ "group", "GROUP", OUT_TEXT, OUT_LONG, false, 8 },            \
+		{ "size_bytes", "SIZE", OUT_SIZE, OUT_LONG, false, 1 },        \
+		{ "modified_time", "MODIFIED", OUT_TIME, OUT_LONG, false, 2 }, \
 		{ "path", "PATH", OUT_PATH, path_show, false, 0 },             \
 		{ "key", "FOUND", OUT_PATH, key_show, false, 0 },              \
-		{ "target", "TARGET", OUT_PATH, OUT_LONG, false, 2 },          \
+		{ "target", "TARGET", OUT_PATH, OUT_LONG, false, 6 },          \
 		{ "entry_type", "TYPE", OUT_TEXT, OUT_JSON_ONLY, false, 0 },   \
 		{ "uid", "UID", OUT_COUNT, OUT_JSON_ONLY, false, 0 },          \
 		{ "gid", "GID", OUT_COUNT, OUT_JSON_ONLY, false, 0 },          \
@@ -140,7 +140,7 @@ void show_match(struct out *o, const struct show_entry *r)
 static const struct out_column CHANGE_COLUMNS[] = {
 	{ "change", "", OUT_TEXT, OUT_ALWAYS, false, 0 },
 	{ "path", "PATH", OUT_PATH, OUT_ALWAYS, false, 0 },
-	{ "what", "WHAT", OUT_TEXT, OUT_ALWAYS, false, 0 },
+	{ "what", "WHAT", OUT_TEXT, OUT_ALWAYS, false, 1 },
 	{ "before_bytes", "BEFORE", OUT_SIZE, OUT_JSON_ONLY, false, 0 },
 	{ "after_bytes", "AFTER", OUT_SIZE, OUT_JSON_ONLY, false, 0 },
 	{ NULL, NULL, OUT_TEXT, OUT_ALWAYS, false, 0 },
@@ -281,9 +281,24 @@ void show_put(struct out *o, struct msg *m, const struct show_put *r,
 		 out_size(o, r->stored_bytes, stored), fmt_seconds(ns, took));
 }
 
+/* `3 files`, `3 files and 1 other item`, or `1 link`. */
+static const char *restored_things(const struct show_get *r,
+				   char out[3 * FMT_BYTES])
+{
+	char files[FMT_BYTES], others[FMT_BYTES];
+
+	fmt_things(r->files, "file", files);
+	fmt_things(r->others, r->other_name, others);
+	snprintf(out, 3 * FMT_BYTES, "%s%s%s",
+		 r->files == 0 && r->others > 0 ? "" : files,
+		 r->files > 0 && r->others > 0 ? " and " : "",
+		 r->others > 0 ? others : "");
+	return out;
+}
+
 void show_get(struct out *o, struct msg *m, const struct show_get *r)
 {
-	char files[FMT_BYTES], size[FMT_BYTES], took[FMT_BYTES];
+	char things[3 * FMT_BYTES], size[FMT_BYTES], took[FMT_BYTES];
 	char written[FMT_BYTES], less[2 * FMT_BYTES] = "";
 	int64_t ns = o->clk.mono(o->clk.ctx) - o->began_mono;
 
@@ -297,7 +312,7 @@ void show_get(struct out *o, struct msg *m, const struct show_get *r)
 	out_count_u64(o, "damaged_items", r->damaged);
 	if (r->dry_run) {
 		msg_note(m, "would restore %s, %s, to %.*s",
-			 fmt_things(r->files, "file", files),
+			 restored_things(r, things),
 			 out_size(o, r->bytes, size), (int)r->dest.n,
 			 (const char *)r->dest.p);
 		return;
@@ -306,9 +321,9 @@ void show_get(struct out *o, struct msg *m, const struct show_get *r)
 		snprintf(less, sizeof(less), " (%s written)",
 			 out_size(o, r->written, written));
 	msg_note(m, "restored %s, %s%s, to %.*s in %s",
-		 fmt_things(r->files, "file", files),
-		 out_size(o, r->bytes, size), less, (int)r->dest.n,
-		 (const char *)r->dest.p, fmt_seconds(ns, took));
+		 restored_things(r, things), out_size(o, r->bytes, size), less,
+		 (int)r->dest.n, (const char *)r->dest.p,
+		 fmt_seconds(ns, took));
 }
 
 void show_removed(struct out *o, const struct show_removed *r, bool dry_run)
@@ -592,11 +607,11 @@ void show_finding(struct out *o, const struct show_finding *r)
 static const struct out_column BENCH_COLUMNS[] = {
 	{ "stage", "STAGE", OUT_TEXT, OUT_ALWAYS, false, 0 },
 	{ "variant", "VARIANT", OUT_TEXT, OUT_ALWAYS, false, 0 },
-	{ "per_second_bytes", "PER SECOND", OUT_SIZE, OUT_ALWAYS, false, 0 },
-	{ "operations_per_second", "OPS/S", OUT_COUNT, OUT_ALWAYS, false, 0 },
-	{ "p50_microseconds", "P50 us", OUT_COUNT, OUT_ALWAYS, false, 0 },
-	{ "p99_microseconds", "P99 us", OUT_COUNT, OUT_ALWAYS, false, 0 },
-	{ "stored_ratio", "STORED", OUT_REAL, OUT_ALWAYS, false, 0 },
+	{ "per_second_bytes", "PER SECOND", OUT_SIZE, OUT_ALWAYS, false, 1 },
+	{ "operations_per_second", "OPS/S", OUT_COUNT, OUT_ALWAYS, false, 2 },
+	{ "p50_microseconds", "P50 us", OUT_COUNT, OUT_ALWAYS, false, 5 },
+	{ "p99_microseconds", "P99 us", OUT_COUNT, OUT_ALWAYS, false, 6 },
+	{ "stored_ratio", "STORED", OUT_REAL, OUT_ALWAYS, false, 7 },
 	{ "worked_bytes", "BYTES", OUT_SIZE, OUT_JSON_ONLY, false, 0 },
 	{ NULL, NULL, OUT_TEXT, OUT_ALWAYS, false, 0 },
 };

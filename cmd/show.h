@@ -126,6 +126,7 @@ void show_put(struct out *o, struct msg *m, const struct show_put *r,
 
 struct show_get {
 	struct bytes dest;
+	const char *other_name; /* of one of `others` */
 	uint64_t files, dirs, others;
 	uint64_t bytes;	  /* sizes of the files, as put and ls count them */
 	uint64_t written; /* less by holes, zeros and further names */

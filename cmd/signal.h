@@ -28,6 +28,19 @@ void signal_deadline(int64_t seconds);
 /* signal_stop_flag - not zero: stop. Any thread. */
 const atomic_int *signal_stop_flag(void);
 
+/* signal_await_input - wait until there is something to read, or the end of it.
+ * False: to stop. Any thread. */
+bool signal_await_input(int fd);
+
+/* signal_asking - a question is put, and while it is, nothing is said of a
+ * stop: it ends that. */
+void signal_asking(bool on);
+
+/* signal_await_output - wait until a pipe, a socket or a terminal takes some
+ * bytes, PIPE_BUF at least. False: to stop, and for a second nothing was
+ * taken. Any thread. */
+bool signal_await_output(int fd);
+
 /* signal_number - the stop signal that came, or 0. */
 int signal_number(void);
 

@@ -179,10 +179,19 @@ enum bc_err cmd_unknown(const char *word, struct err *e)
 	return BC_EUSAGE;
 }
 
-const char *cmd_owner(const char *option)
+const char *cmd_owner(const char *option, const char **another)
 {
-	for (const struct cmd *const *c = cmd_table; *c != NULL; c++)
-		if (opt_find((*c)->opts, option) != NULL)
-			return (*c)->name;
-	return NULL;
+	const char *first = NULL;
+
+	*another = NULL;
+	for (const struct cmd *const *c = cmd_table; *c != NULL; c++) {
+		if (opt_find((*c)->opts, option) == NULL)
+			continue;
+		if (first != NULL) {
+			*another = (*c)->name;
+			break;
+		}
+		first = (*c)->name;
+	}
+	return first;
 }

@@ -122,16 +122,30 @@ struct stretch {
 	int sys;	  /* errno of a failed read */
 };
 
-static ssize_t fill(struct stretch *s, uint8_t *p, size_t room)
+static bool await_input(const struct put *put, const struct stretch *s)
+{
+	const struct put_options *o = put->o;
+
+	return s->seekable || o->await_input == NULL ||
+	       o->await_input(o->ctx, s->fd);
+}
+
+static ssize_t fill(const struct put *put, struct stretch *s, uint8_t *p,
+		    size_t room)
 {
 	size_t most = (size_t)min_u64(room, s->end - s->at);
 	size_t got = 0;
 
 	while (got < most) {
-		ssize_t n = s->seekable ? pread(s->fd, p + got, most - got,
-						(off_t)(s->at + got))
-					: read(s->fd, p + got, most - got);
+		ssize_t n;
 
+		if (!await_input(put, s)) {
+			s->sys = ECANCELED;
+			return -1;
+		}
+		n = s->seekable ? pread(s->fd, p + got, most - got,
+					(off_t)(s->at + got))
+				: read(s->fd, p + got, most - got);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
@@ -170,7 +184,7 @@ static bool read_window(struct worker *w, struct big_file *f, struct stretch *s,
 		return false;
 	memcpy(win->buf, carry->p, carry->n);
 	if (!s->eof)
-		n = fill(s, win->buf + carry->n, p->window_bytes - carry->n);
+		n = fill(p, s, win->buf + carry->n, p->window_bytes - carry->n);
 	if (n < 0) {
 		window_put(p, win);
 		return false;

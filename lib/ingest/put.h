@@ -11,6 +11,7 @@
 #define BC_INGEST_PUT_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 #include "repo/repo.h"
 #include "tree/snapshot_record.h"
@@ -89,6 +90,9 @@ struct put_options {
 	 * path ends in '/', and its state is PUT_ITEM_SAME. */
 	void (*item)(void *ctx, const char *path, uint64_t size,
 		     enum put_item_state state);
+	/* Before each read of a PUT_STDIN: waits until there is something, or
+	 * the end; false to stop, and then `stop` is raised. May be NULL. */
+	bool (*await_input)(void *ctx, int fd);
 	void *ctx;
 	struct put_progress *progress; /* may be NULL */
 	const atomic_int *stop;	       /* not 0: stop; may be NULL */

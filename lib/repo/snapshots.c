@@ -202,9 +202,37 @@ static enum bc_err by_prefix(struct repo *r, const struct snap_key *key,
 		return BC_ENOTFOUND;
 	if (c.n == 1)
 		return catalog_get_snapshot(r->catalog, &c.first, row, e);
-	err_set(e, BC_EAMBIGUOUS, "%s is the beginning of %s ids", key->name,
-		c.n > CANDIDATES_SHOWN ? "several" : "more than one");
+	err_set(e, BC_EAMBIGUOUS, "%s is the beginning of %s", key->name,
+		c.n > CANDIDATES_SHOWN ? "several ids" : "more than one id");
 	err_hint(e, "%s%s", c.text, c.n > CANDIDATES_SHOWN ? "; ..." : "");
+	return BC_EAMBIGUOUS;
+}
+
+/*
+ * A name that is also the beginning of another snapshot's id may be meant as
+ * either: whoever removes one should not remove the other. `row` is that of the
+ * name, and the same on return.
+ */
+static enum bc_err not_an_id_too(struct repo *r, const struct snap_key *key,
+				 struct catalog_snapshot *row, struct err *e)
+{
+	struct candidates named = { .n = 0 }, c = { .n = 0 };
+	struct digest id = row->id;
+	enum bc_err rc = add_candidate(&named, row, e);
+
+	if (rc == BC_OK)
+		rc = catalog_walk_prefix(r->catalog, key->name,
+					 CANDIDATES_SHOWN, add_candidate, &c,
+					 e);
+	if (rc != BC_OK)
+		return rc;
+	if (c.n == 0 || (c.n == 1 && digest_eq(&c.first, &id)))
+		return catalog_get_snapshot(r->catalog, &id, row, e);
+	err_set(e, BC_EAMBIGUOUS,
+		"%s is a snapshot's name and the beginning of another one's "
+		"id",
+		key->name);
+	err_hint(e, "%s; %s", named.text, c.text);
 	return BC_EAMBIGUOUS;
 }
 
@@ -315,7 +343,10 @@ static enum bc_err not_found(struct repo *r, const struct snap_key *key,
 	if (key->latest) {
 		if (key->tag_key[0] != '\0')
 			return tag_not_found(r, key, e);
-		err_set(e, BC_ENOTFOUND, "no snapshot is that old");
+		err_set(e, BC_ENOTFOUND, "there %s %llu snapshot%s, none %s",
+			count == 1 ? "is" : "are", (unsigned long long)count,
+			count == 1 ? "" : "s",
+			key->has_when ? "that old" : "that far back");
 		err_hint(e, "`blobctl ls` lists them");
 		return BC_ENOTFOUND;
 	}
@@ -385,6 +416,8 @@ enum bc_err snapshots_find(struct repo *r, const struct snap_key *key,
 		rc = catalog_get_snapshot(r->catalog, &id, &row, e);
 	if (rc == BC_ENOTFOUND) {
 		rc = by_name(r, key, &row, e);
+		if (rc == BC_OK && key->maybe_id)
+			rc = not_an_id_too(r, key, &row, e);
 		if (rc == BC_OK)
 			rc = name_is_safe(r, &row, e);
 	}

@@ -33,12 +33,14 @@ struct snapshot {
 /*
  * snapshots_find - the one snapshot that a key means: a full id; else the
  * newest of that name (or the nth, or not younger than a moment, or with a
- * tag); else the only one whose id begins so.
+ * tag); else the only one whose id begins so. A name that another one's id
+ * begins with means neither.
  *
  *   out  [out] release with snapshot_free()
  *
  *   BC_ENOTFOUND   the hint names a similar one if there is any
- *   BC_EAMBIGUOUS  several ids begin so; the hint lists them
+ *   BC_EAMBIGUOUS  several ids begin so, or one does and it is the name of
+ *		    another; the hint lists them
  *   BC_EDAMAGE, BC_EVERSION  the record cannot be read; or r is for writing
  *		    and may lack commits (repo_may_lack()), and the key is no id
  */

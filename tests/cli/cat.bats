@@ -50,7 +50,7 @@ setup() {
 		run --separate-stderr blobctl cat latest:src/d --range=$r
 		status_is 2
 		[ -z "$output" ]
-		err_has "the range begins at ${r%-*}, and the file has 10 bytes"
+		err_has "--range begins at ${r%-*}, and the file has 10 bytes"
 	done
 	run --separate-stderr blobctl cat latest:src/empty --range=0-0
 	status_is 2
@@ -119,4 +119,15 @@ setup() {
 	cmp -n "$(stat -c %s got)" got src/r
 	[ "$(blobctl cat latest:src/r --range=0-9 | md5sum)" = \
 		"$(head -c 10 src/r | md5sum)" ]
+}
+
+@test "what is no file: where to look instead" {
+	mkfifo src/fifo
+	blobctl -q put src
+	for name in link fifo; do
+		run --separate-stderr blobctl cat "src:src/$name"
+		status_is 2
+		err_has "is a $name, not a file"
+		err_has "try: blobctl ls -l src:src/$name"
+	done
 }

@@ -72,6 +72,7 @@ good_is_whole() {
 	[[ $output != *"bad/little"* ]]
 	[[ $output != *"good/"* ]]
 	err_has "DAMAGE FOUND"
+	err_has '`blobctl put` what it hurts again'
 	run --separate-stderr blobctl --json check --read-data
 	status_is 13
 	json_ok

@@ -89,7 +89,7 @@ setup() {
 		run --separate-stderr blobctl $q get latest:src out
 		status_is 3
 		err_has "a.txt: is there already"
-		err_has "2 items there already; nothing that exists is overwritten"
+		err_has "2 items are there already; nothing that exists is overwritten"
 		err_has "try: blobctl get latest:src NEW"
 	done
 	run --separate-stderr blobctl get latest:src/a.txt out/a.txt
@@ -102,7 +102,39 @@ setup() {
 	[ "${#stderr_lines[@]}" -eq 2 ]
 	run --separate-stderr blobctl get latest:src/a.txt no/where
 	status_is 4
-	err_has "make the folder"
+	err_has "there is no folder no"
+	err_has "mkdir -p no "
+	run --separate-stderr blobctl get latest:src/a.txt "no dir/"
+	status_is 4
+	err_has "there is no folder no dir"
+	err_has "mkdir -p 'no dir' "
+	run --separate-stderr blobctl get latest:src/a.txt -- -no/
+	err_has "mkdir -p ./-no "
+	run --separate-stderr blobctl get latest:src/a.txt src/a.txt/x
+	err_has "name a folder that is there"
+}
+
+@test "what comes back is counted, links and special files too" {
+	small_tree src
+	mkfifo src/fifo
+	blobctl -q put src
+	run --separate-stderr blobctl get src:src/sub/link lnk
+	err_has "restored 1 link, 0 B, to lnk"
+	run --separate-stderr blobctl get -n src:src/fifo fifo
+	err_has "would restore 1 other item, 0 B, to fifo"
+	run --separate-stderr blobctl get src out
+	err_has "restored 5 files and 2 other items, 293 KiB, to out"
+}
+
+@test "standard output is for cat, not for get" {
+	small_tree src
+	blobctl -q put src
+	run --separate-stderr blobctl get 'src:src/a.txt' -
+	status_is 2
+	err_has "try: blobctl cat src:src/a.txt"
+	[ ! -e - ]
+	blobctl -q get src:src/a.txt ./-
+	cmp ./- src/a.txt
 }
 
 @test "-n says what would come, filters and all, and writes nothing" {
@@ -110,7 +142,7 @@ setup() {
 	blobctl -q put src
 	run --separate-stderr blobctl get -n latest out
 	status_is 0
-	err_has "would restore 5 files, 293 KiB, to out"
+	err_has "would restore 5 files and 1 other item, 293 KiB, to out"
 	[ ! -e out ]
 	run --separate-stderr blobctl get -n latest out --include='*.c'
 	err_has "would restore 2 files, 9 B, to out"
@@ -246,7 +278,7 @@ dirs() { (cd "$1" && find . -mindepth 1 -type d | sort | xargs); }
 	for quiet in "" -q; do
 		run --separate-stderr blobctl $quiet get latest out
 		status_is 3
-		[[ $stderr = *"more like this"*"30 items there already"*"try: "* ]]
+		[[ $stderr = *"more like this"*"30 items are there already"*"try: "* ]]
 	done
 }
 
@@ -262,9 +294,9 @@ dirs() { (cd "$1" && find . -mindepth 1 -type d | sort | xargs); }
 		status_is 3
 		err_has "a.txt: is there already"
 		err_has "sub/deep: is there already"
-		err_has "2 items there already"
+		err_has "2 items are there already"
 		err_has "restore"
-		err_has " 3 files, 293 KiB, to out"
+		err_has " 3 files and 1 other item, 293 KiB, to out"
 	done
 	for n in -n ''; do
 		# shellcheck disable=SC2086
@@ -562,5 +594,5 @@ socket.socket(socket.AF_UNIX).bind("socket")'
 	chmod 500 src
 	run --separate-stderr as_nobody env HOME=/nonexistent "$BLOBCTL" -R "$T/repo" get latest:src "$T/src"
 	status_is 3
-	err_has "1 item not restored, 1 item there already"
+	err_has "1 item not restored, 1 item is there already"
 }

@@ -334,6 +334,15 @@ folders() {
 	[ "$(blobctl -R "$T/one" ls | wc -l)" -eq 1 ]
 }
 
+@test "a default that cannot be recorded: how to go on without" {
+	mkdir -p "$XDG_CONFIG_HOME/blobctl"
+	echo '[cores]' >"$XDG_CONFIG_HOME/blobctl/blobctl.conf"
+	run --separate-stderr blobctl init 'my repo'
+	status_is 0
+	err_has "not set as the default repository: "
+	err_has "for this one: -R '$T/my repo'"
+}
+
 @test "an init waits for another one, and names it when that takes too long" {
 	mkdir r
 	mkfifo held end
@@ -396,4 +405,31 @@ open("end").close()
 	mv away r/log
 	run --separate-stderr blobctl init --no-remember --if-missing r
 	status_is 0
+}
+
+@test "commands in hints can be pasted, whatever the names are" {
+	blobctl -q init one
+	run --separate-stderr blobctl -R 'no repo' ls
+	status_is 10
+	err_has "try: blobctl init 'no repo'"
+	run --separate-stderr blobctl -R -x ls
+	err_has "try: blobctl init ./-x"
+	mkdir 'my docs'
+	touch 'my docs/a'
+	run --separate-stderr blobctl -R 'my docs' ls
+	err_has "blobctl init 'my docs/blobs'"
+	run --separate-stderr blobctl init 'my repo3'
+	err_has "for this one: -R '$T/my repo3'"
+	blobctl -q put 'my docs'
+	run --separate-stderr blobctl cat 'my docs:my docs'
+	err_has "try: blobctl get 'my docs:my docs'"
+	mkdir 'my docs/my docs'
+	blobctl -q put 'my docs'
+	run --separate-stderr blobctl get 'my docs:my docs/a' 'my docs/a'
+	err_has "try: blobctl get 'my docs:my docs/a' NEW"
+	run --separate-stderr blobctl get latest --include='a *'
+	err_has "try: blobctl find 'a *'"
+	run --separate-stderr blobctl find "it's"
+	err_has "finds it as a part"
+	[[ $stderr != *"'*it's*'"* ]]
 }

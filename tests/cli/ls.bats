@@ -42,6 +42,17 @@ three() {
 	done
 }
 
+@test "what is not that old, or that far back, is counted" {
+	three
+	run --separate-stderr blobctl ls latest~99
+	status_is 4
+	err_has "there are 3 snapshots, none that far back"
+	run --separate-stderr blobctl ls latest@2025-01-01
+	err_has "there are 3 snapshots, none that old"
+	run --separate-stderr blobctl ls a~99
+	err_has "a has 2 snapshots, none that far back"
+}
+
 @test "short names and short ids get a word of their own" {
 	echo x >f
 	blobctl -q put f --name=proj
@@ -145,6 +156,23 @@ $a1	2026-01-01T00:00:00Z	a	2	1	k=1" ]
 			[[ $args != ls* || ${lines[0]} != *…* ]]
 		done
 	done
+	# Narrow ones too; whole columns go, no number is cut.
+	for cols in 8 20 30 40; do
+		for args in ls "ls -l" "ls -rl latest"; do
+			on_terminal "stty cols $cols; NO_COLOR=1 '$BLOBCTL' --no-pager $args"
+			[[ ${lines[0]} != *…* ]]
+			[[ ${lines[0]} == *" "* || ${lines[0]} == [NP]A[MT][EH] ]]
+			[[ ${lines[0]} != *" "* || $(widest_line) -le $cols ]]
+			[[ ${lines[0]} == *NAME* || ${lines[0]} == *PATH* ]]
+			run grep -E '[0-9. ]…' <<<"$output"
+			status_is 1
+		done
+	done
+	on_terminal "stty cols 40; NO_COLOR=1 '$BLOBCTL' --no-pager ls -rl latest"
+	[[ ${lines[0]} == SIZE*MODIFIED*PATH ]]
+	on_terminal "stty cols 30; NO_COLOR=1 '$BLOBCTL' --no-pager ls -rl latest"
+	[[ ${lines[0]} == *SIZE*PATH ]]
+	on_terminal "stty cols 200; NO_COLOR=1 '$BLOBCTL' --no-pager ls -rl latest"
 	# Not stretched, nothing left out.
 	[[ ${lines[0]} == MODE*USER*GROUP*SIZE*MODIFIED*PATH ]]
 	has "src/$deep/file-at-the-end.txt"

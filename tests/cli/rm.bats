@@ -86,6 +86,23 @@ names() { blobctl ls --sort=name --format='{name}' | xargs; }
 	[ "$(names)" = "one two" ]
 }
 
+@test "a name that another snapshot's id begins with is ambiguous" {
+	name=${one:0:8}
+	put_quietly f --name="$name"
+	run --separate-stderr blobctl rm -y "$name"
+	status_is 2
+	err_has "$name is a snapshot's name and the beginning of another one's id"
+	err_has "${one:0:12} (one, "
+	err_has "${id:0:12} ($name, "
+	[ "$(names)" = "$name one two" ]
+	run blobctl ls "$name"
+	status_is 2
+	blobctl -q rm -y "\\$name"
+	[ "$(names)" = "one two" ]
+	blobctl -q rm -y "$name"
+	[ "$(names)" = two ]
+}
+
 @test "a removed snapshot stays removed, whatever happens to the views" {
 	blobctl -q rm -y one
 	rm -rf repo/catalog.db* repo/index repo/cache

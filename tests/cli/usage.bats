@@ -111,6 +111,7 @@ bad() {
 	bad "did you mean 'always'?" --color=alwasy version
 	bad "options of a command follow it" --tag=a=b put .
 	bad "--range is an option of cat" put . --range=1-2
+	bad "--tag is an option of put and of ls" find x --tag=a=b
 	# Not what is as far from it as any word of three letters.
 	run --separate-stderr blobctl log
 	[[ $stderr != *"did you mean"* ]]
@@ -468,6 +469,39 @@ sys.exit(128 - subprocess.run([sys.argv[1], "help"], stdout=w).returncode)' \
 	has "no repository at /nonexistent"
 }
 
+@test "what the environment sets does not fail where it does not fit" {
+	new_repo
+	echo a >a
+	blobctl -q put a
+	BLOBCTL_TAG=a=b run --separate-stderr blobctl ls latest
+	status_is 0
+	[ "$output" = a ]
+	for name in RECURSIVE NCDU; do
+		run --separate-stderr env "BLOBCTL_$name=1" "$BLOBCTL" ls
+		status_is 0
+		[ -z "$stderr" ]
+	done
+	bad "--tag chooses snapshots" ls latest --tag=a=b
+	BLOBCTL_RECURSIVE=1 bad "-r needs a snapshot" ls -r
+}
+
+@test "what must fail names the variable that it came from" {
+	new_repo
+	echo a >a
+	blobctl -q put a
+	BLOBCTL_FORMAT='{size}' bad "BLOBCTL_FORMAT: there is no key {size}" ls
+	BLOBCTL_RANGE=9-10 bad "BLOBCTL_RANGE begins at 9" cat a:a
+	BLOBCTL_NCDU=1 bad "BLOBCTL_NCDU needs a directory" ls a:a
+	BLOBCTL_INCLUDE=nosuch run --separate-stderr blobctl get a out
+	status_is 4
+	err_has "fits BLOBCTL_INCLUDE=nosuch"
+	run --separate-stderr env BLOBCTL_JSON=1 "$BLOBCTL" cat a:a
+	status_is 2
+	err_has "BLOBCTL_JSON and an object's bytes"
+	run --separate-stderr env BLOBCTL_JSON=1 "$BLOBCTL" --json cat a:a
+	err_has "--json and an object's bytes"
+}
+
 @test "unknown BLOBCTL_ names get one warning and a suggestion" {
 	BLOBCTL_REPOO=x BLOBCTL_NONSENSE=y run --separate-stderr blobctl version
 	status_is 0
@@ -475,6 +509,9 @@ sys.exit(128 - subprocess.run([sys.argv[1], "help"], stdout=w).returncode)' \
 	err_has BLOBCTL_REPOO
 	err_has BLOBCTL_NONSENSE
 	err_has "did you mean BLOBCTL_REPO?"
+	BLOBCTL_BAR=x run --separate-stderr blobctl version
+	err_has BLOBCTL_BAR
+	[[ $stderr != *"did you mean"* ]]
 	BLOBCTL_REPOO=x run --separate-stderr blobctl -q version
 	[ -z "$stderr" ]
 }
@@ -507,6 +544,21 @@ conf() {
 	run blobctl ls
 	status_is 6
 	has "did you mean [core]?"
+	for text in '[backup]' 'repo = /x' '[core' $'[core]\nrepo = "/x' \
+		$'[core]\nrepo = x' $'[core]\nrepo = /x\nrepo = /y'; do
+		conf <<<"$text"
+		run --separate-stderr blobctl ls
+		status_is 6
+		[ "${#stderr_lines[@]}" -eq 2 ] || {
+			echo "$text: $stderr"
+			return 1
+		}
+	done
+	rm "$XDG_CONFIG_HOME/blobctl/blobctl.conf"
+	mkdir "$XDG_CONFIG_HOME/blobctl/blobctl.conf"
+	run --separate-stderr blobctl ls
+	status_is 6
+	err_has "with -R DIR no configuration is read"
 }
 
 @test "without HOME and XDG the password database says where home is" {

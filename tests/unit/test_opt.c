@@ -84,8 +84,9 @@ static enum bc_err find_command(struct opt_parser *p, const char *word,
 	return BC_OK;
 }
 
-static const char *find_owner(const char *option)
+static const char *find_owner(const char *option, const char **another)
 {
+	*another = NULL;
 	return opt_find(OWN, option) != NULL ? "put" : NULL;
 }
 
@@ -271,6 +272,14 @@ static void environment(void)
 	CHECK_EQ(r.own.list.n, 2);
 	CHECK_STR(r.own.list.v[0], "a");
 	CHECK_EQ(r.own.size, 3072);
+	done(&r);
+
+	/* Where each came from. */
+	good(&r, "put --no-plain -t a",
+	     "BLOBCTL_PLAIN=1|BLOBCTL_TAG=e|BLOBCTL_SIZE=2K|BLOBCTL_VERBOSE=1");
+	CHECK(opt_from_env(&r.p, "size") && opt_from_env(&r.p, "verbose"));
+	CHECK(!opt_from_env(&r.p, "plain") && !opt_from_env(&r.p, "tag"));
+	CHECK(!opt_from_env(&r.p, "no-cache") && !opt_from_env(&r.p, "none"));
 	done(&r);
 
 	refused("put", "BLOBCTL_THREADS=x", "BLOBCTL_THREADS: 'x'", "");

@@ -3,6 +3,7 @@
  * lives outside the library and is compiled in. */
 #include "cmd/json.c"
 #include "cmd/out.c"
+#include "cmd/out_fd.c"
 #include "cmd/out_pager.c"
 #include "cmd/out_table.c"
 #include "cmd/show.c"
@@ -13,6 +14,11 @@
 
 #define S  INT64_C(1000000000)
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+bool signal_await_output(int fd)
+{
+	return fd >= 0;
+}
 
 /* What show.c says on standard error is not looked at here. */
 void msg_note(struct msg *m, const char *fmt, ...)
@@ -44,6 +50,7 @@ static void begin_sink(struct sink *k, bool tty, unsigned width)
 	out_init(&k->o, &opt, clk);
 	k->o.tty = tty;
 	k->o.width = width;
+	fclose(k->o.text);
 	k->o.text = open_memstream(&k->text, &k->n);
 	CHECK(k->o.text != NULL);
 }
@@ -102,12 +109,27 @@ static void cut_to_the_width(void)
 
 	begin_sink(&k, true, 44);
 	put_snapshots(&k.o, NULL);
-	/* How long ago, seconds and files are given up for the names. */
-	end_sink(&k, "ID        TIME              NAME          S\xe2\x80\xa6\n"
-		     "01234567  1970-01-01 09:00  h\xc3\xa4user    1.50 "
-		     "\xe2\x80\xa6\n"
-		     "01234567  1970-01-01 00:00  a\\\xe2\x80\xa6n\\xff       "
-		     "\xe2\x80\xa6\n");
+	/* How long ago, seconds, files and sizes are given up for the names:
+	 * no number is cut. */
+	end_sink(&k, "ID        TIME              NAME        TAGS\n"
+		     "01234567  1970-01-01 09:00  h\xc3\xa4user      k=v\n"
+		     "01234567  1970-01-01 00:00  a\\x\xe2\x80\xa6\\n\\xff\n");
+	begin_sink(&k, true, 30);
+	put_snapshots(&k.o, NULL);
+	end_sink(&k, "ID        NAME            SIZE\n"
+		     "01234567  h\xc3\xa4user      1.50 KiB\n"
+		     "01234567  a\\x\xe2\x80\xa6\\n\\xff       0 B\n");
+	begin_sink(&k, true, 18);
+	put_snapshots(&k.o, NULL);
+	end_sink(&k, "ID        NAME\n"
+		     "01234567  h\xc3\xa4user\n"
+		     "01234567  a\\\xe2\x80\xa6n\\xff\n");
+	/* One column alone is not cut at all. */
+	begin_sink(&k, true, 8);
+	put_snapshots(&k.o, NULL);
+	end_sink(&k, "NAME\n"
+		     "h\xc3\xa4user\n"
+		     "a\\x1b[1m\\n\\xff\n");
 }
 
 static void on_a_pipe(void)
@@ -225,6 +247,7 @@ static void json_rows(void)
 	CHECK_EQ(pipe(fd), 0);
 	begin_sink(&k, false, 80);
 	k.o.opt.status_fd = fd[1];
+	k.o.status.fd = fd[1];
 	CHECK_OK(show_changes(&k.o, NULL, &e), &e);
 	show_change(&k.o, &r);
 	n = read(fd[0], got, sizeof(got));

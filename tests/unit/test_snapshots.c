@@ -99,7 +99,7 @@ static void keys(struct kit *k)
 	is_not(k, r, "photso", BC_ENOTFOUND, "did you mean photos?");
 	is_not(k, r, "elsewhere", BC_ENOTFOUND, "ls");
 
-	/* Ids, whole and in part; a name that looks like one comes first. */
+	/* Ids, whole and in part; a name that looks like one may be either. */
 	hex_encode(docs[0].b, DIGEST_BYTES, hex);
 	is(k, r, hex, &docs[0]);
 	hex[8] = '\0';
@@ -107,7 +107,17 @@ static void keys(struct kit *k)
 	hex_encode(docs[0].b, DIGEST_BYTES, hex);
 	snprintf(name, sizeof(name), "%.8s", hex);
 	named = put(k, r, name, MAY, NULL, NULL);
+	is_not(k, r, name, BC_EAMBIGUOUS, "documents");
+	is_not(k, r, name, BC_EAMBIGUOUS, "; ");
+	hex_encode(named.b, DIGEST_BYTES, hex);
+	is(k, r, hex, &named);
+	hex_encode(docs[0].b, DIGEST_BYTES, hex);
+	is(k, r, hex, &docs[0]);
+	snprintf(name, sizeof(name), "\\%.8s", hex);
 	is(k, r, name, &named);
+	/* Digits that only its own id begins with, or none. */
+	named = put(k, r, "abcdef", MAY, NULL, NULL);
+	is(k, r, "abcdef", &named);
 	hex[10] = '\0';
 	is(k, r, hex, &docs[0]);
 	is_not(k, r, "0000000000ff", BC_ENOTFOUND, "ls");
