@@ -253,6 +253,8 @@ static void check_probes(struct exam *x, struct repo *r)
 		return;
 	snprintf(name, sizeof(name), IO_TMP_PREFIX "doctor-%ld",
 		 (long)getpid());
+	/* In containers the next one has the number of the one before. */
+	(void)!io_unlink(dir, name, NULL);
 	if (open_probe(dir, name, true, &a, &e) != BC_OK ||
 	    open_probe(dir, name, false, &b, &e) != BC_OK) {
 		finding(x, HEALTH_BAD, "writable", NULL, "%s", e.text);

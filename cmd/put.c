@@ -283,6 +283,19 @@ static void sample(void *ctx, struct progress_now *now)
 	now->errors = atomic_load(&p->errors);
 }
 
+/* Why its attributes cannot be had. */
+static const char *no_attrs(int sys)
+{
+	switch (sys) {
+	case E2BIG:
+		return "more than a snapshot can hold";
+	case ENOSYS:
+		return "/proc is not mounted";
+	default:
+		return strerror(sys);
+	}
+}
+
 static void tell_event(void *ctx, const struct put_event *ev)
 {
 	static const char *const codes[] = { "file_vanished", "file_changed",
@@ -298,9 +311,7 @@ static void tell_event(void *ctx, const struct put_event *ev)
 	else if (ev->kind == PUT_NO_ATTRS)
 		msg_item(&c->msg, codes[ev->kind], bytes_str(ev->path),
 			 "stored without all of its extended attributes: %s",
-			 ev->err->sys_errno == E2BIG
-				 ? "more than a snapshot can hold"
-				 : strerror(ev->err->sys_errno));
+			 no_attrs(ev->err->sys_errno));
 	else
 		msg_item(&c->msg, codes[ev->kind], bytes_str(ev->path),
 			 "not stored: %s", strerror(ev->err->sys_errno));

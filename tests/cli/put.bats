@@ -284,7 +284,7 @@ all/repo" ]
 		run --separate-stderr unshare -m bash -c \
 			'umount -l /proc && exec "$0" put src' "$BLOBCTL"
 		status_is 3
-		err_has "src/link: stored without all of its extended attributes"
+		err_has "src/link: stored without all of its extended attributes: /proc is not mounted"
 		err_has "src/fifo: stored without all of its extended attributes"
 		err_has "2 items could not be read in full"
 	done
