@@ -5,6 +5,7 @@
 
 #include "hash/sha256.h"
 #include "pack/open.h"
+#include "repo/hurt.h"
 #include "repo/packs.h"
 #include "repo/state.h"
 
@@ -286,78 +287,104 @@ enum bc_err dir_load_group(struct repo *r, const struct pack_ref *p,
 /* ---- all of one pack ----
  */
 
+/* What hinders one pack or group from being read, and no other. */
+static bool is_lost(enum bc_err rc)
+{
+	return rc == BC_EDAMAGE || rc == BC_ENOTFOUND || rc == BC_EIO;
+}
+
+/*
+ * A pack that is lost or damaged is what `check` reports; the index of the
+ * others must not wait for it. But who stores anything must know, or would
+ * take for stored what was in it: its chunks come into no index, and a stat
+ * cache does not ask for them.
+ */
+static void tell_lost(struct repo *r, const struct pack_ref *p,
+		      const struct err *why)
+{
+	hurt_found(&r->hurt, p->number, &p->id, HURT_WHOLE);
+	repo_note_f(r,
+		    "%s: what only this pack has is lost until it is back; run "
+		    "`blobctl check`",
+		    why->code == BC_OK ? "a pack cannot be read" : why->text);
+}
+
+static void tell_lost_group(struct repo *r, const struct pack_ref *p,
+			    const struct log_file *l, uint64_t at)
+{
+	/* No block begins there, but it is known that something is lost. */
+	hurt_found(&r->hurt, p->number, &p->id, (uint32_t)at);
+	repo_note_f(r, "the group at byte %llu of %s is damaged",
+		    (unsigned long long)at, log_file_path(l));
+}
+
+static enum bc_err one_group(struct repo *r, const struct pack_ref *p,
+			     struct log_file *l, uint64_t at, repo_dir_fn *fn,
+			     void *ctx, struct err *e)
+{
+	struct group *g = NULL;
+	enum bc_err rc = log_file_group(l, at, GROUP_LEAD, r->dec, &g, e);
+
+	if (is_lost(rc)) {
+		tell_lost_group(r, p, l, at);
+		err_clear(e);
+		return BC_OK;
+	}
+	if (rc == BC_OK && g->dir != NULL)
+		rc = fn(ctx, g->dir, p->number, e);
+	group_free(g);
+	return rc;
+}
+
 /* The groups of a log that has no directory of its own, the last one first, as
  * the catalog lists them: a damaged one does not hide the others. */
 static enum bc_err each_group(struct repo *r, const struct pack_ref *p,
-			      repo_dir_fn *fn, void *ctx, struct err *e)
+			      struct log_file *l, repo_dir_fn *fn, void *ctx,
+			      struct err *e)
 {
-	struct log_file *l = NULL;
 	uint16_t slot = CATALOG_SLOT_MAX;
-	uint64_t at = 0;
-	bool more = true;
-	enum bc_err rc = repo_open_log(r, p->seq, &p->id, &l, e);
+	enum bc_err rc;
 
-	while (rc == BC_OK && more) {
-		struct group *g = NULL;
+	do {
+		uint64_t at = 0;
 
 		rc = catalog_find_group(r->catalog, p->number, slot, &slot, &at,
 					e);
 		if (rc == BC_ENOTFOUND) {
-			rc = BC_OK;
-			break;
-		}
-		if (rc != BC_OK)
-			break;
-		rc = log_file_group(l, at, GROUP_LEAD, r->dec, &g, e);
-		if (rc == BC_OK && g->dir != NULL)
-			rc = fn(ctx, g->dir, p->number, e);
-		if (rc == BC_ENOTFOUND) {
-			repo_note_f(r,
-				    "the group at byte %llu of %s is "
-				    "damaged",
-				    (unsigned long long)at, log_file_path(l));
 			err_clear(e);
-			rc = BC_OK;
+			return BC_OK;
 		}
-		group_free(g);
-		more = slot > 0;
-		slot--;
-	}
-	log_file_close(l);
+		if (rc == BC_OK)
+			rc = one_group(r, p, l, at, fn, ctx, e);
+	} while (rc == BC_OK && slot-- > 0);
 	return rc;
 }
 
 enum bc_err repo_each_dir(struct repo *r, uint32_t number, repo_dir_fn *fn,
 			  void *ctx, struct err *e)
 {
+	struct err own = ERR_INIT;
 	struct pack_ref p;
 	struct pack_dir *d = NULL;
-	struct io_file *file = NULL;
-	struct digest digest;
+	struct log_file *l = NULL;
+	bool grows;
 	enum bc_err rc = repo_pack_ref(r, number, &p, e);
 
 	if (rc != BC_OK || p.freed)
 		return rc;
-	if (p.log && p.length == 0) {
-		rc = each_group(r, &p, fn, ctx, e);
-	} else {
-		rc = repo_open_pack(r, &p, false, &file, e);
-		if (rc == BC_OK)
-			rc = repo_read_dir(r, file, p.length, &d, &digest, e);
-		if (rc == BC_OK)
-			rc = fn(ctx, d, number, e);
+	grows = p.log && p.length == 0;
+	rc = grows ? repo_open_log(r, p.seq, &p.id, &l, &own)
+		   : dir_load_sealed(r, &p, &d, &own);
+	if (is_lost(rc)) {
+		tell_lost(r, &p, &own);
+		return BC_OK;
 	}
-	/* A pack that is lost or damaged is what `check` reports; the index of
-	 * the others must not wait for it. */
-	if (rc == BC_EDAMAGE || rc == BC_ENOTFOUND || rc == BC_EIO) {
-		repo_note_f(r,
-			    "%s: what only this pack has is lost until it is "
-			    "back; run `blobctl check`",
-			    e == NULL ? bc_err_name(rc) : e->text);
-		err_clear(e);
-		rc = BC_OK;
-	}
+	if (rc != BC_OK && e != NULL)
+		*e = own;
+	if (rc == BC_OK)
+		rc = grows ? each_group(r, &p, l, fn, ctx, e)
+			   : fn(ctx, d, number, e);
 	pack_dir_free(d);
-	io_file_close(file, NULL);
+	log_file_close(l);
 	return rc;
 }

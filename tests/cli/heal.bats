@@ -256,3 +256,60 @@ PY
 	status_is 0
 	has "no snapshot needs it"
 }
+
+# no_views - as if the repository had been copied without them.
+no_views() {
+	rm -rf repo/catalog.db* repo/index repo/cache/hurt
+}
+
+# Without an index on disk every directory is read when a put begins: what
+# cannot be read then must not be taken for unchanged.
+@test "a put without views stores what a damaged footer or directory hides" {
+	blobctl -q put src
+	mkdir sound
+	cp -a repo home sound
+	size=$(stat -c %s "$pack")
+	for at in $((size - 30)) $((size - 5000)); do
+		rm -rf repo home
+		cp -a sound/repo sound/home .
+		flip "$pack" "$at"
+		no_views
+		run --separate-stderr blobctl put src
+		status_is 0
+		err_has "${pack##*/}"
+		read_all
+		whole latest 'latest~1'
+		# It is remembered, and that it has been seen to as well.
+		run --separate-stderr blobctl put src
+		status_is 0
+		err_has "new 0 B"
+		[[ $stderr$output != *"every file is read"* ]]
+		whole latest
+	done
+}
+
+# The log is the only place of small files.
+@test "a put without views stores what a damaged group hides" {
+	mkdir small
+	echo "only here" >small/file
+	sleep 0.05
+	blobctl -q put small
+	log=$(ls repo/log/* | head -1)
+	blobctl -q put small/file
+	at=$(python3 - "$log" <<'PY'
+import sys
+raw = open(sys.argv[1], "rb").read()
+file = raw.find(b"only here")
+print(raw.rfind(b"BLK1", 0, raw.rfind(b"BLK1", 0, file)))
+PY
+)
+	[ "$at" -gt 4096 ]
+	blobctl -q put small
+	flip "$log" $((at + 70))
+	rm -rf repo/index
+	run --separate-stderr blobctl put small
+	status_is 0
+	rm -rf out
+	blobctl -q get latest out
+	same_tree small out/small
+}
