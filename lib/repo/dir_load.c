@@ -46,7 +46,11 @@ static enum bc_err read_dir_block(struct repo *r, struct io_file *f,
 		rc = block_open(&h, bytes_of(raw + BLOCK_HEAD_BYTES, h.stored),
 				r->dec, plain, e);
 	free(raw);
-	return rc == BC_EDAMAGE ? damaged(f, "directory", e) : rc;
+	/* The superblock says what version and cipher there may be: another
+	 * one here is damage, and of this pack alone. */
+	if (rc == BC_EDAMAGE || rc == BC_EVERSION || rc == BC_EKEY)
+		return damaged(f, "directory", e);
+	return rc;
 }
 
 enum bc_err repo_read_dir(struct repo *r, struct io_file *f, uint64_t length,
@@ -72,8 +76,10 @@ enum bc_err repo_read_dir(struct repo *r, struct io_file *f, uint64_t length,
 				   length - PACK_FOOT_BYTES, e);
 	if (rc == BC_OK)
 		rc = pack_foot_decode(bytes_of(raw, sizeof(raw)), &foot, e);
+	/* Any numbers may stand there: the sum could wrap. */
 	if (rc == BC_OK &&
-	    foot.dir_offset + foot.dir_length > length - PACK_FOOT_BYTES)
+	    (foot.dir_length > length - PACK_FOOT_BYTES ||
+	     foot.dir_offset > length - PACK_FOOT_BYTES - foot.dir_length))
 		rc = BC_EDAMAGE;
 	if (rc == BC_EDAMAGE && size == length) {
 		rc = damaged(f, "footer", e);
