@@ -5,6 +5,7 @@
 
 #include "hash/sha256.h"
 #include "pack/open.h"
+#include "repo/dir_salvage.h"
 #include "repo/hurt.h"
 #include "repo/packs.h"
 #include "repo/state.h"
@@ -290,6 +291,20 @@ enum bc_err dir_load_group(struct repo *r, const struct pack_ref *p,
 	return rc;
 }
 
+void dir_tell_salvaged(struct repo *r, const struct pack_ref *p,
+		       const struct err *why)
+{
+	bool known = hurt_has(&r->hurt, p->number, HURT_WHOLE);
+
+	hurt_found(&r->hurt, p->number, &p->id, HURT_WHOLE);
+	if (!known)
+		repo_note_f(r,
+			    "%s: reading the pack by its blocks; run `blobctl "
+			    "check`",
+			    why->code == BC_OK ? "a pack is damaged"
+					       : why->text);
+}
+
 /* ---- all of one pack ----
  */
 
@@ -313,6 +328,26 @@ static void tell_lost(struct repo *r, const struct pack_ref *p,
 		    "%s: what only this pack has is lost until it is back; run "
 		    "`blobctl check`",
 		    why->code == BC_OK ? "a pack cannot be read" : why->text);
+}
+
+/* What its blocks tell of a pack without footer or directory. */
+static enum bc_err each_salvaged(struct repo *r, const struct pack_ref *p,
+				 const struct err *why, repo_dir_fn *fn,
+				 void *ctx, struct err *e)
+{
+	struct salvage found;
+	enum bc_err rc = dir_salvage(r, p, &found, NULL);
+
+	if (rc == BC_OK && found.n > 0)
+		dir_tell_salvaged(r, p, why);
+	else
+		tell_lost(r, p, why);
+	rc = rc == BC_ENOMEM ? err_set(e, rc, "no memory to read a pack")
+			     : BC_OK;
+	for (size_t i = 0; i < found.n && rc == BC_OK; i++)
+		rc = fn(ctx, found.at[i], p->number, e);
+	salvage_fini(&found);
+	return rc;
 }
 
 static void tell_lost_group(struct repo *r, const struct pack_ref *p,
@@ -381,6 +416,8 @@ enum bc_err repo_each_dir(struct repo *r, uint32_t number, repo_dir_fn *fn,
 	grows = p.log && p.length == 0;
 	rc = grows ? repo_open_log(r, p.seq, &p.id, &l, &own)
 		   : dir_load_sealed(r, &p, &d, &own);
+	if (is_lost(rc) && !grows)
+		return each_salvaged(r, &p, &own, fn, ctx, e);
 	if (is_lost(rc)) {
 		tell_lost(r, &p, &own);
 		return BC_OK;

@@ -362,3 +362,77 @@ PY
 		whole latest 'latest~2'
 	done
 }
+
+# ---- a pack without footer or directory ----------------------------------------
+
+# zero FILE OFFSET [LENGTH] - that many bytes, to the end without LENGTH.
+zero() {
+	local size
+
+	size=$(stat -c %s "$1")
+	truncate -s "$((size - (size - $2) * (${3:-0} == 0)))" "$1"
+	truncate -s "$size" "$1"
+	[ -z "${3:-}" ] || dd if=/dev/zero of="$1" bs=1 seek="$2" count="$3" \
+		conv=notrunc status=none
+}
+
+# hidden SIZE - every way to make a pack of that size lose footer or directory,
+# and no block: commands on the pack.
+hidden() {
+	printf '%s\n' "flip $pack $(($1 - 30))" "flip $pack $(($1 - 5000))" \
+		"truncate -s +4096 $pack" "truncate -s +100 $pack" \
+		"zero $pack $(($1 - 64))" "zero $pack $(($1 - 9000))" \
+		"truncate -s $(($1 - 4096)) $pack"
+}
+
+@test "what a damaged footer, directory or length hides is read all the same" {
+	for i in {1..20}; do # so that the index is on disk
+		echo "$i" | blobctl -q put -
+	done
+	ls repo/index/*
+	cp -a repo sound
+	while read -r harm; do
+		for views in there gone; do
+			rm -rf repo
+			cp -a sound repo
+			$harm
+			[ $views = there ] || no_views
+			whole 'latest~20'
+			run blobctl check
+			status_is 13
+			blobctl -q put src
+			whole latest
+		done
+	done < <(hidden "$(stat -c %s "$pack")")
+}
+
+@test "a put that does not see such damage makes a snapshot that is whole" {
+	for i in {1..20}; do
+		echo "$i" | blobctl -q put -
+	done
+	mkdir sound
+	cp -a repo home sound
+	while read -r harm; do
+		rm -rf repo home
+		cp -a sound/repo sound/home .
+		$harm
+		blobctl -q put src
+		whole latest
+	done < <(hidden "$(stat -c %s "$pack")")
+}
+
+@test "of a pack without directory a damaged block hides no other" {
+	size=$(stat -c %s "$pack")
+	zero "$pack" $((size - 9000))
+	flip "$pack" 3000000
+	flip "$pack" 200 # a block's header is found again
+	for views in there gone; do
+		[ $views = there ] || no_views
+		rm -rf out
+		run --separate-stderr blobctl get latest out
+		status_is 13
+		err_has "${pack##*/}"
+		cmp src/sub/file out/src/sub/file
+		diff -r src/sub out/src/sub
+	done
+}
