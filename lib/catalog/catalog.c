@@ -91,6 +91,10 @@ static enum bc_err connect(struct catalog *c, bool create, struct err *e)
 	    c->s->system_errno(c->db) == ENOENT)
 		return err_set(e, BC_ENOTFOUND, "catalog %s: not there",
 			       c->path);
+	/* Which I/O error it was, whether a page could not be read, is not said
+	 * by a handle that is not open yet. */
+	if (rc != SQLITE_OK && c->db != NULL)
+		rc = c->s->extended_errcode(c->db);
 	if (rc != SQLITE_OK)
 		return catalog_query_fail(c, rc, "open", e);
 	c->s->extended_result_codes(c->db, 1);

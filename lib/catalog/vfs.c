@@ -12,6 +12,8 @@
 enum {
 	SEAL_AT = CATALOG_VFS_PAGE - CATALOG_VFS_SEAL,
 	CRC_AT = CATALOG_VFS_PAGE - 4,
+	SECTOR_BYTES = 512, /* at least, on any disk */
+	SECTOR_AT = CATALOG_VFS_PAGE - SECTOR_BYTES,
 	/* SQLite reads pieces of the first page's header, at most this much,
 	 * before it knows the size of a page. */
 	HEADER_MAX = 100,
@@ -45,10 +47,46 @@ static void page_seal(uint8_t *page, sqlite3_int64 offset)
 	le_put32(page + CRC_AT, crc32c(0, page, CRC_AT));
 }
 
+static unsigned be16(const uint8_t *p)
+{
+	return (unsigned)p[0] << 8 | p[1];
+}
+
+/* Is the last sector of a tree's page free by the list that its header begins:
+ * blocks by ascending offset, each with the offset of the next and a size? */
+static bool is_freed(const uint8_t *page)
+{
+	unsigned at = be16(page + 1), before = 0;
+
+	while (at > before && at + 4 <= SECTOR_AT) {
+		if (at + be16(page + at + 2) >= SEAL_AT)
+			return true;
+		before = at;
+		at = be16(page + at);
+	}
+	return false;
+}
+
+/* May a page have nothing in its last sector? One of a tree without cells, or
+ * whose last ones were deleted; or the last page of a long value that has ended
+ * before, with zeros behind it. */
+static bool ends_early(const uint8_t *page)
+{
+	enum { TREE_KIND_MAX = 13, CELLS_AT = 3, GAP = 16 };
+
+	if (page[0] > 0 && page[0] <= TREE_KIND_MAX)
+		return be16(page + CELLS_AT) == 0 || is_freed(page);
+	return all_zero(page, 4) && all_zero(page + SECTOR_AT - GAP, GAP) &&
+	       !all_zero(page, SECTOR_AT);
+}
+
+/* A page that we have written has a seal. One without is another program's, or
+ * its last sector was lost, and the cells with it that SQLite lays there. */
 static bool page_check(const uint8_t *page, sqlite3_int64 offset)
 {
 	if (all_zero(page + SEAL_AT, CATALOG_VFS_SEAL))
-		return !all_zero(page, CATALOG_VFS_PAGE);
+		return !all_zero(page + SECTOR_AT, SECTOR_BYTES) ||
+		       ends_early(page);
 	return le_get32(page + SEAL_AT) ==
 		       (uint32_t)(offset / CATALOG_VFS_PAGE + 1) &&
 	       le_get32(page + CRC_AT) == crc32c(0, page, CRC_AT);

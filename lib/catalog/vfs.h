@@ -15,9 +15,10 @@
  * page that fails is SQLITE_IOERR_DATA. Pages in the write-ahead file have
  * SQLite's own checksums, and seals of zero. Another program may therefore read
  * a catalog, and fold its write-ahead file as it leaves, as the sqlite3 program
- * does: a seal of zero is not checked. A page that it changes by itself has an
- * old seal and is found. A page all of zeros, as file systems leave it after a
- * crash, is found too.
+ * does: a seal of zero is not checked, but for the last 512 bytes: where there
+ * must be something, a page is found of which all or the last sector is zeros,
+ * as file systems leave it after a crash. A page that another program changes
+ * by itself has an old seal and is found.
  *
  * Everything else passes through to the system's "unix" layer.
  */

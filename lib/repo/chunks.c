@@ -33,6 +33,22 @@ bool repo_search_failed(const struct chunk_search *s)
 	return s->failed;
 }
 
+/* A directory that has the chunk in that slot; BC_OK also if it has not. */
+static enum bc_err ask_dir(struct chunk_search *s, struct index_loc hint,
+			   enum dir_trust trust, struct dir_ref *ref, bool *has,
+			   struct err *e)
+{
+	enum bc_err rc =
+		repo_dir_get(s->r, hint.pack, hint.slot, trust, ref, e);
+
+	*has = rc == BC_OK && pack_dir_has(ref->dir, hint.slot, s->id);
+	if (rc != BC_OK || *has)
+		return rc;
+	rc = ref->trust < DIR_SOUND ? BC_ENOTFOUND : BC_OK;
+	repo_dir_put(s->r, ref);
+	return rc;
+}
+
 static enum bc_err try_hint(struct chunk_search *s, struct index_loc hint,
 			    struct chunk_place *out, bool *hit)
 {
@@ -47,18 +63,19 @@ static enum bc_err try_hint(struct chunk_search *s, struct index_loc hint,
 	if (s->trust == DIR_VERIFIED &&
 	    hurt_has(&s->r->hurt, hint.pack, HURT_WHOLE))
 		return BC_OK;
-	rc = repo_dir_get(s->r, hint.pack, hint.slot, s->trust, &ref, e);
+	rc = ask_dir(s, hint, s->trust, &ref, hit, e);
+	/* The index is wrong, or a part of the directory that nothing vouches
+	 * for is damaged. */
+	if (rc == BC_ENOTFOUND && s->trust == DIR_HINT) {
+		err_clear(e);
+		rc = ask_dir(s, hint, DIR_SOUND, &ref, hit, e);
+	}
 	if (rc == BC_EDAMAGE || rc == BC_EIO)
 		repo_hurt_found(s->r, hint.pack, HURT_WHOLE);
 	if (rc == BC_ENOTFOUND && e != NULL)
 		err_clear(e);
-	if (rc != BC_OK)
+	if (rc != BC_OK || !*hit)
 		return rc;
-	if (!pack_dir_has(ref.dir, hint.slot, s->id)) {
-		repo_dir_put(s->r, &ref);
-		return BC_OK;
-	}
-	*hit = true;
 	out->ref = ref;
 	out->chunk = hint.slot - ref.dir->base_slot;
 	out->block = ref.dir->block_of[out->chunk];

@@ -5,6 +5,8 @@
 
 #include "hash/sha256.h"
 #include "pack/open.h"
+#include "repo/dir_salvage.h"
+#include "repo/hurt.h"
 #include "repo/packs.h"
 #include "repo/state.h"
 
@@ -45,7 +47,11 @@ static enum bc_err read_dir_block(struct repo *r, struct io_file *f,
 		rc = block_open(&h, bytes_of(raw + BLOCK_HEAD_BYTES, h.stored),
 				r->dec, plain, e);
 	free(raw);
-	return rc == BC_EDAMAGE ? damaged(f, "directory", e) : rc;
+	/* The superblock says what version and cipher there may be: another
+	 * one here is damage, and of this pack alone. */
+	if (rc == BC_EDAMAGE || rc == BC_EVERSION || rc == BC_EKEY)
+		return damaged(f, "directory", e);
+	return rc;
 }
 
 enum bc_err repo_read_dir(struct repo *r, struct io_file *f, uint64_t length,
@@ -71,8 +77,10 @@ enum bc_err repo_read_dir(struct repo *r, struct io_file *f, uint64_t length,
 				   length - PACK_FOOT_BYTES, e);
 	if (rc == BC_OK)
 		rc = pack_foot_decode(bytes_of(raw, sizeof(raw)), &foot, e);
+	/* Any numbers may stand there: the sum could wrap. */
 	if (rc == BC_OK &&
-	    foot.dir_offset + foot.dir_length > length - PACK_FOOT_BYTES)
+	    (foot.dir_length > length - PACK_FOOT_BYTES ||
+	     foot.dir_offset > length - PACK_FOOT_BYTES - foot.dir_length))
 		rc = BC_EDAMAGE;
 	if (rc == BC_EDAMAGE && size == length) {
 		rc = damaged(f, "footer", e);
@@ -283,81 +291,143 @@ enum bc_err dir_load_group(struct repo *r, const struct pack_ref *p,
 	return rc;
 }
 
+void dir_tell_salvaged(struct repo *r, const struct pack_ref *p,
+		       const struct err *why)
+{
+	bool known = hurt_has(&r->hurt, p->number, HURT_WHOLE);
+
+	hurt_found(&r->hurt, p->number, &p->id, HURT_WHOLE);
+	if (!known)
+		repo_note_f(r,
+			    "%s: reading the pack by its blocks; run `blobctl "
+			    "check`",
+			    why->code == BC_OK ? "a pack is damaged"
+					       : why->text);
+}
+
 /* ---- all of one pack ----
  */
+
+/* What hinders one pack or group from being read, and no other. */
+static bool is_lost(enum bc_err rc)
+{
+	return rc == BC_EDAMAGE || rc == BC_ENOTFOUND || rc == BC_EIO;
+}
+
+/*
+ * A pack that is lost or damaged is what `check` reports; the index of the
+ * others must not wait for it. But who stores anything must know, or would
+ * take for stored what was in it: its chunks come into no index, and a stat
+ * cache does not ask for them.
+ */
+static void tell_lost(struct repo *r, const struct pack_ref *p,
+		      const struct err *why)
+{
+	hurt_found(&r->hurt, p->number, &p->id, HURT_WHOLE);
+	repo_note_f(r,
+		    "%s: what only this pack has is lost until it is back; run "
+		    "`blobctl check`",
+		    why->code == BC_OK ? "a pack cannot be read" : why->text);
+}
+
+/* What its blocks tell of a pack without footer or directory. */
+static enum bc_err each_salvaged(struct repo *r, const struct pack_ref *p,
+				 const struct err *why, repo_dir_fn *fn,
+				 void *ctx, struct err *e)
+{
+	struct salvage found;
+	enum bc_err rc = dir_salvage(r, p, &found, NULL);
+
+	if (rc == BC_OK && found.n > 0)
+		dir_tell_salvaged(r, p, why);
+	else
+		tell_lost(r, p, why);
+	rc = rc == BC_ENOMEM ? err_set(e, rc, "no memory to read a pack")
+			     : BC_OK;
+	for (size_t i = 0; i < found.n && rc == BC_OK; i++)
+		rc = fn(ctx, found.at[i], p->number, e);
+	salvage_fini(&found);
+	return rc;
+}
+
+static void tell_lost_group(struct repo *r, const struct pack_ref *p,
+			    const struct log_file *l, uint64_t at)
+{
+	/* No block begins there, but it is known that something is lost. */
+	hurt_found(&r->hurt, p->number, &p->id, (uint32_t)at);
+	repo_note_f(r, "the group at byte %llu of %s is damaged",
+		    (unsigned long long)at, log_file_path(l));
+}
+
+static enum bc_err one_group(struct repo *r, const struct pack_ref *p,
+			     struct log_file *l, uint64_t at, repo_dir_fn *fn,
+			     void *ctx, struct err *e)
+{
+	struct group *g = NULL;
+	enum bc_err rc = log_file_group(l, at, GROUP_LEAD, r->dec, &g, e);
+
+	if (is_lost(rc)) {
+		tell_lost_group(r, p, l, at);
+		err_clear(e);
+		return BC_OK;
+	}
+	if (rc == BC_OK && g->dir != NULL)
+		rc = fn(ctx, g->dir, p->number, e);
+	group_free(g);
+	return rc;
+}
 
 /* The groups of a log that has no directory of its own, the last one first, as
  * the catalog lists them: a damaged one does not hide the others. */
 static enum bc_err each_group(struct repo *r, const struct pack_ref *p,
-			      repo_dir_fn *fn, void *ctx, struct err *e)
+			      struct log_file *l, repo_dir_fn *fn, void *ctx,
+			      struct err *e)
 {
-	struct log_file *l = NULL;
 	uint16_t slot = CATALOG_SLOT_MAX;
-	uint64_t at = 0;
-	bool more = true;
-	enum bc_err rc = repo_open_log(r, p->seq, &p->id, &l, e);
+	enum bc_err rc;
 
-	while (rc == BC_OK && more) {
-		struct group *g = NULL;
+	do {
+		uint64_t at = 0;
 
 		rc = catalog_find_group(r->catalog, p->number, slot, &slot, &at,
 					e);
 		if (rc == BC_ENOTFOUND) {
-			rc = BC_OK;
-			break;
-		}
-		if (rc != BC_OK)
-			break;
-		rc = log_file_group(l, at, GROUP_LEAD, r->dec, &g, e);
-		if (rc == BC_OK && g->dir != NULL)
-			rc = fn(ctx, g->dir, p->number, e);
-		if (rc == BC_ENOTFOUND) {
-			repo_note_f(r,
-				    "the group at byte %llu of %s is "
-				    "damaged",
-				    (unsigned long long)at, log_file_path(l));
 			err_clear(e);
-			rc = BC_OK;
+			return BC_OK;
 		}
-		group_free(g);
-		more = slot > 0;
-		slot--;
-	}
-	log_file_close(l);
+		if (rc == BC_OK)
+			rc = one_group(r, p, l, at, fn, ctx, e);
+	} while (rc == BC_OK && slot-- > 0);
 	return rc;
 }
 
 enum bc_err repo_each_dir(struct repo *r, uint32_t number, repo_dir_fn *fn,
 			  void *ctx, struct err *e)
 {
+	struct err own = ERR_INIT;
 	struct pack_ref p;
 	struct pack_dir *d = NULL;
-	struct io_file *file = NULL;
-	struct digest digest;
+	struct log_file *l = NULL;
+	bool grows;
 	enum bc_err rc = repo_pack_ref(r, number, &p, e);
 
 	if (rc != BC_OK || p.freed)
 		return rc;
-	if (p.log && p.length == 0) {
-		rc = each_group(r, &p, fn, ctx, e);
-	} else {
-		rc = repo_open_pack(r, &p, false, &file, e);
-		if (rc == BC_OK)
-			rc = repo_read_dir(r, file, p.length, &d, &digest, e);
-		if (rc == BC_OK)
-			rc = fn(ctx, d, number, e);
+	grows = p.log && p.length == 0;
+	rc = grows ? repo_open_log(r, p.seq, &p.id, &l, &own)
+		   : dir_load_sealed(r, &p, &d, &own);
+	if (is_lost(rc) && !grows)
+		return each_salvaged(r, &p, &own, fn, ctx, e);
+	if (is_lost(rc)) {
+		tell_lost(r, &p, &own);
+		return BC_OK;
 	}
-	/* A pack that is lost or damaged is what `check` reports; the index of
-	 * the others must not wait for it. */
-	if (rc == BC_EDAMAGE || rc == BC_ENOTFOUND || rc == BC_EIO) {
-		repo_note_f(r,
-			    "%s: what only this pack has is lost until it is "
-			    "back; run `blobctl check`",
-			    e == NULL ? bc_err_name(rc) : e->text);
-		err_clear(e);
-		rc = BC_OK;
-	}
+	if (rc != BC_OK && e != NULL)
+		*e = own;
+	if (rc == BC_OK)
+		rc = grows ? each_group(r, &p, l, fn, ctx, e)
+			   : fn(ctx, d, number, e);
 	pack_dir_free(d);
-	io_file_close(file, NULL);
+	log_file_close(l);
 	return rc;
 }

@@ -18,9 +18,10 @@ typedef enum bc_err repo_dir_fn(void *ctx, const struct pack_dir *d,
 
 /*
  * repo_each_dir - the directory of a sealed pack, or those of the groups of a
- * log that has none of its own, the last group first. What cannot be read is a
- * note and passed over; a freed pack has none. Under the mutex, or while no
- * other thread is at work.
+ * log that has none of its own, the last group first; of a pack whose directory
+ * cannot be read what dir_salvage() finds. What cannot be read is hurt, and
+ * told by a note; a freed pack has none. Under the mutex, or while no other
+ * thread is at work.
  */
 BC_MUST_CHECK enum bc_err repo_each_dir(struct repo *r, uint32_t number,
 					repo_dir_fn *fn, void *ctx,
@@ -46,5 +47,11 @@ BC_MUST_CHECK enum bc_err dir_load_group(struct repo *r,
 					 const struct pack_ref *p,
 					 uint16_t slot, struct pack_dir **out,
 					 struct err *e);
+
+/* dir_tell_salvaged - from now on a pack is known to be hurt of which
+ * dir_salvage() has found something; a note says so, once.
+ *   why  its directory cannot be read */
+void dir_tell_salvaged(struct repo *r, const struct pack_ref *p,
+		       const struct err *why);
 
 #endif

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 
 #include "repo/dir_load.h"
+#include "repo/dir_salvage.h"
+#include "repo/hurt.h"
 #include "repo/state.h"
 
 enum { DIR_BUCKETS = 256 };
@@ -13,16 +15,24 @@ enum { DIR_BUCKETS = 256 };
 struct dir_entry {
 	struct pack_ref pack;
 	struct pack_dir *dir;
-	bool verified; /* else of one block, by load_piece() */
+	enum dir_trust trust; /* what it serves for at most */
 	unsigned refs;
 	struct dir_entry *chain;	 /* of its bucket */
 	struct dir_entry *newer, *older; /* by use */
 };
 
+/* Slots of a damaged pack of which nothing was found: not looked for again. */
+struct dir_gap {
+	uint32_t pack, from, to;
+};
+
+enum { GAPS_BYTES = 1 << 20 };
+
 struct dir_cache {
 	struct dir_entry *bucket[DIR_BUCKETS];
 	struct dir_entry *newest, *oldest;
 	size_t bytes, budget;
+	struct buf gaps;
 };
 
 enum bc_err dir_cache_new(size_t budget, struct dir_cache **out)
@@ -32,6 +42,7 @@ enum bc_err dir_cache_new(size_t budget, struct dir_cache **out)
 	if (c == NULL)
 		return BC_ENOMEM;
 	c->budget = budget;
+	buf_init(&c->gaps, GAPS_BYTES);
 	*out = c;
 	return BC_OK;
 }
@@ -69,6 +80,7 @@ void dir_cache_free(struct dir_cache *c)
 		return;
 	while (c->oldest != NULL)
 		drop(c, c->oldest);
+	buf_fini(&c->gaps);
 	free(c);
 }
 
@@ -77,8 +89,7 @@ static struct dir_entry *find(struct dir_cache *c, uint32_t number,
 {
 	struct dir_entry *d = c->bucket[number % DIR_BUCKETS];
 
-	while (d != NULL && (d->pack.number != number ||
-			     (trust == DIR_VERIFIED && !d->verified) ||
+	while (d != NULL && (d->pack.number != number || d->trust < trust ||
 			     slot < d->dir->base_slot ||
 			     slot - d->dir->base_slot >= d->dir->n_chunks))
 		d = d->chain;
@@ -86,7 +97,7 @@ static struct dir_entry *find(struct dir_cache *c, uint32_t number,
 }
 
 static struct dir_entry *insert(struct dir_cache *c, const struct pack_ref *p,
-				struct pack_dir *dir, bool verified)
+				struct pack_dir *dir, enum dir_trust trust)
 {
 	struct dir_entry *d = calloc(1, sizeof(*d)), *old;
 
@@ -96,7 +107,7 @@ static struct dir_entry *insert(struct dir_cache *c, const struct pack_ref *p,
 	}
 	d->pack = *p;
 	d->dir = dir;
-	d->verified = verified;
+	d->trust = trust;
 	d->chain = c->bucket[p->number % DIR_BUCKETS];
 	c->bucket[p->number % DIR_BUCKETS] = d;
 	link_newest(c, d);
@@ -125,7 +136,7 @@ static enum bc_err get_whole(struct repo *r, uint32_t number,
 	enum bc_err rc = catalog_get_pack(r->catalog, number, &row, e);
 
 	while (rc == BC_OK && d != NULL &&
-	       (d->pack.number != number || !d->verified ||
+	       (d->pack.number != number || d->trust != DIR_VERIFIED ||
 		d->dir->n_chunks != row.chunks))
 		d = d->chain;
 	if (rc == BC_OK && d == NULL) {
@@ -133,14 +144,14 @@ static enum bc_err get_whole(struct repo *r, uint32_t number,
 		if (rc == BC_OK)
 			rc = dir_load_sealed(r, &p, &dir, e);
 		if (rc == BC_OK)
-			d = insert(r->dirs, &p, dir, true);
+			d = insert(r->dirs, &p, dir, DIR_VERIFIED);
 		if (rc == BC_OK && d == NULL)
 			rc = err_set(e, BC_ENOMEM, "no memory");
 	}
 	if (rc != BC_OK)
 		return rc;
 	d->refs++;
-	*out = (struct dir_ref){ d->dir, d->pack, d };
+	*out = (struct dir_ref){ d->dir, d->pack, d, d->trust };
 	return BC_OK;
 }
 
@@ -155,6 +166,90 @@ enum bc_err repo_dir_get_whole(struct repo *r, uint32_t number,
 	return rc;
 }
 
+static bool in_gap(const struct dir_cache *c, uint32_t pack, uint16_t slot)
+{
+	for (size_t i = 0; i < c->gaps.n; i += sizeof(struct dir_gap)) {
+		struct dir_gap g;
+
+		memcpy(&g, c->gaps.p + i, sizeof(g));
+		if (g.pack == pack && slot >= g.from && slot < g.to)
+			return true;
+	}
+	return false;
+}
+
+static void add_gap(struct dir_cache *c, uint32_t pack, uint32_t from,
+		    uint32_t to)
+{
+	struct dir_gap g = { pack, from, to };
+
+	/* Forgotten, it only costs time. */
+	if (from < to)
+		(void)!buf_add(&c->gaps, &g, sizeof(g));
+}
+
+/*
+ * The directory is damaged: by its blocks.
+ *   rc, e  what is wrong with it, which stays so if nothing is found
+ */
+static enum bc_err load_salvaged(struct repo *r, const struct pack_ref *p,
+				 uint16_t slot, struct pack_dir **out,
+				 enum bc_err rc, struct err *e)
+{
+	struct err why = ERR_INIT;
+	struct salvage found;
+	uint32_t next = 0;
+
+	if (in_gap(r->dirs, p->number, slot) ||
+	    dir_salvage(r, p, &found, NULL) != BC_OK)
+		return rc;
+	if (e != NULL)
+		why = *e;
+	dir_tell_salvaged(r, p, &why);
+	*out = NULL;
+	for (size_t i = 0; i < found.n; i++) {
+		struct pack_dir *d = found.at[i];
+
+		add_gap(r->dirs, p->number, next, d->base_slot);
+		next = d->base_slot + d->n_chunks;
+		found.at[i] = NULL;
+		/* That one comes last, so that none drops it. */
+		if (slot >= d->base_slot && slot < next)
+			*out = d;
+		else
+			(void)insert(r->dirs, p, d, DIR_SOUND);
+	}
+	add_gap(r->dirs, p->number, next, CATALOG_SLOT_MAX + 1);
+	salvage_fini(&found);
+	if (*out == NULL)
+		return rc;
+	err_clear(e);
+	return BC_OK;
+}
+
+static enum bc_err load(struct repo *r, const struct pack_ref *p, uint16_t slot,
+			enum dir_trust *trust, struct pack_dir **out,
+			struct err *e)
+{
+	enum dir_trust asked = *trust;
+	bool verified = true;
+	enum bc_err rc;
+
+	*trust = DIR_VERIFIED;
+	if (p->log && p->length == 0)
+		return dir_load_group(r, p, slot, out, e);
+	if (asked == DIR_HINT)
+		rc = dir_load_some(r, p, slot, out, &verified, e);
+	else
+		rc = dir_load_sealed(r, p, out, e);
+	if (!verified)
+		*trust = DIR_HINT;
+	if ((rc != BC_EDAMAGE && rc != BC_EIO) || asked == DIR_VERIFIED)
+		return rc;
+	*trust = DIR_SOUND;
+	return load_salvaged(r, p, slot, out, rc, e);
+}
+
 static enum bc_err get_locked(struct repo *r, uint32_t number, uint16_t slot,
 			      enum dir_trust trust, struct dir_ref *out,
 			      struct err *e)
@@ -162,7 +257,6 @@ static enum bc_err get_locked(struct repo *r, uint32_t number, uint16_t slot,
 	struct dir_entry *d = find(r->dirs, number, slot, trust);
 	struct pack_ref p;
 	struct pack_dir *dir = NULL;
-	bool verified = true;
 	enum bc_err rc;
 
 	if (d == NULL) {
@@ -170,14 +264,8 @@ static enum bc_err get_locked(struct repo *r, uint32_t number, uint16_t slot,
 		if (rc == BC_OK && p.freed)
 			rc = err_set(e, BC_ENOTFOUND, "pack %u is freed",
 				     number);
-		if (rc != BC_OK)
-			return rc;
-		if (p.log && p.length == 0)
-			rc = dir_load_group(r, &p, slot, &dir, e);
-		else if (trust == DIR_VERIFIED)
-			rc = dir_load_sealed(r, &p, &dir, e);
-		else
-			rc = dir_load_some(r, &p, slot, &dir, &verified, e);
+		if (rc == BC_OK)
+			rc = load(r, &p, slot, &trust, &dir, e);
 		if (rc != BC_OK)
 			return rc;
 		if (slot < dir->base_slot ||
@@ -186,7 +274,7 @@ static enum bc_err get_locked(struct repo *r, uint32_t number, uint16_t slot,
 			return err_set(e, BC_ENOTFOUND,
 				       "pack %u has no slot %u", number, slot);
 		}
-		d = insert(r->dirs, &p, dir, verified);
+		d = insert(r->dirs, &p, dir, trust);
 		if (d == NULL)
 			return err_set(e, BC_ENOMEM, "no memory");
 	} else if (r->dirs->newest != d) {
@@ -194,7 +282,7 @@ static enum bc_err get_locked(struct repo *r, uint32_t number, uint16_t slot,
 		link_newest(r->dirs, d);
 	}
 	d->refs++;
-	*out = (struct dir_ref){ d->dir, d->pack, d };
+	*out = (struct dir_ref){ d->dir, d->pack, d, d->trust };
 	return BC_OK;
 }
 
@@ -225,6 +313,6 @@ void repo_dir_put(struct repo *r, struct dir_ref *d)
 void repo_dir_add(struct repo *r, const struct pack_ref *p, struct pack_dir *d)
 {
 	pthread_mutex_lock(&r->mutex);
-	(void)insert(r->dirs, p, d, true);
+	(void)insert(r->dirs, p, d, DIR_VERIFIED);
 	pthread_mutex_unlock(&r->mutex);
 }

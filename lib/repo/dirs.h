@@ -13,16 +13,19 @@ struct dir_cache;
 /*
  * What a directory is asked for. DIR_HINT: where a chunk may lie, for who reads
  * it and compares its digest with its id; of a sealed pack these may be bytes
- * that nothing vouches for. DIR_VERIFIED: the directory that the log says the
- * pack has, for who takes its word without reading the chunk.
+ * that nothing vouches for. DIR_SOUND: the same, but the whole directory, or if
+ * it is damaged what the pack's blocks tell (repo/dir_salvage.h); for whom a
+ * hint has told nothing. DIR_VERIFIED: the directory that the log says the pack
+ * has, for who takes its word without reading the chunk.
  */
-enum dir_trust { DIR_HINT, DIR_VERIFIED };
+enum dir_trust { DIR_HINT, DIR_SOUND, DIR_VERIFIED };
 
 /* A cached directory. repo_dir_put() returns the reference. */
 struct dir_ref {
 	const struct pack_dir *dir;
 	struct pack_ref pack;
 	void *entry;
+	enum dir_trust trust; /* what it serves for at most */
 };
 
 BC_MUST_CHECK enum bc_err dir_cache_new(size_t budget, struct dir_cache **out);

@@ -103,6 +103,16 @@ enum bc_err hurt_add(struct hurt *h, const struct hurt_spot *s)
 	return rc;
 }
 
+void hurt_found(struct hurt *h, uint32_t pack, const struct pack_id *id,
+		uint32_t offset)
+{
+	struct hurt_spot s = {
+		.pack = pack, .offset = offset, .id = *id, .found = true
+	};
+
+	(void)!hurt_add(h, &s);
+}
+
 bool hurt_has(struct hurt *h, uint32_t pack, uint32_t offset)
 {
 	bool has;

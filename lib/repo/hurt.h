@@ -55,6 +55,11 @@ void hurt_fini(struct hurt *h);
 /* hurt_add - BC_ENOMEM. One that is there already is not added twice. */
 BC_MUST_CHECK enum bc_err hurt_add(struct hurt *h, const struct hurt_spot *s);
 
+/* hurt_found - add one that this process has found by reading, if there is
+ * memory for it. */
+void hurt_found(struct hurt *h, uint32_t pack, const struct pack_id *id,
+		uint32_t offset);
+
 /* hurt_has - is this block, or all of its pack, hurt? */
 bool hurt_has(struct hurt *h, uint32_t pack, uint32_t offset);
 

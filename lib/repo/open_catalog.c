@@ -306,7 +306,7 @@ static enum bc_err start_on_disk(struct repo *r, bool *opened, struct err *e)
 static bool is_out_of_reach(enum bc_err rc)
 {
 	return rc == BC_EACCES || rc == BC_ELOCKED || rc == BC_ENOSPC ||
-	       rc == BC_ELIMIT;
+	       rc == BC_ELIMIT || rc == BC_EIO;
 }
 
 /* A log whose tail cannot be made durable can still be read. */

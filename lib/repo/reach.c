@@ -105,16 +105,26 @@ static bool known(const struct reach *w, const struct spot *at)
 	       (w->pass != NULL && marks_get(w->pass, at->pack, at->slot));
 }
 
+/* Who looks for damage holds a place for damaged that can only be read by the
+ * blocks' headers: nothing vouches for that pack any more. */
+static bool is_bad(const struct reach *w, const struct spot *at,
+		   enum dir_trust trust)
+{
+	return w->bad != NULL &&
+	       (trust != DIR_VERIFIED || marks_get(w->bad, at->pack, at->slot));
+}
+
 /* The first place of a chunk that is not damaged. */
 static enum bc_err find(struct reach *w, const struct digest *id,
 			struct spot *out, struct err *e)
 {
 	struct chunk_search s;
 
-	repo_search(&s, w->r, id, DIR_HINT);
+	repo_search(&s, w->r, id, w->bad == NULL ? DIR_HINT : DIR_SOUND);
 	for (bool more = false;; more = true) {
 		struct chunk_place p;
 		const struct pack_dir *d;
+		enum dir_trust trust;
 		enum bc_err rc = repo_search_next(&s, &p, e);
 
 		if (rc == BC_ENOTFOUND && more)
@@ -130,8 +140,9 @@ static enum bc_err find(struct reach *w, const struct digest *id,
 		*out = (struct spot){ .pack = p.ref.pack.number,
 				      .slot = p.chunk + d->base_slot,
 				      .length = d->lengths[p.chunk] };
+		trust = p.ref.trust;
 		chunk_place_put(w->r, &p);
-		if (w->bad == NULL || !marks_get(w->bad, out->pack, out->slot))
+		if (!is_bad(w, out, trust))
 			break;
 	}
 	out->seen = known(w, out);

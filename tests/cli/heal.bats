@@ -256,3 +256,183 @@ PY
 	status_is 0
 	has "no snapshot needs it"
 }
+
+# no_views - as if the repository had been copied without them.
+no_views() {
+	rm -rf repo/catalog.db* repo/index repo/cache/hurt
+}
+
+# Without an index on disk every directory is read when a put begins: what
+# cannot be read then must not be taken for unchanged.
+@test "a put without views stores what a damaged footer or directory hides" {
+	blobctl -q put src
+	mkdir sound
+	cp -a repo home sound
+	size=$(stat -c %s "$pack")
+	for at in $((size - 30)) $((size - 5000)); do
+		rm -rf repo home
+		cp -a sound/repo sound/home .
+		flip "$pack" "$at"
+		no_views
+		run --separate-stderr blobctl put src
+		status_is 0
+		err_has "${pack##*/}"
+		read_all
+		whole latest 'latest~1'
+		# It is remembered, and that it has been seen to as well.
+		run --separate-stderr blobctl put src
+		status_is 0
+		err_has "new 0 B"
+		[[ $stderr$output != *"every file is read"* ]]
+		whole latest
+	done
+}
+
+# The log is the only place of small files.
+@test "a put without views stores what a damaged group hides" {
+	mkdir small
+	echo "only here" >small/file
+	sleep 0.05
+	blobctl -q put small
+	log=$(ls repo/log/* | head -1)
+	blobctl -q put small/file
+	at=$(python3 - "$log" <<'PY'
+import sys
+raw = open(sys.argv[1], "rb").read()
+file = raw.find(b"only here")
+print(raw.rfind(b"BLK1", 0, raw.rfind(b"BLK1", 0, file)))
+PY
+)
+	[ "$at" -gt 4096 ]
+	blobctl -q put small
+	flip "$log" $((at + 70))
+	rm -rf repo/index
+	run --separate-stderr blobctl put small
+	status_is 0
+	rm -rf out
+	blobctl -q get latest out
+	same_tree small out/small
+}
+
+# forge PACK footer|kind|cipher - bytes that nobody has written, with the right
+# checksum.
+forge() {
+	python3 - "$@" <<'PY'
+import struct, sys
+
+def crc(data):
+    c = 0xffffffff
+    for b in data:
+        c ^= b
+        for _ in range(8):
+            c = (c >> 1) ^ (0x82f63b78 if c & 1 else 0)
+    return c ^ 0xffffffff
+
+with open(sys.argv[1], "r+b") as f:
+    raw = bytearray(f.read())
+    at = len(raw) - 64
+    if sys.argv[2] == "footer":
+        struct.pack_into("<Q", raw, at + 8, 2**64 - 4096)
+        struct.pack_into("<I", raw, at + 16, 8192)
+    else:
+        at, = struct.unpack_from("<Q", raw, at + 8)
+        raw[at + {"kind": 4, "cipher": 6}[sys.argv[2]]] ^= 9 if sys.argv[2] == "kind" else 1
+    struct.pack_into("<I", raw, at + 60, crc(raw[at:at + 60]))
+    f.seek(at)
+    f.write(raw[at:at + 64])
+PY
+}
+
+@test "a forged footer or directory stops nobody but its pack" {
+	mkdir other
+	random_bytes 3000000 9 >other/data
+	blobctl -q put other
+	mkdir sound
+	cp -a repo home sound
+	for what in footer kind cipher; do
+		rm -rf repo home out
+		cp -a sound/repo sound/home .
+		forge "$pack" "$what"
+		no_views
+		run --separate-stderr blobctl find 'no such name'
+		[ "$status" -ne 1 ]
+		blobctl -q get latest out
+		same_tree other out/other
+		blobctl -q put src
+		whole latest 'latest~2'
+	done
+}
+
+# ---- a pack without footer or directory ----------------------------------------
+
+# zero FILE OFFSET [LENGTH] - that many bytes, to the end without LENGTH.
+zero() {
+	local size
+
+	size=$(stat -c %s "$1")
+	truncate -s "$((size - (size - $2) * (${3:-0} == 0)))" "$1"
+	truncate -s "$size" "$1"
+	[ -z "${3:-}" ] || dd if=/dev/zero of="$1" bs=1 seek="$2" count="$3" \
+		conv=notrunc status=none
+}
+
+# hidden SIZE - every way to make a pack of that size lose footer or directory,
+# and no block: commands on the pack.
+hidden() {
+	printf '%s\n' "flip $pack $(($1 - 30))" "flip $pack $(($1 - 5000))" \
+		"truncate -s +4096 $pack" "truncate -s +100 $pack" \
+		"zero $pack $(($1 - 64))" "zero $pack $(($1 - 9000))" \
+		"truncate -s $(($1 - 4096)) $pack"
+}
+
+@test "what a damaged footer, directory or length hides is read all the same" {
+	for i in {1..20}; do # so that the index is on disk
+		echo "$i" | blobctl -q put -
+	done
+	ls repo/index/*
+	cp -a repo sound
+	while read -r harm; do
+		for views in there gone; do
+			rm -rf repo
+			cp -a sound repo
+			$harm
+			[ $views = there ] || no_views
+			whole 'latest~20'
+			run blobctl check
+			status_is 13
+			blobctl -q put src
+			whole latest
+		done
+	done < <(hidden "$(stat -c %s "$pack")")
+}
+
+@test "a put that does not see such damage makes a snapshot that is whole" {
+	for i in {1..20}; do
+		echo "$i" | blobctl -q put -
+	done
+	mkdir sound
+	cp -a repo home sound
+	while read -r harm; do
+		rm -rf repo home
+		cp -a sound/repo sound/home .
+		$harm
+		blobctl -q put src
+		whole latest
+	done < <(hidden "$(stat -c %s "$pack")")
+}
+
+@test "of a pack without directory a damaged block hides no other" {
+	size=$(stat -c %s "$pack")
+	zero "$pack" $((size - 9000))
+	flip "$pack" 3000000
+	flip "$pack" 200 # a block's header is found again
+	for views in there gone; do
+		[ $views = there ] || no_views
+		rm -rf out
+		run --separate-stderr blobctl get latest out
+		status_is 13
+		err_has "${pack##*/}"
+		cmp src/sub/file out/src/sub/file
+		diff -r src/sub out/src/sub
+	done
+}

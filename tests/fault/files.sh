@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Files that change while put reads them, keeping their size, and files of a
-# restore whose last error comes with close().
+# restore whose last error comes with close(); sectors that cannot be read.
 #
 # usage: files.sh
 # shellcheck source=tests/tools/campaign.bash
@@ -81,4 +81,31 @@ status=$?
 b get -q latest "$T/got"
 cmp "$T/src/zeros" "$T/got/zeros" || fail "the same command does not finish it"
 [ "$failed" != "$before" ] || ok "a get that is stopped while it writes zeros"
+
+# The header of the catalog, a view, and the footer of a pack: nothing is lost.
+before=$failed
+rm -rf "$T/src" "$T/got"
+mkdir "$T/src"
+head -c 3000000 /dev/urandom >"$T/src/data"
+new_repo --reserve=64KiB --compression=none
+b put -q "$T/src/" || fail "put"
+pack=$(find "$R/packs" -name '*.pack' | head -n 1)
+size=$(stat -c %s "$pack")
+for bad in catalog.db:0 "${pack##*/}:$((size - 512))"; do
+	export FAIL_READ=${bad%:*} FAIL_AT=${bad#*:}
+	for views in there gone; do
+		[ $views = there ] || rm -rf "$R"/index "$R"/catalog.db*
+		for command in "get -q latest $T/got" "put -q $T/src/" \
+			"get -q latest $T/got" "find data"; do
+			rm -rf "$T/got"
+			# shellcheck disable=SC2086
+			LD_PRELOAD=$T/fail.so b $command ||
+				fail "$bad cannot be read, views $views: $command: status $?"
+			[ ! -d "$T/got" ] || cmp "$T/src/data" "$T/got/data" ||
+				fail "$bad cannot be read, views $views: get"
+		done
+	done
+done
+unset FAIL_READ FAIL_AT
+[ "$failed" != "$before" ] || ok "a sector that cannot be read"
 plan

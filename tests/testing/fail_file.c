@@ -5,6 +5,8 @@
  *   CHANGE_READ=PATH   each pread() of that file is followed by another byte
  *                      all over it: same size, newer times
  *   CHANGE_TIMES=N     so often at most (default: always)
+ *   FAIL_READ=NAME     no byte of the 512 at FAIL_AT in a file of that name can
+ *   FAIL_AT=N          be read: EIO
  *   FAIL_CLOSE=NAME    close() of a file of that name, open for writing, ends
  *                      with ENOSPC, as a network file system's may
  *   STOP_AT=N          there is no fallocate(), and the Nth pwrite() of 64
@@ -14,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +42,32 @@ static void change(const char *path, const struct stat *st)
 	usleep(20000);
 }
 
+/* Is the open file called so? */
+static bool is_named(int fd, const char *name)
+{
+	char link[64], path[4096];
+	const char *last;
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, sizeof(path) - 1);
+	if (n <= 0)
+		return false;
+	path[n] = '\0';
+	last = strrchr(path, '/');
+	return last != NULL && strcmp(last + 1, name) == 0;
+}
+
+/* Is one of these bytes in the sector that cannot be read? */
+static bool is_unreadable(int fd, size_t n, off64_t at)
+{
+	const char *name = getenv("FAIL_READ"), *text = getenv("FAIL_AT");
+	off64_t bad = text == NULL ? 0 : strtoll(text, NULL, 10);
+
+	return name != NULL && at < bad + 512 && at + (off64_t)n > bad &&
+	       is_named(fd, name);
+}
+
 ssize_t pread64(int fd, void *p, size_t n, off64_t at)
 {
 	const char *path = getenv("CHANGE_READ");
@@ -46,6 +75,10 @@ ssize_t pread64(int fd, void *p, size_t n, off64_t at)
 	int sys = errno;
 	struct stat a, b;
 
+	if (is_unreadable(fd, n, at)) {
+		errno = EIO;
+		return -1;
+	}
 	if (path != NULL && got > 0 && stat(path, &a) == 0 &&
 	    fstat(fd, &b) == 0 && a.st_ino == b.st_ino && a.st_dev == b.st_dev)
 		change(path, &a);
@@ -89,19 +122,13 @@ ssize_t pwrite(int fd, const void *p, size_t n, off_t at)
 int close(int fd)
 {
 	const char *name = getenv("FAIL_CLOSE");
-	char link[64], path[4096];
-	ssize_t n;
 	int flags = name == NULL ? -1 : fcntl(fd, F_GETFL);
+	bool fails = flags >= 0 && (flags & O_ACCMODE) != O_RDONLY &&
+		     is_named(fd, name);
+	int rc = (int)syscall(SYS_close, fd);
 
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY ||
-	    (n = readlink(link, path, sizeof(path) - 1)) <= 0)
-		return (int)syscall(SYS_close, fd);
-	path[n] = '\0';
-	syscall(SYS_close, fd);
-	if (strrchr(path, '/') == NULL ||
-	    strcmp(strrchr(path, '/') + 1, name) != 0)
-		return 0;
+	if (!fails)
+		return rc;
 	errno = ENOSPC;
 	return -1;
 }
