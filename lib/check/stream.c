@@ -29,6 +29,8 @@ void stream_fini(struct stream *s)
 /* Send for the next bytes of the file, into a piece that is free. */
 static enum bc_err order(struct stream *s, struct piece *p, struct err *e)
 {
+	enum bc_err rc;
+
 	p->at = s->next;
 	p->n = 0;
 	p->sys = 0;
@@ -41,17 +43,27 @@ static enum bc_err order(struct stream *s, struct piece *p, struct err *e)
 							 s->end - s->next),
 				  .off = s->next,
 				  .user = p };
+	rc = io_queue_submit(s->queue, &p->req, e);
+	/* What is refused was not handed over, and never comes back. */
+	if (rc != BC_OK)
+		return rc;
 	s->next += p->req.len;
 	p->flying = true;
-	return io_queue_submit(s->queue, &p->req, e);
+	return BC_OK;
 }
 
 static enum bc_err land(struct stream *s, struct piece *p, struct err *e)
 {
 	while (p->flying) {
-		enum bc_err rc = io_queue_wait(s->queue, 1, e);
+		enum bc_err rc = BC_OK;
 		struct io_req *r;
 
+		/* To wait for nothing would be to wait for ever. */
+		if (io_queue_count(s->queue) == 0)
+			rc = err_set(e, BC_ESYS, "a read of %s was lost",
+				     io_file_path(s->file));
+		if (rc == BC_OK)
+			rc = io_queue_wait(s->queue, 1, e);
 		if (rc != BC_OK)
 			return rc;
 		while ((r = io_queue_take(s->queue)) != NULL) {

@@ -4,6 +4,10 @@
  * each part of one missing, cut short, changed or exchanged.
  */
 #include <dirent.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 
 #include "check/check.h"
 #include "index/build.h"
@@ -579,6 +583,52 @@ static void damaged_block(struct kit *k)
 	run_fini(&w.run);
 }
 
+static void forbid_uring(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog prog = { sizeof(code) / sizeof(code[0]), code };
+
+	CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+	CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) == 0);
+}
+
+/* Where the ring that is asked for is not to be had, a check says so: it
+ * neither waits for reads that never began nor takes them for damage. */
+static void forbidden_ring(void)
+{
+	struct io_options o = { .engine = IO_ENGINE_URING };
+	int status = 0;
+	struct world w;
+	struct kit k;
+	pid_t child;
+
+	kit_open(&k, IO_ENGINE_PSYNC, NULL);
+	world_make(&k, &w);
+	child = fork();
+	CHECK(child >= 0);
+	if (child == 0) {
+		forbid_uring();
+		io_close(k.io);
+		CHECK_OK(io_open(&o, &k.io, &k.e), &k.e);
+		w.run.percent = 100;
+		CHECK_EQ(run_check(&k, &w.run), BC_EACCES);
+		CHECK(strstr(k.e.text, "io_uring") != NULL);
+		CHECK_STR(w.run.damage, "");
+		_exit(0);
+	}
+	CHECK(waitpid(child, &status, 0) == child);
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	run_fini(&w.run);
+	kit_close(&k);
+	t_ok("forbidden_ring");
+}
+
 /* Trees in packs of their own. */
 static void damaged_trees(struct kit *k)
 {
@@ -1008,6 +1058,7 @@ int main(void)
 	BOTH(superblocks);
 	BOTH(damaged_packs);
 	BOTH(damaged_block);
+	forbidden_ring();
 	BOTH(damaged_trees);
 	BOTH(unnamed);
 	BOTH(during_session);
