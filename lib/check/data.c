@@ -122,6 +122,7 @@ static enum bc_err check_block(struct reader *r, const struct pack_dir *d,
 	struct bytes raw, plain;
 	uint32_t ordinal = (uint32_t)(b - d->blocks);
 	enum bc_err rc = BC_OK;
+	bool known; /* what is there, be it nothing */
 
 	if (!verifier_fits(&r->verifier, b) ||
 	    (r->verifier.n > 0 && r->verifier.n + b->chunks > BATCH_CHUNKS))
@@ -130,9 +131,10 @@ static enum bc_err check_block(struct reader *r, const struct pack_dir *d,
 		return rc;
 	rc = stream_get(&r->stream, b->offset,
 			BLOCK_HEAD_BYTES + (size_t)b->stored, &raw, &why);
+	known = rc == BC_OK || rc == BC_EIO || rc == BC_EDAMAGE;
 	if (rc == BC_OK)
 		rc = verifier_open(&r->verifier, b, raw, &plain, &why);
-	if (rc == BC_ENOMEM) {
+	if (!known || rc == BC_ENOMEM) {
 		if (e != NULL)
 			*e = why;
 		return rc;

@@ -583,6 +583,71 @@ static void damaged_block(struct kit *k)
 	run_fini(&w.run);
 }
 
+/* A sector of a file that reads fail on, alone or among others. */
+struct bad_sector {
+	const char *file; /* NULL: all is well */
+	uint64_t at;
+	int sys;
+};
+
+static int refuse(void *ctx, struct io_event *ev)
+{
+	const struct bad_sector *b = ctx;
+
+	if (b->file == NULL || ev->cls != IO_CLASS_READ || ev->len == 0 ||
+	    strstr(ev->path, b->file) == NULL)
+		return 0;
+	return ev->off < b->at + 4096 && b->at < ev->off + ev->len ? b->sys : 0;
+}
+
+/* The blocks that lie in it are lost; their neighbours, read with it by the
+ * megabyte, are not. */
+static void bad_sector(enum io_engine engine, int sys)
+{
+	struct bad_sector bad = { .sys = sys };
+	struct io_seam seam = { .before = refuse, .ctx = &bad };
+	struct name_list l = { .block = 3 };
+	struct pack_at pack;
+	struct world w;
+	struct repo *r;
+	struct kit k;
+	char at[32];
+
+	kit_open(&k, engine, &seam);
+	world_make(&k, &w);
+	pack = find_pack(&k, 1 << CATALOG_DATA, 0);
+	read_dir(&k, &pack, list_chunks, &l);
+	CHECK(l.n > 0);
+	bad.at = (l.offset + 8192) / 4096 * 4096;
+	w.run.percent = 100;
+	bad.file = pack.file;
+	snprintf(at, sizeof(at), "@%llu", (unsigned long long)l.offset);
+	is_damaged(&k, &w.run, pack.file, at);
+	CHECK_EQ(w.run.res.damages, 2);
+	affects(&w.run, &l);
+	/* No more than that is remembered. */
+	bad.file = NULL;
+	r = kit_repo(&k, true);
+	CHECK_EQ(r->hurt.n, 0);
+	repo_hurt_load(r);
+	CHECK_EQ(r->hurt.n, 1);
+	repo_close(r);
+	is_whole(&k, &w.run);
+	run_fini(&w.run);
+	kit_close(&k);
+}
+
+static void bad_sectors(void)
+{
+	char why[IO_WHY_BYTES];
+
+	bad_sector(IO_ENGINE_PSYNC, EIO);
+	bad_sector(IO_ENGINE_PSYNC, ENODATA);
+	if (io_uring_usable(why))
+		bad_sector(IO_ENGINE_URING, EIO);
+	t_ok("bad_sectors");
+}
+
 static void forbid_uring(void)
 {
 	struct sock_filter code[] = {
@@ -1058,6 +1123,7 @@ int main(void)
 	BOTH(superblocks);
 	BOTH(damaged_packs);
 	BOTH(damaged_block);
+	bad_sectors();
 	forbidden_ring();
 	BOTH(damaged_trees);
 	BOTH(unnamed);
