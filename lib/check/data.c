@@ -190,22 +190,31 @@ static enum bc_err check_dir(struct reader *r, const struct pack_dir *d,
 	return rc == BC_OK ? flush(r, e) : rc;
 }
 
+/* A pack that cannot be read at all: told with the packs, if it could not be
+ * then. */
+static void lose_pack(struct reader *r, enum bc_err rc, const struct err *why)
+{
+	if (!check_holds_pack(r->d->c, r->number))
+		check_hold_pack(r->d->c, r->number,
+				rc == BC_ENOTFOUND ? "the file is missing"
+						   : why->text);
+}
+
 /* A pack, or a log that is one by now. */
 static enum bc_err check_sealed(struct reader *r, const struct pack_ref *p,
 				struct io_file *f, struct err *e)
 {
-	struct repo *repo = r->d->c->r;
 	struct pack_dir *d = NULL;
 	struct digest digest;
-	enum bc_err rc, end;
+	struct err why = ERR_INIT;
+	enum bc_err rc = check_read_dir(r->d->c, f, p, &d, &digest, &why), end;
 
-	pthread_mutex_lock(&repo->mutex);
-	rc = repo_read_dir(repo, f, p->length, &d, &digest, e);
-	pthread_mutex_unlock(&repo->mutex);
 	if (rc == BC_EDAMAGE || rc == BC_EIO) {
-		err_clear(e); /* told before */
+		lose_pack(r, rc, &why);
 		return BC_OK;
 	}
+	if (rc != BC_OK && e != NULL)
+		*e = why;
 	if (rc == BC_OK)
 		rc = stream_begin(&r->stream, f, p->length, e);
 	if (rc == BC_OK)
@@ -282,7 +291,9 @@ static enum bc_err check_one(struct reader *r, uint32_t number, struct err *e)
 	struct catalog_pack row;
 	struct io_file *f = NULL;
 	struct pack_ref p;
+	struct err why = ERR_INIT;
 	enum bc_err rc;
+	bool grows;
 
 	pthread_mutex_lock(&repo->mutex);
 	rc = repo_pack_ref(repo, number, &p, e);
@@ -296,12 +307,18 @@ static enum bc_err check_one(struct reader *r, uint32_t number, struct err *e)
 	r->at = (struct check_at){ .file = file };
 	r->held = 0;
 	r->whole = false;
-	rc = repo_open_pack(repo, &p, true, &f, e);
-	if (rc == BC_EDAMAGE || rc == BC_ENOTFOUND) {
-		err_clear(e); /* told before */
+	rc = repo_open_pack(repo, &p, true, &f, &why);
+	grows = p.log && p.length == 0;
+	if (grows && (rc == BC_EDAMAGE || rc == BC_ENOTFOUND))
+		return BC_OK; /* told with the chain */
+	if (!grows &&
+	    (rc == BC_EDAMAGE || rc == BC_EIO || rc == BC_ENOTFOUND)) {
+		lose_pack(r, rc, &why);
 		return BC_OK;
 	}
-	if (rc == BC_OK && p.log && p.length == 0)
+	if (rc != BC_OK && e != NULL)
+		*e = why;
+	if (rc == BC_OK && grows)
 		rc = check_groups(r, &p, f, e);
 	else if (rc == BC_OK)
 		rc = check_sealed(r, &p, f, e);

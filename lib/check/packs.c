@@ -52,6 +52,35 @@ static enum bc_err compare_dir(const struct pack_dir *d,
 	return BC_OK;
 }
 
+enum bc_err check_read_dir(struct check *c, struct io_file *f,
+			   const struct pack_ref *p, struct pack_dir **out,
+			   struct digest *digest, struct err *e)
+{
+	char file[CHECK_FILE_BYTES];
+	struct check_at at = { .file = file };
+	struct err first = ERR_INIT;
+	enum bc_err rc;
+
+	pthread_mutex_lock(&c->r->mutex);
+	rc = repo_read_dir(c->r, f, p->length, out, digest, &first);
+	pthread_mutex_unlock(&c->r->mutex);
+	if (rc != BC_EIO) {
+		if (rc != BC_OK && e != NULL)
+			*e = first;
+		return rc;
+	}
+	pthread_mutex_lock(&c->r->mutex);
+	rc = repo_read_dir(c->r, f, p->length, out, digest, e);
+	pthread_mutex_unlock(&c->r->mutex);
+	check_file(p, file);
+	if (rc == BC_OK)
+		check_tell(c, CHECK_NOTE, &at,
+			   "see what the kernel's log says of the device",
+			   "it could be read at the second attempt only: %s",
+			   first.text);
+	return rc;
+}
+
 static void check_pack(struct check *c, const struct catalog_pack *row,
 		       const struct pack_ref *p)
 {
@@ -74,7 +103,7 @@ static void check_pack(struct check *c, const struct catalog_pack *row,
 			     (unsigned long long)size,
 			     (unsigned long long)p->length);
 	if (rc == BC_OK)
-		rc = repo_read_dir(c->r, f, p->length, &d, &digest, &e);
+		rc = check_read_dir(c, f, p, &d, &digest, &e);
 	if (rc == BC_OK)
 		rc = compare_dir(d, &digest, row, &e);
 	if (rc == BC_OK) {

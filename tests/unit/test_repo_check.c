@@ -31,6 +31,9 @@ struct run {
 	unsigned percent, threads;
 	atomic_int stop;
 	int stop_at; /* phase; -1: none */
+	int arm_at;  /* a phase that sets *arm to arm_n; likewise */
+	atomic_int *arm;
+	int arm_n;
 };
 
 static void line(char *to, const char *fmt, ...) BC_PRINTF(2, 3);
@@ -53,6 +56,8 @@ static void on_phase(void *ctx, enum check_phase p)
 	CHECK(check_phase_name(p)[0] != '\0');
 	if ((int)p == r->stop_at)
 		atomic_store(&r->stop, 1);
+	if ((int)p == r->arm_at)
+		atomic_store(r->arm, r->arm_n);
 }
 
 static void on_finding(void *ctx, const struct check_finding *f)
@@ -82,7 +87,7 @@ static void run_init(struct run *r)
 	r->notes = calloc(LINES, LINE_BYTES);
 	r->paths = calloc(LINES, LINE_BYTES);
 	CHECK(r->damage != NULL && r->notes != NULL && r->paths != NULL);
-	r->stop_at = -1;
+	r->stop_at = r->arm_at = -1;
 	r->threads = 2;
 }
 
@@ -588,23 +593,30 @@ struct bad_sector {
 	const char *file; /* NULL: all is well */
 	uint64_t at;
 	int sys;
+	atomic_int times; /* so often; below 0: always */
 };
 
 static int refuse(void *ctx, struct io_event *ev)
 {
-	const struct bad_sector *b = ctx;
+	struct bad_sector *b = ctx;
 
 	if (b->file == NULL || ev->cls != IO_CLASS_READ || ev->len == 0 ||
 	    strstr(ev->path, b->file) == NULL)
 		return 0;
-	return ev->off < b->at + 4096 && b->at < ev->off + ev->len ? b->sys : 0;
+	if (ev->off >= b->at + 4096 || b->at >= ev->off + ev->len)
+		return 0;
+	if (atomic_load(&b->times) == 0)
+		return 0;
+	if (atomic_load(&b->times) > 0)
+		atomic_fetch_sub(&b->times, 1);
+	return b->sys;
 }
 
 /* The blocks that lie in it are lost; their neighbours, read with it by the
  * megabyte, are not. */
 static void bad_sector(enum io_engine engine, int sys)
 {
-	struct bad_sector bad = { .sys = sys };
+	struct bad_sector bad = { .sys = sys, .times = -1 };
 	struct io_seam seam = { .before = refuse, .ctx = &bad };
 	struct name_list l = { .block = 3 };
 	struct pack_at pack;
@@ -646,6 +658,53 @@ static void bad_sectors(void)
 	if (io_uring_usable(why))
 		bad_sector(IO_ENGINE_URING, EIO);
 	t_ok("bad_sectors");
+}
+
+/* A footer that cannot be read for a moment: snapshots need its pack, and
+ * nothing that is said invites to remove it. */
+static void footer_for_a_moment(void)
+{
+	struct bad_sector bad = { .sys = EIO };
+	struct io_seam seam = { .before = refuse, .ctx = &bad };
+	struct pack_at pack;
+	struct world w;
+	struct kit k;
+
+	kit_open(&k, IO_ENGINE_PSYNC, &seam);
+	world_make(&k, &w);
+	pack = find_pack(&k, 1 << CATALOG_DATA, 0);
+	bad.at = (uint64_t)kit_size(pack.path) - 4096;
+	bad.file = pack.file;
+	for (int i = 0; i < 2; i++) {
+		w.run.percent = i == 0 ? 0 : 100;
+		atomic_store(&bad.times, 1);
+		is_whole(&k, &w.run);
+		CHECK(strstr(w.run.notes, pack.file) != NULL);
+		CHECK(strstr(w.run.notes, "second attempt") != NULL);
+		CHECK(strstr(w.run.notes, "no snapshot") == NULL);
+	}
+	w.run.percent = 0;
+	atomic_store(&bad.times, 2);
+	is_damaged(&k, &w.run, pack.file, "cannot read");
+	CHECK_EQ(w.run.res.damages, 1);
+	CHECK(strstr(w.run.notes, "no snapshot") == NULL);
+	CHECK_STR(w.run.paths, "");
+	is_whole(&k, &w.run);
+	CHECK_STR(w.run.notes, "");
+	/* Nor is a pack passed over when all is to be read. */
+	w.run.percent = 100;
+	w.run.arm_at = CHECK_DATA;
+	w.run.arm = &bad.times;
+	w.run.arm_n = 1;
+	is_whole(&k, &w.run);
+	CHECK(strstr(w.run.notes, "second attempt") != NULL);
+	w.run.arm_n = 2;
+	is_damaged(&k, &w.run, pack.file, "cannot read");
+	CHECK(strstr(w.run.notes, "no snapshot") == NULL);
+	CHECK_STR(w.run.paths, "");
+	run_fini(&w.run);
+	kit_close(&k);
+	t_ok("footer_for_a_moment");
 }
 
 static void forbid_uring(void)
@@ -1124,6 +1183,7 @@ int main(void)
 	BOTH(damaged_packs);
 	BOTH(damaged_block);
 	bad_sectors();
+	footer_for_a_moment();
 	forbidden_ring();
 	BOTH(damaged_trees);
 	BOTH(unnamed);
