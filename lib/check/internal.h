@@ -25,12 +25,14 @@ struct check {
 	/* Views in memory, made from the log alone. NULL: cannot be opened. */
 	struct repo *r;
 	bool log_whole;
-	bool moved_on;	      /* the log has grown since r was opened */
-	pthread_mutex_t lock; /* findings, and all below */
-	struct marks bad;     /* damaged chunks */
-	struct marks seen;    /* what snapshots reach, as far as trees were
-				 walked */
-	struct buf held;      /* findings that wait: hurt.c */
+	bool moved_on;		   /* the log has grown since r was opened */
+	unsigned heard;		   /* notes of r; under its mutex */
+	char note[ERR_TEXT_BYTES]; /* the latest */
+	pthread_mutex_t lock;	   /* findings, and all below */
+	struct marks bad;	   /* damaged chunks */
+	struct marks seen;	   /* what snapshots reach, as far as trees were
+				      walked */
+	struct buf held;	   /* findings that wait: hurt.c */
 	struct hurt_report report;
 };
 

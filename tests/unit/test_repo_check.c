@@ -707,6 +707,40 @@ static void footer_for_a_moment(void)
 	t_ok("footer_for_a_moment");
 }
 
+/* A pack that cannot be read for a moment while the index is completed from
+ * it: the index on disk lacks nothing, and nothing is lost. */
+static void index_for_a_moment(void)
+{
+	struct bad_sector bad = { .sys = EIO };
+	struct io_seam seam = { .before = refuse, .ctx = &bad };
+	struct pack_at pack;
+	struct world w;
+	struct kit k;
+
+	kit_open(&k, IO_ENGINE_PSYNC, &seam);
+	world_make(&k, &w);
+	pack = find_pack(&k, 1 << CATALOG_DATA, 0);
+	bad.at = (uint64_t)kit_size(pack.path) - 4096;
+	bad.file = pack.file;
+	w.run.arm_at = CHECK_VIEWS;
+	w.run.arm = &bad.times;
+	w.run.arm_n = 1;
+	is_whole(&k, &w.run);
+	CHECK_STR(w.run.notes, "");
+	w.run.arm_n = 2;
+	is_whole(&k, &w.run);
+	CHECK(strstr(w.run.notes, "index@-1: it could not be compared") !=
+	      NULL);
+	CHECK(strstr(w.run.notes, pack.file) != NULL);
+	/* The same of one that is made in memory, for there is none. */
+	kit_sh("rm -r %s/index", k.path);
+	w.run.arm_n = 1;
+	is_whole(&k, &w.run);
+	run_fini(&w.run);
+	kit_close(&k);
+	t_ok("index_for_a_moment");
+}
+
 static void forbid_uring(void)
 {
 	struct sock_filter code[] = {
@@ -1184,6 +1218,7 @@ int main(void)
 	BOTH(damaged_block);
 	bad_sectors();
 	footer_for_a_moment();
+	index_for_a_moment();
 	forbidden_ring();
 	BOTH(damaged_trees);
 	BOTH(unnamed);
