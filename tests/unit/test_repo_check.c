@@ -13,8 +13,10 @@
 #include "index/build.h"
 #include "pack/writer.h"
 #include "repo/dir_load.h"
+#include "repo/lease.h"
 #include "repo/usage.h"
 #include "tests/unit/repo_kit.h"
+#include "util/hex.h"
 
 /* ---- running one ----------------------------------------------------------
  */
@@ -850,6 +852,112 @@ static void unnamed(struct kit *k)
 	run_fini(&w.run);
 }
 
+/* ---- packs of sessions that are hard to see -------------------------------
+ */
+
+struct hidden {
+	struct kit *k;
+	struct lease lease[80];
+	size_t n;
+	bool refuse; /* to list leases */
+	bool begin;  /* one, when packs/ is listed */
+};
+
+/* A session with nothing but a lease and the header of a pack. */
+static void hidden_begin(struct hidden *h)
+{
+	struct lease *l = &h->lease[h->n++];
+	char path[2 * KIT_PATH_BYTES], hex[PACK_ID_HEX_BYTES], name[64];
+	struct pack_head head = { .kind = PACK_DATA };
+	uint8_t raw[PACK_HEAD_BYTES];
+	struct rng rng = { kit_fill, &h->k->rng };
+	struct io_dir *d = NULL;
+	FILE *f;
+
+	kit_at(h->k, "leases", path);
+	CHECK_OK(io_dir_open(h->k->io, path, &d, &h->k->e), &h->k->e);
+	CHECK_OK(lease_take(l, d, rng, "put", &h->k->e), &h->k->e);
+	kit_fill(&h->k->rng, head.id.b, PACK_ID_BYTES, NULL);
+	head.session = l->id;
+	pack_head_encode(&head, raw);
+	hex_encode(head.id.b, PACK_ID_BYTES, hex);
+	snprintf(name, sizeof(name), "packs/%.32s.pack", hex);
+	f = fopen(kit_at(h->k, name, path), "w");
+	CHECK(f != NULL && fwrite(raw, sizeof(raw), 1, f) == 1);
+	CHECK(fclose(f) == 0);
+}
+
+static int hide(void *ctx, struct io_event *ev)
+{
+	struct hidden *h = ctx;
+
+	if (strcmp(ev->op, "list") != 0)
+		return 0;
+	if (h->refuse && strstr(ev->path, "/leases/.") != NULL)
+		return EIO;
+	if (h->begin && strstr(ev->path, "/packs/.") != NULL) {
+		h->begin = false;
+		hidden_begin(h);
+	}
+	return 0;
+}
+
+static size_t count(const char *text, const char *what)
+{
+	size_t n = 0;
+
+	while ((text = strstr(text, what)) != NULL) {
+		text += strlen(what);
+		n++;
+	}
+	return n;
+}
+
+static void hidden_sessions(void)
+{
+	static struct hidden h;
+	struct io_seam seam = { .before = hide, .ctx = &h };
+	struct world w;
+	struct kit k;
+
+	h.k = &k;
+	kit_open(&k, IO_ENGINE_PSYNC, &seam);
+	world_make(&k, &w);
+	/* That begins when all leases have been seen. */
+	h.begin = true;
+	is_whole(&k, &w.run);
+	CHECK(!h.begin);
+	CHECK_EQ(count(w.run.notes, "being written by session"), 1);
+	/* That is one of many. */
+	while (h.n < 80)
+		hidden_begin(&h);
+	is_whole(&k, &w.run);
+	CHECK_EQ(count(w.run.notes, "being written by session"), 80);
+	CHECK(strstr(w.run.notes, "ended without") == NULL);
+	/* That cannot be known. */
+	h.refuse = true;
+	is_whole(&k, &w.run);
+	CHECK_EQ(count(w.run.notes, "may be being written by session"), 80);
+	CHECK(strstr(w.run.notes, "no snapshot") == NULL);
+	h.refuse = false;
+	/* With a file that has no header yet. */
+	kit_sh("> %s/packs/00112233445566778899aabbccddeeff.pack", k.path);
+	is_whole(&k, &w.run);
+	CHECK(strstr(w.run.notes, "no snapshot") == NULL);
+	while (h.n > 0) {
+		struct lease *l = &h.lease[--h.n];
+		struct io_dir *d = l->dir;
+
+		lease_drop(l);
+		io_dir_close(d);
+	}
+	is_whole(&k, &w.run);
+	CHECK_EQ(count(w.run.notes, "ended without a commit"), 80);
+	run_fini(&w.run);
+	kit_close(&k);
+	t_ok("hidden_sessions");
+}
+
 /* A session at work is no damage, and its files are its own. */
 static void during_session(struct kit *k)
 {
@@ -1222,6 +1330,7 @@ int main(void)
 	forbidden_ring();
 	BOTH(damaged_trees);
 	BOTH(unnamed);
+	hidden_sessions();
 	BOTH(during_session);
 	BOTH(damaged_log);
 	BOTH(damaged_sealed_log);
