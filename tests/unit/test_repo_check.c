@@ -16,6 +16,7 @@
 #include "repo/lease.h"
 #include "repo/usage.h"
 #include "tests/unit/repo_kit.h"
+#include "util/crc32c.h"
 #include "util/hex.h"
 
 /* ---- running one ----------------------------------------------------------
@@ -588,6 +589,72 @@ static void damaged_block(struct kit *k)
 	}
 	is_whole(k, &w.run);
 	run_fini(&w.run);
+}
+
+/* Chunks of 60 bytes in one block: more than any writer of ours puts there, and
+ * what a reader of the format takes. */
+static void store_crowd(struct kit *k, uint16_t chunks)
+{
+	enum { EACH = 60 };
+	size_t table = (size_t)chunks * 4, n = table + (size_t)chunks * EACH;
+	uint32_t *lengths = malloc(chunks * sizeof(*lengths));
+	struct digest *ids = malloc(chunks * sizeof(*ids));
+	uint8_t *plain = malloc(n);
+	struct sealed_block b = { .head = { .kind = BLOCK_DATA,
+					    .codec = BLOCK_RAW,
+					    .stored = (uint32_t)n,
+					    .plain = (uint32_t)n,
+					    .chunks = chunks },
+				  .stored = bytes_of(plain, n),
+				  .lengths = lengths,
+				  .ids = ids };
+	struct repo *r = kit_repo(k, true);
+	struct session *s = kit_session(k, r);
+
+	CHECK(lengths != NULL && ids != NULL && plain != NULL);
+	kit_fill(&k->rng, plain + table, n - table, NULL);
+	for (uint32_t i = 0; i < chunks; i++) {
+		const struct digest *id = &ids[i];
+		bool fresh = false;
+
+		lengths[i] = EACH;
+		le_put32(plain + 4 * (size_t)i, EACH);
+		sha256_one(bytes_of(plain + table + (size_t)i * EACH, EACH),
+			   &ids[i]);
+		CHECK_OK(session_filter(s, &id, &lengths[i], 1, &fresh, &k->e),
+			 &k->e);
+		CHECK(fresh);
+	}
+	le_put32(b.head.tag, crc32c(0, plain, n));
+	CHECK_OK(session_block(s, &b, &k->e), &k->e);
+	CHECK_OK(session_checkpoint(s, &k->e), &k->e);
+	session_end(s);
+	repo_close(r);
+	free(lengths);
+	free(ids);
+	free(plain);
+}
+
+static void crowded_block(struct kit *k)
+{
+	struct pack_at pack;
+	struct run run;
+
+	run_init(&run);
+	run.percent = 100;
+	kit_create(k, 0);
+	kit_one(k, &spec[2]);
+	store_crowd(k, 4097);
+	store_crowd(k, UINT16_MAX);
+	is_whole(k, &run);
+	CHECK_STR(run.notes, "");
+	CHECK(run.res.chunks > 4097 + UINT16_MAX);
+	CHECK(run.res.bytes_read > UINT64_C(60) * UINT16_MAX);
+	pack = find_pack(k, 1 << CATALOG_DATA, 0);
+	flip(pack.path, 100000);
+	is_damaged(k, &run, pack.file, "@128: ");
+	CHECK_EQ(run.res.damages, 1);
+	run_fini(&run);
 }
 
 /* A sector of a file that reads fail on, alone or among others. */
@@ -1324,6 +1391,7 @@ int main(void)
 	BOTH(superblocks);
 	BOTH(damaged_packs);
 	BOTH(damaged_block);
+	BOTH(crowded_block);
 	bad_sectors();
 	footer_for_a_moment();
 	index_for_a_moment();
