@@ -81,8 +81,15 @@ enum bc_err check_read_dir(struct check *c, struct io_file *f,
 	return rc;
 }
 
-static void check_pack(struct check *c, const struct catalog_pack *row,
-		       const struct pack_ref *p)
+/* It says nothing of the pack, but of this process: its rights, its memory, its
+ * open files. */
+static bool hinders(enum bc_err rc)
+{
+	return rc == BC_ENOMEM || rc == BC_EACCES || rc == BC_ESYS;
+}
+
+static enum bc_err check_pack(struct check *c, const struct catalog_pack *row,
+			      const struct pack_ref *p, struct err *err)
 {
 	char file[CHECK_FILE_BYTES];
 	struct check_at at = { .file = file };
@@ -111,17 +118,25 @@ static void check_pack(struct check *c, const struct catalog_pack *row,
 		if (!p->log)
 			c->res.chunks += d->n_chunks;
 		check_hurt_well(c, p->number, false);
-	} else {
+	} else if (!hinders(rc)) {
 		check_hold_pack(c, p->number,
 				rc == BC_ENOTFOUND ? "the file is missing"
 						   : e.text);
 	}
 	/* The blocks can be read without it; what it said is told apart. */
-	err_clear(&e);
-	if (f != NULL && check_head(f, p, &c->sb, &e) != BC_OK)
-		check_tell(c, CHECK_DAMAGE, &at, NULL, "%s", e.text);
+	if (!hinders(rc)) {
+		err_clear(&e);
+		rc = f == NULL ? BC_OK : check_head(f, p, &c->sb, &e);
+		if (rc != BC_OK && !hinders(rc))
+			check_tell(c, CHECK_DAMAGE, &at, NULL, "%s", e.text);
+	}
 	pack_dir_free(d);
 	io_file_close(f, NULL);
+	if (!hinders(rc))
+		return BC_OK;
+	if (err != NULL)
+		*err = e;
+	return rc;
 }
 
 /* A row's spans do not outlive the next question; check_pack() needs none. */
@@ -139,11 +154,11 @@ static enum bc_err check_number(struct check *c, uint32_t number, struct err *e)
 		c->res.packs++;
 	/* A log that grows was checked with the chain. */
 	if (row.tier == CATALOG_WARM && !(p.log && p.length == 0))
-		check_pack(c, &row, &p);
+		rc = check_pack(c, &row, &p, e);
 	else if (c->log_whole)
 		check_hurt_well(c, number, false);
 	check_step(c, 1);
-	return BC_OK;
+	return rc;
 }
 
 /* ---- what nobody names ----------------------------------------------------

@@ -810,6 +810,35 @@ static void index_for_a_moment(void)
 	t_ok("index_for_a_moment");
 }
 
+/* Who may not read a pack has not found it damaged, and nothing is remembered
+ * for puts of those who may. */
+static void pack_not_for_us(void)
+{
+	struct bad_sector bad = { .sys = EACCES, .times = -1 };
+	struct io_seam seam = { .before = refuse, .ctx = &bad };
+	struct pack_at pack;
+	struct world w;
+	struct kit k;
+	struct repo *r;
+
+	kit_open(&k, IO_ENGINE_PSYNC, &seam);
+	world_make(&k, &w);
+	pack = find_pack(&k, 1 << CATALOG_DATA, 0);
+	bad.at = (uint64_t)kit_size(pack.path) - 4096;
+	bad.file = pack.file;
+	CHECK_EQ(run_check(&k, &w.run), BC_EACCES);
+	CHECK_STR(w.run.damage, "");
+	bad.file = NULL;
+	r = kit_repo(&k, true);
+	repo_hurt_load(r);
+	CHECK_EQ(r->hurt.n, 0);
+	repo_close(r);
+	is_whole(&k, &w.run);
+	run_fini(&w.run);
+	kit_close(&k);
+	t_ok("pack_not_for_us");
+}
+
 static void forbid_uring(void)
 {
 	struct sock_filter code[] = {
@@ -1130,6 +1159,31 @@ static void damaged_log(struct kit *k)
 	run_fini(&w.run);
 }
 
+static enum bc_err add_snapshot_id(void *ctx, const struct catalog_snapshot *s,
+				   struct err *e)
+{
+	(void)e;
+	CHECK(buf_add(ctx, &s->id, sizeof(s->id)) == BC_OK);
+	return BC_OK;
+}
+
+static void remove_all(struct kit *k)
+{
+	struct catalog_select q = { .oldest_first = true };
+	struct buf ids = BUF_INIT(1 << 16);
+	struct repo *r = kit_repo(k, true);
+	struct session *s = kit_session(k, r);
+
+	CHECK_OK(catalog_walk(r->catalog, &q, add_snapshot_id, &ids, &k->e),
+		 &k->e);
+	CHECK_OK(session_remove(s, (const struct digest *)(void *)ids.p,
+				ids.n / sizeof(struct digest), &k->e),
+		 &k->e);
+	session_end(s);
+	repo_close(r);
+	buf_fini(&ids);
+}
+
 static void damaged_sealed_log(struct kit *k)
 {
 	struct kit_spec sp = {
@@ -1163,6 +1217,41 @@ static void damaged_sealed_log(struct kit *k)
 	kit_sh("rm %s", kit_log(k, path));
 	CHECK_EQ(run_check(k, &run), BC_EDAMAGE);
 	run_fini(&run);
+}
+
+/* One that cannot be read for a moment, and of which no snapshot needs
+ * anything: the log needs it. */
+static void sealed_log_for_a_moment(void)
+{
+	struct kit_spec sp = {
+		.name = "s", .files = 7000, .bytes = 40, .chunk = 40
+	};
+	struct bad_sector bad = { .sys = EIO };
+	struct io_seam seam = { .before = refuse, .ctx = &bad };
+	char path[4 * KIT_PATH_BYTES];
+	struct run run;
+	struct kit k;
+
+	run_init(&run);
+	kit_open(&k, IO_ENGINE_PSYNC, &seam);
+	kit_create(&k, 0);
+	kit_log(&k, path);
+	for (uint64_t i = 0; i < 10; i++) {
+		sp.seed = i + 1;
+		kit_one(&k, &sp);
+	}
+	remove_all(&k);
+	bad.at = (uint64_t)kit_end(path) - 4096;
+	bad.file = path + strlen(k.path);
+	run.arm_at = CHECK_PACKS;
+	run.arm = &bad.times;
+	run.arm_n = 2;
+	is_whole(&k, &run);
+	CHECK(strstr(run.notes, "no snapshot needs what it stores") != NULL);
+	CHECK(strstr(run.notes, "no snapshot needs it") == NULL);
+	run_fini(&run);
+	kit_close(&k);
+	t_ok("sealed_log_for_a_moment");
 }
 
 /* ---- views ----------------------------------------------------------------
@@ -1395,6 +1484,7 @@ int main(void)
 	bad_sectors();
 	footer_for_a_moment();
 	index_for_a_moment();
+	pack_not_for_us();
 	forbidden_ring();
 	BOTH(damaged_trees);
 	BOTH(unnamed);
@@ -1402,6 +1492,7 @@ int main(void)
 	BOTH(during_session);
 	BOTH(damaged_log);
 	BOTH(damaged_sealed_log);
+	sealed_log_for_a_moment();
 	BOTH(catalogs);
 	BOTH(indexes);
 	BOTH(usages);
