@@ -175,6 +175,18 @@ static void show_total(struct ctx *c, const struct check_opts *o,
 	show_check_total(&c->out, &c->msg, &t);
 }
 
+/* What heals: paths are hurt, or only what each finding says itself. */
+static void hint_damage(const struct check_result *r, struct err *e)
+{
+	if (r->affected_paths > 0)
+		err_hint(e,
+			 "put the damaged files back from a copy of the "
+			 "repository, or `blobctl put` the source of the hurt "
+			 "paths again; then blobctl check");
+	else
+		err_hint(e, "do what the findings say, then blobctl check");
+}
+
 static enum bc_err run_check(struct ctx *c, struct run *run, struct err *e)
 {
 	const struct check_opts *o = c->opts;
@@ -200,17 +212,10 @@ static enum bc_err run_check(struct ctx *c, struct run *run, struct err *e)
 	progress_stop(bar);
 	if (rc == BC_OK || rc == BC_EDAMAGE)
 		show_total(c, o, &r);
-	if (rc == BC_EDAMAGE && r.damages > 0)
-		err_hint(
-			e, "%s",
-			r.affected_paths > 0
-				? "`blobctl put` what it hurts again where the "
-				  "source is there; `blobctl get` restores "
-				  "the rest"
-				: "do what the findings say, then: blobctl "
-				  "check");
 	if (rc == BC_ENOREPO)
 		rc = ctx_no_repo(c, rc, e);
+	if (rc == BC_EDAMAGE && e->hint[0] == '\0')
+		hint_damage(&r, e);
 	if (rc == BC_ECANCEL)
 		err_hint(e, "%s found so far; --read-data=5%% reads a part",
 			 r.damages == 0 ? "no damage was" : "damage was");

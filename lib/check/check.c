@@ -288,13 +288,11 @@ static enum bc_err check_trees(struct check *c, struct err *e)
 	struct catalog_select q = { .oldest_first = true };
 	struct buf ids = BUF_INIT(1 << 30);
 	struct chunk_reader *reader = NULL;
-	struct marks seen;
 	struct reach w;
 	struct tree_check t = { .c = c };
 	enum bc_err rc = chunk_reader_new(c->r, &reader, e);
 
-	marks_init(&seen);
-	reach_init(&w, c->r, reader, &seen);
+	reach_init(&w, c->r, reader, &c->seen);
 	w.bad = &c->bad;
 	w.loss = tell_loss;
 	w.ctx = &t;
@@ -323,7 +321,6 @@ static enum bc_err check_trees(struct check *c, struct err *e)
 			   (unsigned long long)c->res.affected_snapshots,
 			   c->res.affected_snapshots == 1 ? "" : "s");
 	reach_fini(&w);
-	marks_fini(&seen);
 	chunk_reader_free(reader);
 	buf_fini(&ids);
 	return rc;
@@ -378,6 +375,7 @@ enum bc_err repo_check(const char *path, const struct repo_options *ro,
 
 	pthread_mutex_init(&c.lock, NULL);
 	marks_init(&c.bad);
+	marks_init(&c.seen);
 	check_hurt_init(&c);
 	if (rc == BC_ENOTFOUND)
 		rc = err_set(&own, BC_ENOREPO, "there is no repository at %s",
@@ -387,6 +385,7 @@ enum bc_err repo_check(const char *path, const struct repo_options *ro,
 	repo_close(c.r);
 	io_dir_close(c.dir);
 	marks_fini(&c.bad);
+	marks_fini(&c.seen);
 	check_hurt_fini(&c);
 	pthread_mutex_destroy(&c.lock);
 	*out = c.res;

@@ -122,6 +122,7 @@ static enum bc_err check_block(struct reader *r, const struct pack_dir *d,
 	struct bytes raw, plain;
 	uint32_t ordinal = (uint32_t)(b - d->blocks);
 	enum bc_err rc = BC_OK;
+	bool known; /* what is there, be it nothing */
 
 	if (!verifier_fits(&r->verifier, b) ||
 	    (r->verifier.n > 0 && r->verifier.n + b->chunks > BATCH_CHUNKS))
@@ -130,9 +131,10 @@ static enum bc_err check_block(struct reader *r, const struct pack_dir *d,
 		return rc;
 	rc = stream_get(&r->stream, b->offset,
 			BLOCK_HEAD_BYTES + (size_t)b->stored, &raw, &why);
+	known = rc == BC_OK || rc == BC_EIO || rc == BC_EDAMAGE;
 	if (rc == BC_OK)
 		rc = verifier_open(&r->verifier, b, raw, &plain, &why);
-	if (rc == BC_ENOMEM) {
+	if (!known || rc == BC_ENOMEM) {
 		if (e != NULL)
 			*e = why;
 		return rc;
@@ -174,11 +176,7 @@ static enum bc_err check_dir(struct reader *r, const struct pack_dir *d,
 
 		if (over(r, &rc, e))
 			break;
-		/* Room for a batch holds any block. */
-		if (b->chunks > BLOCK_CHUNKS_MAX)
-			rc = err_set(e, BC_EDAMAGE, "too many chunks");
-		if (rc == BC_OK)
-			rc = check_block(r, d, first, b, e);
+		rc = check_block(r, d, first, b, e);
 		first += b->chunks;
 		atomic_fetch_add_explicit(&r->d->bytes,
 					  BLOCK_HEAD_BYTES + b->stored,
@@ -188,22 +186,31 @@ static enum bc_err check_dir(struct reader *r, const struct pack_dir *d,
 	return rc == BC_OK ? flush(r, e) : rc;
 }
 
+/* A pack that cannot be read at all: told with the packs, if it could not be
+ * then. */
+static void lose_pack(struct reader *r, enum bc_err rc, const struct err *why)
+{
+	if (!check_holds_pack(r->d->c, r->number))
+		check_hold_pack(r->d->c, r->number,
+				rc == BC_ENOTFOUND ? "the file is missing"
+						   : why->text);
+}
+
 /* A pack, or a log that is one by now. */
 static enum bc_err check_sealed(struct reader *r, const struct pack_ref *p,
 				struct io_file *f, struct err *e)
 {
-	struct repo *repo = r->d->c->r;
 	struct pack_dir *d = NULL;
 	struct digest digest;
-	enum bc_err rc, end;
+	struct err why = ERR_INIT;
+	enum bc_err rc = check_read_dir(r->d->c, f, p, &d, &digest, &why), end;
 
-	pthread_mutex_lock(&repo->mutex);
-	rc = repo_read_dir(repo, f, p->length, &d, &digest, e);
-	pthread_mutex_unlock(&repo->mutex);
 	if (rc == BC_EDAMAGE || rc == BC_EIO) {
-		err_clear(e); /* told before */
+		lose_pack(r, rc, &why);
 		return BC_OK;
 	}
+	if (rc != BC_OK && e != NULL)
+		*e = why;
 	if (rc == BC_OK)
 		rc = stream_begin(&r->stream, f, p->length, e);
 	if (rc == BC_OK)
@@ -280,7 +287,9 @@ static enum bc_err check_one(struct reader *r, uint32_t number, struct err *e)
 	struct catalog_pack row;
 	struct io_file *f = NULL;
 	struct pack_ref p;
+	struct err why = ERR_INIT;
 	enum bc_err rc;
+	bool grows;
 
 	pthread_mutex_lock(&repo->mutex);
 	rc = repo_pack_ref(repo, number, &p, e);
@@ -294,12 +303,18 @@ static enum bc_err check_one(struct reader *r, uint32_t number, struct err *e)
 	r->at = (struct check_at){ .file = file };
 	r->held = 0;
 	r->whole = false;
-	rc = repo_open_pack(repo, &p, true, &f, e);
-	if (rc == BC_EDAMAGE || rc == BC_ENOTFOUND) {
-		err_clear(e); /* told before */
+	rc = repo_open_pack(repo, &p, true, &f, &why);
+	grows = p.log && p.length == 0;
+	if (grows && (rc == BC_EDAMAGE || rc == BC_ENOTFOUND))
+		return BC_OK; /* told with the chain */
+	if (!grows &&
+	    (rc == BC_EDAMAGE || rc == BC_EIO || rc == BC_ENOTFOUND)) {
+		lose_pack(r, rc, &why);
 		return BC_OK;
 	}
-	if (rc == BC_OK && p.log && p.length == 0)
+	if (rc != BC_OK && e != NULL)
+		*e = why;
+	if (rc == BC_OK && grows)
 		rc = check_groups(r, &p, f, e);
 	else if (rc == BC_OK)
 		rc = check_sealed(r, &p, f, e);
@@ -312,7 +327,9 @@ static enum bc_err check_one(struct reader *r, uint32_t number, struct err *e)
 static enum bc_err reader_init(struct reader *r, struct data_check *d,
 			       struct err *e)
 {
-	enum { ROOM = BATCH_CHUNKS + BLOCK_CHUNKS_MAX };
+	/* A full batch, or any block alone: what writers put into one is no
+	 * promise of the format. */
+	enum { ROOM = BATCH_CHUNKS + UINT16_MAX };
 	enum bc_err rc;
 
 	*r = (struct reader){ .d = d };

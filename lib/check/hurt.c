@@ -25,6 +25,13 @@ static const char PACK_NEXT[] =
 	"`blobctl put` the source of the paths that need it again: what is "
 	"lost is stored anew; these paths are listed above";
 
+static const char NEEDED_NEXT[] =
+	"keep it: snapshots need it; see what the kernel's log says of the "
+	"device, then run `blobctl check` again";
+
+static const char LOG_NEXT[] =
+	"keep it: the log is needed as a whole, whatever snapshots there are";
+
 /* A finding that waits. */
 struct held {
 	enum check_phase phase;
@@ -156,8 +163,39 @@ static bool all_elsewhere(struct check *c, uint32_t pack, uint32_t slot,
 	return all;
 }
 
+/* Does anything that was reached lie in this pack? */
+static bool reached(const struct check *c, uint32_t pack)
+{
+	const struct marks_pack *p;
+
+	if (pack >= c->seen.packs)
+		return false;
+	p = &c->seen.pack[pack];
+	for (uint32_t i = 0; i < p->slots / 8; i++)
+		if (p->bits[i] != 0)
+			return true;
+	return false;
+}
+
+/* Of a pack by which nothing is lost. */
+static void tell_unneeded(struct check *c, const struct held *h, bool log,
+			  const struct check_at *at)
+{
+	/* It did not read at first, and the trees were found in it since. */
+	if (reached(c, h->pack))
+		check_tell(c, CHECK_DAMAGE, at, NEEDED_NEXT, "%s", h->text);
+	else if (log)
+		check_tell(c, CHECK_NOTE, at, LOG_NEXT,
+			   "%s; no snapshot needs what it stores any more",
+			   h->text);
+	else
+		check_tell(c, CHECK_NOTE, at, NULL,
+			   "%s; no snapshot needs it any more", h->text);
+}
+
 static void tell_held(struct check *c, const struct held *h, bool lost)
 {
+	const struct check_at *where;
 	char file[CHECK_FILE_BYTES] = "";
 	struct check_at at = { .file = file, .offset = &h->offset };
 	struct pack_ref p;
@@ -172,14 +210,16 @@ static void tell_held(struct check *c, const struct held *h, bool lost)
 		check_file(&p, file);
 	if (h->whole)
 		at.offset = NULL;
+	where = rc == BC_OK ? &at : NULL;
 	if (lost)
-		check_tell(c, CHECK_DAMAGE, rc == BC_OK ? &at : NULL,
+		check_tell(c, CHECK_DAMAGE, where,
 			   h->whole ? PACK_NEXT : BLOCK_NEXT, "%s", h->text);
+	else if (h->whole)
+		tell_unneeded(c, h, rc == BC_OK && p.log, where);
 	else
-		check_tell(c, CHECK_NOTE, rc == BC_OK ? &at : NULL, NULL,
-			   h->whole ? "%s; no snapshot needs it any more"
-				    : "%s; all that was in it is stored in "
-				      "another place too",
+		check_tell(c, CHECK_NOTE, where, NULL,
+			   "%s; all that was in it is stored in another place "
+			   "too",
 			   h->text);
 }
 
@@ -209,6 +249,21 @@ void check_hold_pack(struct check *c, uint32_t pack, const char *text)
 
 	add_bad(c, pack, HURT_WHOLE);
 	hold(c, &h, text);
+}
+
+bool check_holds_pack(struct check *c, uint32_t pack)
+{
+	bool holds = false;
+
+	pthread_mutex_lock(&c->lock);
+	for (size_t i = 0; i < c->held.n; i += sizeof(struct held)) {
+		struct held h;
+
+		memcpy(&h, c->held.p + i, sizeof(h));
+		holds |= h.whole && h.pack == pack;
+	}
+	pthread_mutex_unlock(&c->lock);
+	return holds;
 }
 
 void check_release(struct check *c, bool packs, bool sound)

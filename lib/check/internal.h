@@ -25,10 +25,14 @@ struct check {
 	/* Views in memory, made from the log alone. NULL: cannot be opened. */
 	struct repo *r;
 	bool log_whole;
-	bool moved_on;	      /* the log has grown since r was opened */
-	pthread_mutex_t lock; /* findings, and all below */
-	struct marks bad;     /* damaged chunks */
-	struct buf held;      /* findings that wait: hurt.c */
+	bool moved_on;		   /* the log has grown since r was opened */
+	unsigned heard;		   /* notes of r; under its mutex */
+	char note[ERR_TEXT_BYTES]; /* the latest */
+	pthread_mutex_t lock;	   /* findings, and all below */
+	struct marks bad;	   /* damaged chunks */
+	struct marks seen;	   /* what snapshots reach, as far as trees were
+				      walked */
+	struct buf held;	   /* findings that wait: hurt.c */
 	struct hurt_report report;
 };
 
@@ -79,12 +83,26 @@ void check_hold_block(struct check *c, uint32_t pack, uint32_t slot, uint32_t n,
 		      uint64_t offset, const char *text);
 void check_hold_pack(struct check *c, uint32_t pack, const char *text);
 
+/* check_holds_pack - was check_hold_pack() called for it? Any thread. */
+bool check_holds_pack(struct check *c, uint32_t pack);
+
 /*
  * check_release - tell what waits: of blocks, when all is read that will be;
  * with `packs` of packs too.
- *   sound  every snapshot is whole: a pack that is gone does not count
+ *   sound  every snapshot is whole: a pack that none of them reaches does not
+ *	    count
  */
 void check_release(struct check *c, bool packs, bool sound);
+
+/*
+ * check_read_dir - the directory of a sealed pack, read once more if the device
+ * fails: what it can do at the second time is a note. Any thread, not under the
+ * mutex.
+ */
+BC_MUST_CHECK enum bc_err check_read_dir(struct check *c, struct io_file *f,
+					 const struct pack_ref *p,
+					 struct pack_dir **out,
+					 struct digest *digest, struct err *e);
 
 /* check_summarise - all rows of a catalog in two digests: of snapshots and
  * tags, and of packs and logs. Equal digests, equal rows. */

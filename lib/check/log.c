@@ -395,6 +395,16 @@ static enum bc_err check_chain(struct check *c, struct err *e)
 	return rc;
 }
 
+/* What the repository has to say is of no use one by one; that it had to say
+ * something is. */
+static void hear(void *ctx, const char *text)
+{
+	struct check *c = ctx;
+
+	c->heard++;
+	snprintf(c->note, sizeof(c->note), "%s", text);
+}
+
 enum bc_err check_log(struct check *c, const struct repo_options *ro,
 		      struct err *e)
 {
@@ -405,7 +415,7 @@ enum bc_err check_log(struct check *c, const struct repo_options *ro,
 	check_begin(c, CHECK_LOG, 0);
 	o.write = false;
 	o.detached = true;
-	o.note = (struct repo_note){ NULL, NULL };
+	o.note = (struct repo_note){ hear, c };
 	rc = repo_open(c->path, &o, &c->r, e);
 	if (rc == BC_EDAMAGE) {
 		check_tell(c, CHECK_DAMAGE, NULL, COPY_NEXT, "%s", e->text);

@@ -29,6 +29,8 @@ void stream_fini(struct stream *s)
 /* Send for the next bytes of the file, into a piece that is free. */
 static enum bc_err order(struct stream *s, struct piece *p, struct err *e)
 {
+	enum bc_err rc;
+
 	p->at = s->next;
 	p->n = 0;
 	p->sys = 0;
@@ -41,17 +43,27 @@ static enum bc_err order(struct stream *s, struct piece *p, struct err *e)
 							 s->end - s->next),
 				  .off = s->next,
 				  .user = p };
+	rc = io_queue_submit(s->queue, &p->req, e);
+	/* What is refused was not handed over, and never comes back. */
+	if (rc != BC_OK)
+		return rc;
 	s->next += p->req.len;
 	p->flying = true;
-	return io_queue_submit(s->queue, &p->req, e);
+	return BC_OK;
 }
 
 static enum bc_err land(struct stream *s, struct piece *p, struct err *e)
 {
 	while (p->flying) {
-		enum bc_err rc = io_queue_wait(s->queue, 1, e);
+		enum bc_err rc = BC_OK;
 		struct io_req *r;
 
+		/* To wait for nothing would be to wait for ever. */
+		if (io_queue_count(s->queue) == 0)
+			rc = err_set(e, BC_ESYS, "a read of %s was lost",
+				     io_file_path(s->file));
+		if (rc == BC_OK)
+			rc = io_queue_wait(s->queue, 1, e);
 		if (rc != BC_OK)
 			return rc;
 		while ((r = io_queue_take(s->queue)) != NULL) {
@@ -98,12 +110,38 @@ static enum bc_err advance(struct stream *s, struct err *e)
 	return rc == BC_OK ? io_queue_start(s->queue, e) : rc;
 }
 
+/*
+ * One bad sector spoils all of the piece that it was read with: these bytes
+ * alone may be well. Whatever errno a device gives, it is of them.
+ */
+static enum bc_err read_alone(struct stream *s, uint64_t at, size_t n,
+			      struct err *e)
+{
+	struct err why = ERR_INIT;
+	uint8_t *to;
+	enum bc_err rc;
+
+	buf_clear(&s->whole);
+	rc = buf_extend(&s->whole, n, &to);
+	if (rc != BC_OK)
+		return err_set(e, rc, "no memory for a block");
+	rc = io_file_pread(s->file, to, n, at, &why);
+	if (rc == BC_ENOMEM || rc == BC_EDAMAGE)
+		return err_set(e, rc, "%s", why.text);
+	if (rc == BC_OK)
+		return rc;
+	(void)err_sys(e, why.sys_errno, "the device cannot read it");
+	if (e != NULL)
+		e->code = BC_EIO;
+	return BC_EIO;
+}
+
 enum bc_err stream_get(struct stream *s, uint64_t at, size_t n,
 		       struct bytes *out, struct err *e)
 {
 	struct piece *p = &s->piece[s->first];
 	enum bc_err rc = BC_OK;
-	int sys = 0;
+	bool bad = false;
 
 	while (rc == BC_OK && at >= p->at + STREAM_PIECE_BYTES &&
 	       p->at < s->end) {
@@ -124,13 +162,12 @@ enum bc_err stream_get(struct stream *s, uint64_t at, size_t n,
 		rc = land(s, p, e);
 		if (rc != BC_OK)
 			break;
-		if (p->sys != 0)
-			sys = p->sys;
+		bad |= p->sys != 0;
 		if (from < p->at || p->at >= s->end)
 			return err_set(e, BC_EDAMAGE, "the file ends too soon");
 		if (p->sys == 0 && from >= p->at + p->n)
 			return err_set(e, BC_EDAMAGE, "the file ends too soon");
-		if (p->sys != 0) /* keep in step; the block is lost */
+		if (p->sys != 0) /* keep in step; it is read again */
 			part = (size_t)min_u64(n - s->whole.n,
 					       p->at + STREAM_PIECE_BYTES -
 						       from);
@@ -144,8 +181,8 @@ enum bc_err stream_get(struct stream *s, uint64_t at, size_t n,
 			rc = advance(s, e);
 		p = &s->piece[s->first];
 	}
-	if (rc == BC_OK && sys != 0)
-		return err_sys(e, sys, "the device cannot read it");
+	if (rc == BC_OK && bad)
+		rc = read_alone(s, at, n, e);
 	*out = buf_bytes(&s->whole);
 	return rc;
 }

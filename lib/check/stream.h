@@ -43,11 +43,13 @@ BC_MUST_CHECK enum bc_err stream_begin(struct stream *s, struct io_file *f,
 BC_MUST_CHECK enum bc_err stream_end(struct stream *s, struct err *e);
 
 /*
- * stream_get - the bytes [at, at + n); calls come in order of `at`.
+ * stream_get - the bytes [at, at + n); calls come in order of `at`. What was
+ * read with a bad sector is read once more without its neighbours.
  *   out  [out] borrowed until the next call
  *
- *   BC_EIO      they could not be read
+ *   BC_EIO      they could not be read, alone neither
  *   BC_EDAMAGE  the file ends before
+ *   others      nothing is known of them: there is no memory, or no queue
  */
 BC_MUST_CHECK enum bc_err stream_get(struct stream *s, uint64_t at, size_t n,
 				     struct bytes *out, struct err *e);

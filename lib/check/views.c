@@ -294,9 +294,33 @@ static enum bc_err look_up(void *ctx, const struct pack_dir *d, uint32_t number,
 	return rc;
 }
 
+/*
+ * Load the index, with what it lacks on disk; or with `anew` all of it from the
+ * directories. Where one cannot be read, it is passed over with a note and its
+ * chunks are missing: if that was for a moment, a second attempt has them.
+ *   whole  [out] nothing was passed over
+ */
+static enum bc_err load_index(struct check *c, bool anew, bool *whole,
+			      struct err *e)
+{
+	enum bc_err rc = BC_OK;
+
+	*whole = false;
+	for (int i = 0; i < 2 && rc == BC_OK && !*whole; i++) {
+		unsigned heard = c->heard;
+
+		if (i > 0)
+			repo_index_stale(c->r);
+		rc = anew ? repo_index_anew(c->r, e) : repo_need_index(c->r, e);
+		*whole = c->heard == heard;
+	}
+	return rc;
+}
+
 /* How the index on disk stands to the log; also loads it, with what it still
- * lacks, into the handle. False: there is nothing to look up in. */
-static bool open_index(struct check *c, struct err *e)
+ * lacks, into the handle. False: there is nothing to look up in.
+ *   whole  [out] it lacks no pack that could not be read */
+static bool open_index(struct check *c, bool *whole, struct err *e)
 {
 	struct check_at at = { .file = REPO_INDEX_DIR };
 	struct index *ix = NULL;
@@ -322,7 +346,7 @@ static bool open_index(struct check *c, struct err *e)
 			   (unsigned long long)c->r->head.generation);
 		return false;
 	}
-	if (repo_need_index(c->r, e) != BC_OK) {
+	if (load_index(c, false, whole, e) != BC_OK) {
 		check_tell(c, CHECK_NOTE, &at, NULL, "%s", e->text);
 		err_clear(e);
 		return false;
@@ -343,13 +367,22 @@ static enum bc_err check_index(struct check *c, const struct pack_numbers *v,
 	struct lookups l = { .c = c, .step = 1 + c->res.chunks / LOOKUPS_MAX };
 	struct err bad = ERR_INIT;
 	enum bc_err rc = BC_OK;
+	bool whole = false;
 
-	if (!open_index(c, e))
+	if (!open_index(c, &whole, e)) {
+		/* What follows needs one all the same; whoever asks again is
+		 * told why there is none. */
+		if (load_index(c, false, &whole, e) != BC_OK)
+			err_clear(e);
 		return BC_OK;
+	}
 	for (size_t i = 0; i < v->n && rc == BC_OK; i++)
 		rc = repo_each_dir(c->r, v->at[i], look_up, &l, e);
 	if (rc == BC_OK && index_damage(c->r->index, &bad) != BC_OK)
 		check_tell(c, CHECK_DAMAGE, &at, INDEX_NEXT, "%s", bad.text);
+	else if (rc == BC_OK && l.missing > 0 && !whole)
+		check_tell(c, CHECK_NOTE, &at, NULL,
+			   "it could not be compared: %s", c->note);
 	else if (rc == BC_OK && l.missing > 0)
 		check_tell(c, CHECK_DAMAGE, &at, INDEX_NEXT,
 			   "the index lacks %llu of %llu chunks looked up, "
@@ -358,7 +391,7 @@ static enum bc_err check_index(struct check *c, const struct pack_numbers *v,
 			   (unsigned long long)l.tried, l.pack);
 	/* What follows must not take its gaps for lost chunks. */
 	if (rc == BC_OK && (bad.code != BC_OK || l.missing > 0))
-		rc = repo_index_anew(c->r, e);
+		rc = load_index(c, true, &whole, e);
 	return rc;
 }
 

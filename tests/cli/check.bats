@@ -72,7 +72,8 @@ good_is_whole() {
 	[[ $output != *"bad/little"* ]]
 	[[ $output != *"good/"* ]]
 	err_has "DAMAGE FOUND"
-	err_has '`blobctl put` what it hurts again'
+	# The last line says what to do.
+	err_has "put the damaged files back from a copy of the repository, or \`blobctl put\` the source of the hurt paths again"
 	run --separate-stderr blobctl --json check --read-data
 	status_is 13
 	json_ok

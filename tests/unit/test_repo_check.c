@@ -4,13 +4,20 @@
  * each part of one missing, cut short, changed or exchanged.
  */
 #include <dirent.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 
 #include "check/check.h"
 #include "index/build.h"
 #include "pack/writer.h"
 #include "repo/dir_load.h"
+#include "repo/lease.h"
 #include "repo/usage.h"
 #include "tests/unit/repo_kit.h"
+#include "util/crc32c.h"
+#include "util/hex.h"
 
 /* ---- running one ----------------------------------------------------------
  */
@@ -27,6 +34,9 @@ struct run {
 	unsigned percent, threads;
 	atomic_int stop;
 	int stop_at; /* phase; -1: none */
+	int arm_at;  /* a phase that sets *arm to arm_n; likewise */
+	atomic_int *arm;
+	int arm_n;
 };
 
 static void line(char *to, const char *fmt, ...) BC_PRINTF(2, 3);
@@ -49,6 +59,8 @@ static void on_phase(void *ctx, enum check_phase p)
 	CHECK(check_phase_name(p)[0] != '\0');
 	if ((int)p == r->stop_at)
 		atomic_store(&r->stop, 1);
+	if ((int)p == r->arm_at)
+		atomic_store(r->arm, r->arm_n);
 }
 
 static void on_finding(void *ctx, const struct check_finding *f)
@@ -78,7 +90,7 @@ static void run_init(struct run *r)
 	r->notes = calloc(LINES, LINE_BYTES);
 	r->paths = calloc(LINES, LINE_BYTES);
 	CHECK(r->damage != NULL && r->notes != NULL && r->paths != NULL);
-	r->stop_at = -1;
+	r->stop_at = r->arm_at = -1;
 	r->threads = 2;
 }
 
@@ -579,6 +591,300 @@ static void damaged_block(struct kit *k)
 	run_fini(&w.run);
 }
 
+/* Chunks of 60 bytes in one block: more than any writer of ours puts there, and
+ * what a reader of the format takes. */
+static void store_crowd(struct kit *k, uint16_t chunks)
+{
+	enum { EACH = 60 };
+	size_t table = (size_t)chunks * 4, n = table + (size_t)chunks * EACH;
+	uint32_t *lengths = malloc(chunks * sizeof(*lengths));
+	struct digest *ids = malloc(chunks * sizeof(*ids));
+	uint8_t *plain = malloc(n);
+	struct sealed_block b = { .head = { .kind = BLOCK_DATA,
+					    .codec = BLOCK_RAW,
+					    .stored = (uint32_t)n,
+					    .plain = (uint32_t)n,
+					    .chunks = chunks },
+				  .stored = bytes_of(plain, n),
+				  .lengths = lengths,
+				  .ids = ids };
+	struct repo *r = kit_repo(k, true);
+	struct session *s = kit_session(k, r);
+
+	CHECK(lengths != NULL && ids != NULL && plain != NULL);
+	kit_fill(&k->rng, plain + table, n - table, NULL);
+	for (uint32_t i = 0; i < chunks; i++) {
+		const struct digest *id = &ids[i];
+		bool fresh = false;
+
+		lengths[i] = EACH;
+		le_put32(plain + 4 * (size_t)i, EACH);
+		sha256_one(bytes_of(plain + table + (size_t)i * EACH, EACH),
+			   &ids[i]);
+		CHECK_OK(session_filter(s, &id, &lengths[i], 1, &fresh, &k->e),
+			 &k->e);
+		CHECK(fresh);
+	}
+	le_put32(b.head.tag, crc32c(0, plain, n));
+	CHECK_OK(session_block(s, &b, &k->e), &k->e);
+	CHECK_OK(session_checkpoint(s, &k->e), &k->e);
+	session_end(s);
+	repo_close(r);
+	free(lengths);
+	free(ids);
+	free(plain);
+}
+
+static void crowded_block(struct kit *k)
+{
+	struct pack_at pack;
+	struct run run;
+
+	run_init(&run);
+	run.percent = 100;
+	kit_create(k, 0);
+	kit_one(k, &spec[2]);
+	store_crowd(k, 4097);
+	store_crowd(k, UINT16_MAX);
+	is_whole(k, &run);
+	CHECK_STR(run.notes, "");
+	CHECK(run.res.chunks > 4097 + UINT16_MAX);
+	CHECK(run.res.bytes_read > UINT64_C(60) * UINT16_MAX);
+	pack = find_pack(k, 1 << CATALOG_DATA, 0);
+	flip(pack.path, 100000);
+	is_damaged(k, &run, pack.file, "@128: ");
+	CHECK_EQ(run.res.damages, 1);
+	run_fini(&run);
+}
+
+/* A sector of a file that reads fail on, alone or among others. */
+struct bad_sector {
+	const char *file; /* NULL: all is well */
+	uint64_t at;
+	int sys;
+	atomic_int times; /* so often; below 0: always */
+};
+
+static int refuse(void *ctx, struct io_event *ev)
+{
+	struct bad_sector *b = ctx;
+
+	if (b->file == NULL || ev->cls != IO_CLASS_READ || ev->len == 0 ||
+	    strstr(ev->path, b->file) == NULL)
+		return 0;
+	if (ev->off >= b->at + 4096 || b->at >= ev->off + ev->len)
+		return 0;
+	if (atomic_load(&b->times) == 0)
+		return 0;
+	if (atomic_load(&b->times) > 0)
+		atomic_fetch_sub(&b->times, 1);
+	return b->sys;
+}
+
+/* The blocks that lie in it are lost; their neighbours, read with it by the
+ * megabyte, are not. */
+static void bad_sector(enum io_engine engine, int sys)
+{
+	struct bad_sector bad = { .sys = sys, .times = -1 };
+	struct io_seam seam = { .before = refuse, .ctx = &bad };
+	struct name_list l = { .block = 3 };
+	struct pack_at pack;
+	struct world w;
+	struct repo *r;
+	struct kit k;
+	char at[32];
+
+	kit_open(&k, engine, &seam);
+	world_make(&k, &w);
+	pack = find_pack(&k, 1 << CATALOG_DATA, 0);
+	read_dir(&k, &pack, list_chunks, &l);
+	CHECK(l.n > 0);
+	bad.at = (l.offset + 8192) / 4096 * 4096;
+	w.run.percent = 100;
+	bad.file = pack.file;
+	snprintf(at, sizeof(at), "@%llu", (unsigned long long)l.offset);
+	is_damaged(&k, &w.run, pack.file, at);
+	CHECK_EQ(w.run.res.damages, 2);
+	affects(&w.run, &l);
+	/* No more than that is remembered. */
+	bad.file = NULL;
+	r = kit_repo(&k, true);
+	CHECK_EQ(r->hurt.n, 0);
+	repo_hurt_load(r);
+	CHECK_EQ(r->hurt.n, 1);
+	repo_close(r);
+	is_whole(&k, &w.run);
+	run_fini(&w.run);
+	kit_close(&k);
+}
+
+static void bad_sectors(void)
+{
+	char why[IO_WHY_BYTES];
+
+	bad_sector(IO_ENGINE_PSYNC, EIO);
+	bad_sector(IO_ENGINE_PSYNC, ENODATA);
+	if (io_uring_usable(why))
+		bad_sector(IO_ENGINE_URING, EIO);
+	t_ok("bad_sectors");
+}
+
+/* A footer that cannot be read for a moment: snapshots need its pack, and
+ * nothing that is said invites to remove it. */
+static void footer_for_a_moment(void)
+{
+	struct bad_sector bad = { .sys = EIO };
+	struct io_seam seam = { .before = refuse, .ctx = &bad };
+	struct pack_at pack;
+	struct world w;
+	struct kit k;
+
+	kit_open(&k, IO_ENGINE_PSYNC, &seam);
+	world_make(&k, &w);
+	pack = find_pack(&k, 1 << CATALOG_DATA, 0);
+	bad.at = (uint64_t)kit_size(pack.path) - 4096;
+	bad.file = pack.file;
+	for (int i = 0; i < 2; i++) {
+		w.run.percent = i == 0 ? 0 : 100;
+		atomic_store(&bad.times, 1);
+		is_whole(&k, &w.run);
+		CHECK(strstr(w.run.notes, pack.file) != NULL);
+		CHECK(strstr(w.run.notes, "second attempt") != NULL);
+		CHECK(strstr(w.run.notes, "no snapshot") == NULL);
+	}
+	w.run.percent = 0;
+	atomic_store(&bad.times, 2);
+	is_damaged(&k, &w.run, pack.file, "cannot read");
+	CHECK_EQ(w.run.res.damages, 1);
+	CHECK(strstr(w.run.notes, "no snapshot") == NULL);
+	CHECK_STR(w.run.paths, "");
+	is_whole(&k, &w.run);
+	CHECK_STR(w.run.notes, "");
+	/* Nor is a pack passed over when all is to be read. */
+	w.run.percent = 100;
+	w.run.arm_at = CHECK_DATA;
+	w.run.arm = &bad.times;
+	w.run.arm_n = 1;
+	is_whole(&k, &w.run);
+	CHECK(strstr(w.run.notes, "second attempt") != NULL);
+	w.run.arm_n = 2;
+	is_damaged(&k, &w.run, pack.file, "cannot read");
+	CHECK(strstr(w.run.notes, "no snapshot") == NULL);
+	CHECK_STR(w.run.paths, "");
+	run_fini(&w.run);
+	kit_close(&k);
+	t_ok("footer_for_a_moment");
+}
+
+/* A pack that cannot be read for a moment while the index is completed from
+ * it: the index on disk lacks nothing, and nothing is lost. */
+static void index_for_a_moment(void)
+{
+	struct bad_sector bad = { .sys = EIO };
+	struct io_seam seam = { .before = refuse, .ctx = &bad };
+	struct pack_at pack;
+	struct world w;
+	struct kit k;
+
+	kit_open(&k, IO_ENGINE_PSYNC, &seam);
+	world_make(&k, &w);
+	pack = find_pack(&k, 1 << CATALOG_DATA, 0);
+	bad.at = (uint64_t)kit_size(pack.path) - 4096;
+	bad.file = pack.file;
+	w.run.arm_at = CHECK_VIEWS;
+	w.run.arm = &bad.times;
+	w.run.arm_n = 1;
+	is_whole(&k, &w.run);
+	CHECK_STR(w.run.notes, "");
+	w.run.arm_n = 2;
+	is_whole(&k, &w.run);
+	CHECK(strstr(w.run.notes, "index@-1: it could not be compared") !=
+	      NULL);
+	CHECK(strstr(w.run.notes, pack.file) != NULL);
+	/* The same of one that is made in memory, for there is none. */
+	kit_sh("rm -r %s/index", k.path);
+	w.run.arm_n = 1;
+	is_whole(&k, &w.run);
+	run_fini(&w.run);
+	kit_close(&k);
+	t_ok("index_for_a_moment");
+}
+
+/* Who may not read a pack has not found it damaged, and nothing is remembered
+ * for puts of those who may. */
+static void pack_not_for_us(void)
+{
+	struct bad_sector bad = { .sys = EACCES, .times = -1 };
+	struct io_seam seam = { .before = refuse, .ctx = &bad };
+	struct pack_at pack;
+	struct world w;
+	struct kit k;
+	struct repo *r;
+
+	kit_open(&k, IO_ENGINE_PSYNC, &seam);
+	world_make(&k, &w);
+	pack = find_pack(&k, 1 << CATALOG_DATA, 0);
+	bad.at = (uint64_t)kit_size(pack.path) - 4096;
+	bad.file = pack.file;
+	CHECK_EQ(run_check(&k, &w.run), BC_EACCES);
+	CHECK_STR(w.run.damage, "");
+	bad.file = NULL;
+	r = kit_repo(&k, true);
+	repo_hurt_load(r);
+	CHECK_EQ(r->hurt.n, 0);
+	repo_close(r);
+	is_whole(&k, &w.run);
+	run_fini(&w.run);
+	kit_close(&k);
+	t_ok("pack_not_for_us");
+}
+
+static void forbid_uring(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog prog = { sizeof(code) / sizeof(code[0]), code };
+
+	CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+	CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) == 0);
+}
+
+/* Where the ring that is asked for is not to be had, a check says so: it
+ * neither waits for reads that never began nor takes them for damage. */
+static void forbidden_ring(void)
+{
+	struct io_options o = { .engine = IO_ENGINE_URING };
+	int status = 0;
+	struct world w;
+	struct kit k;
+	pid_t child;
+
+	kit_open(&k, IO_ENGINE_PSYNC, NULL);
+	world_make(&k, &w);
+	child = fork();
+	CHECK(child >= 0);
+	if (child == 0) {
+		forbid_uring();
+		io_close(k.io);
+		CHECK_OK(io_open(&o, &k.io, &k.e), &k.e);
+		w.run.percent = 100;
+		CHECK_EQ(run_check(&k, &w.run), BC_EACCES);
+		CHECK(strstr(k.e.text, "io_uring") != NULL);
+		CHECK_STR(w.run.damage, "");
+		_exit(0);
+	}
+	CHECK(waitpid(child, &status, 0) == child);
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	run_fini(&w.run);
+	kit_close(&k);
+	t_ok("forbidden_ring");
+}
+
 /* Trees in packs of their own. */
 static void damaged_trees(struct kit *k)
 {
@@ -640,6 +946,112 @@ static void unnamed(struct kit *k)
 	CHECK(strstr(w.run.notes, "packs/note.txt") != NULL);
 	CHECK_EQ(w.run.res.notes, 3);
 	run_fini(&w.run);
+}
+
+/* ---- packs of sessions that are hard to see -------------------------------
+ */
+
+struct hidden {
+	struct kit *k;
+	struct lease lease[80];
+	size_t n;
+	bool refuse; /* to list leases */
+	bool begin;  /* one, when packs/ is listed */
+};
+
+/* A session with nothing but a lease and the header of a pack. */
+static void hidden_begin(struct hidden *h)
+{
+	struct lease *l = &h->lease[h->n++];
+	char path[2 * KIT_PATH_BYTES], hex[PACK_ID_HEX_BYTES], name[64];
+	struct pack_head head = { .kind = PACK_DATA };
+	uint8_t raw[PACK_HEAD_BYTES];
+	struct rng rng = { kit_fill, &h->k->rng };
+	struct io_dir *d = NULL;
+	FILE *f;
+
+	kit_at(h->k, "leases", path);
+	CHECK_OK(io_dir_open(h->k->io, path, &d, &h->k->e), &h->k->e);
+	CHECK_OK(lease_take(l, d, rng, "put", &h->k->e), &h->k->e);
+	kit_fill(&h->k->rng, head.id.b, PACK_ID_BYTES, NULL);
+	head.session = l->id;
+	pack_head_encode(&head, raw);
+	hex_encode(head.id.b, PACK_ID_BYTES, hex);
+	snprintf(name, sizeof(name), "packs/%.32s.pack", hex);
+	f = fopen(kit_at(h->k, name, path), "w");
+	CHECK(f != NULL && fwrite(raw, sizeof(raw), 1, f) == 1);
+	CHECK(fclose(f) == 0);
+}
+
+static int hide(void *ctx, struct io_event *ev)
+{
+	struct hidden *h = ctx;
+
+	if (strcmp(ev->op, "list") != 0)
+		return 0;
+	if (h->refuse && strstr(ev->path, "/leases/.") != NULL)
+		return EIO;
+	if (h->begin && strstr(ev->path, "/packs/.") != NULL) {
+		h->begin = false;
+		hidden_begin(h);
+	}
+	return 0;
+}
+
+static size_t count(const char *text, const char *what)
+{
+	size_t n = 0;
+
+	while ((text = strstr(text, what)) != NULL) {
+		text += strlen(what);
+		n++;
+	}
+	return n;
+}
+
+static void hidden_sessions(void)
+{
+	static struct hidden h;
+	struct io_seam seam = { .before = hide, .ctx = &h };
+	struct world w;
+	struct kit k;
+
+	h.k = &k;
+	kit_open(&k, IO_ENGINE_PSYNC, &seam);
+	world_make(&k, &w);
+	/* That begins when all leases have been seen. */
+	h.begin = true;
+	is_whole(&k, &w.run);
+	CHECK(!h.begin);
+	CHECK_EQ(count(w.run.notes, "being written by session"), 1);
+	/* That is one of many. */
+	while (h.n < 80)
+		hidden_begin(&h);
+	is_whole(&k, &w.run);
+	CHECK_EQ(count(w.run.notes, "being written by session"), 80);
+	CHECK(strstr(w.run.notes, "ended without") == NULL);
+	/* That cannot be known. */
+	h.refuse = true;
+	is_whole(&k, &w.run);
+	CHECK_EQ(count(w.run.notes, "may be being written by session"), 80);
+	CHECK(strstr(w.run.notes, "no snapshot") == NULL);
+	h.refuse = false;
+	/* With a file that has no header yet. */
+	kit_sh("> %s/packs/00112233445566778899aabbccddeeff.pack", k.path);
+	is_whole(&k, &w.run);
+	CHECK(strstr(w.run.notes, "no snapshot") == NULL);
+	while (h.n > 0) {
+		struct lease *l = &h.lease[--h.n];
+		struct io_dir *d = l->dir;
+
+		lease_drop(l);
+		io_dir_close(d);
+	}
+	is_whole(&k, &w.run);
+	CHECK_EQ(count(w.run.notes, "ended without a commit"), 80);
+	run_fini(&w.run);
+	kit_close(&k);
+	t_ok("hidden_sessions");
 }
 
 /* A session at work is no damage, and its files are its own. */
@@ -747,6 +1159,31 @@ static void damaged_log(struct kit *k)
 	run_fini(&w.run);
 }
 
+static enum bc_err add_snapshot_id(void *ctx, const struct catalog_snapshot *s,
+				   struct err *e)
+{
+	(void)e;
+	CHECK(buf_add(ctx, &s->id, sizeof(s->id)) == BC_OK);
+	return BC_OK;
+}
+
+static void remove_all(struct kit *k)
+{
+	struct catalog_select q = { .oldest_first = true };
+	struct buf ids = BUF_INIT(1 << 16);
+	struct repo *r = kit_repo(k, true);
+	struct session *s = kit_session(k, r);
+
+	CHECK_OK(catalog_walk(r->catalog, &q, add_snapshot_id, &ids, &k->e),
+		 &k->e);
+	CHECK_OK(session_remove(s, (const struct digest *)(void *)ids.p,
+				ids.n / sizeof(struct digest), &k->e),
+		 &k->e);
+	session_end(s);
+	repo_close(r);
+	buf_fini(&ids);
+}
+
 static void damaged_sealed_log(struct kit *k)
 {
 	struct kit_spec sp = {
@@ -780,6 +1217,41 @@ static void damaged_sealed_log(struct kit *k)
 	kit_sh("rm %s", kit_log(k, path));
 	CHECK_EQ(run_check(k, &run), BC_EDAMAGE);
 	run_fini(&run);
+}
+
+/* One that cannot be read for a moment, and of which no snapshot needs
+ * anything: the log needs it. */
+static void sealed_log_for_a_moment(void)
+{
+	struct kit_spec sp = {
+		.name = "s", .files = 7000, .bytes = 40, .chunk = 40
+	};
+	struct bad_sector bad = { .sys = EIO };
+	struct io_seam seam = { .before = refuse, .ctx = &bad };
+	char path[4 * KIT_PATH_BYTES];
+	struct run run;
+	struct kit k;
+
+	run_init(&run);
+	kit_open(&k, IO_ENGINE_PSYNC, &seam);
+	kit_create(&k, 0);
+	kit_log(&k, path);
+	for (uint64_t i = 0; i < 10; i++) {
+		sp.seed = i + 1;
+		kit_one(&k, &sp);
+	}
+	remove_all(&k);
+	bad.at = (uint64_t)kit_end(path) - 4096;
+	bad.file = path + strlen(k.path);
+	run.arm_at = CHECK_PACKS;
+	run.arm = &bad.times;
+	run.arm_n = 2;
+	is_whole(&k, &run);
+	CHECK(strstr(run.notes, "no snapshot needs what it stores") != NULL);
+	CHECK(strstr(run.notes, "no snapshot needs it") == NULL);
+	run_fini(&run);
+	kit_close(&k);
+	t_ok("sealed_log_for_a_moment");
 }
 
 /* ---- views ----------------------------------------------------------------
@@ -1008,11 +1480,19 @@ int main(void)
 	BOTH(superblocks);
 	BOTH(damaged_packs);
 	BOTH(damaged_block);
+	BOTH(crowded_block);
+	bad_sectors();
+	footer_for_a_moment();
+	index_for_a_moment();
+	pack_not_for_us();
+	forbidden_ring();
 	BOTH(damaged_trees);
 	BOTH(unnamed);
+	hidden_sessions();
 	BOTH(during_session);
 	BOTH(damaged_log);
 	BOTH(damaged_sealed_log);
+	sealed_log_for_a_moment();
 	BOTH(catalogs);
 	BOTH(indexes);
 	BOTH(usages);
