@@ -380,24 +380,38 @@ BC_MUST_CHECK enum bc_err io_file_unlock(struct io_file *f, uint64_t off,
 
 /* ---- maps -------------------------------------------------------------- */
 
+struct io_guard;
+
 struct io_map {
 	const uint8_t *p; /* first byte of the range asked for */
 	size_t n;
-	void *base; /* private */
-	size_t span;
+	void *base;  /* private */
+	size_t span; /* private */
+	struct io_guard *guard;
 };
 
 /*
  * io_file_map - map a range for reading. The file may be closed; the map
- * stays. Bytes beyond the end of the file fault when touched, so the range
- * must lie within it when this is called (BC_EDAMAGE if not), and nobody may
- * truncate it below.
+ * stays. The range must lie within the file (BC_EDAMAGE if not).
+ *
+ * A page that cannot be had when it is touched - a bad sector, a file that
+ * somebody has truncated - reads as zeros from then on, also one that was
+ * read before; io_map_hurt() tells. The first map installs a handler of
+ * SIGBUS for that, which leaves other faults to the action before it; so a
+ * thread that reads a map must not block this signal.
  *
  *   out  [out] release with io_unmap()
  */
 BC_MUST_CHECK enum bc_err io_file_map(struct io_file *f, uint64_t off,
 				      size_t len, struct io_map *out,
 				      struct err *e);
+
+/*
+ * io_map_hurt - has a page of it been lost? What was read out of the map
+ * before a false answer is what the file held. Any thread; cheap, but not for
+ * each byte.
+ */
+bool io_map_hurt(const struct io_map *m);
 
 /* io_unmap - leaves *m all zero; an all-zero map is fine. */
 void io_unmap(struct io_map *m);

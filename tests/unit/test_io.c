@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 #define HAS(e, part) CHECK(strstr((e).text, part) != NULL)
@@ -339,6 +341,97 @@ static void maps(struct scratch *s)
 	io_file_close(f, NULL);
 }
 
+/* Touching what the file no longer has is a SIGBUS, as is a bad sector. */
+static void hurt_maps(struct scratch *s)
+{
+	enum { N = 5 * 65536, LEFT = 2 * 65536 };
+	uint8_t *data = malloc(N), sum = 0;
+	struct io_map m = { 0 }, other = { 0 };
+	struct io_file *f;
+
+	memset(data, 7, N);
+	f = must_open(s, "f", IO_READ | IO_WRITE | IO_CREATE);
+	CHECK_OK(io_file_pwrite(f, data, N, 0, &s->e), &s->e);
+	CHECK_OK(io_file_map(f, 3, N - 3, &m, &s->e), &s->e);
+	CHECK_OK(io_file_map(f, 0, LEFT, &other, &s->e), &s->e);
+	CHECK(m.p[N - 4] == 7 && !io_map_hurt(&m));
+	CHECK_OK(io_file_truncate(f, LEFT, &s->e), &s->e);
+	CHECK(m.p[LEFT - 4] == 7 && !io_map_hurt(&m));
+	/* The one page that was touched is zeros now, and stays so. */
+	CHECK(m.p[3 * 65536] == 0 && io_map_hurt(&m));
+	CHECK_OK(io_file_truncate(f, N, &s->e), &s->e);
+	CHECK_OK(io_file_pwrite(f, data, N, 0, &s->e), &s->e);
+	CHECK(m.p[3 * 65536] == 0 && m.p[N - 4] == 7);
+	CHECK_OK(io_file_truncate(f, LEFT, &s->e), &s->e);
+	for (size_t i = LEFT; i < m.n; i++)
+		sum |= m.p[i];
+	CHECK_EQ(sum, 0);
+	CHECK(m.p[LEFT - 4] == 7);
+	CHECK(!io_map_hurt(&other) && memcmp(other.p, data, LEFT) == 0);
+	io_unmap(&m);
+	CHECK(!io_map_hurt(&m));
+	/* The next one starts anew. */
+	CHECK_OK(io_file_map(f, 0, LEFT, &m, &s->e), &s->e);
+	CHECK(!io_map_hurt(&m) && memcmp(m.p, data, LEFT) == 0);
+	io_unmap(&m);
+	io_unmap(&other);
+	CHECK_OK(io_file_close(f, &s->e), &s->e);
+	free(data);
+}
+
+static int died_by(void (*fn)(struct scratch *s), struct scratch *s)
+{
+	pid_t pid = fork();
+	int status;
+
+	CHECK(pid >= 0);
+	if (pid == 0) {
+		struct rlimit none = { 0, 0 };
+
+		setrlimit(RLIMIT_CORE, &none);
+		fn(s);
+		_exit(0);
+	}
+	CHECK(waitpid(pid, &status, 0) == pid);
+	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+static void map_one(struct scratch *s, struct io_map *m)
+{
+	struct io_file *f = must_open(s, "m", IO_READ | IO_WRITE | IO_CREATE);
+
+	CHECK_OK(io_file_pwrite(f, "m", 1, 0, &s->e), &s->e);
+	CHECK_OK(io_file_map(f, 0, 1, m, &s->e), &s->e);
+	CHECK_OK(io_file_close(f, &s->e), &s->e);
+}
+
+static void touch_foreign(struct scratch *s)
+{
+	struct io_file *f = must_open(s, "e", IO_READ | IO_WRITE | IO_CREATE);
+	struct io_map m = { 0 };
+	volatile const char *p;
+
+	map_one(s, &m);
+	p = mmap(NULL, 1, PROT_READ, MAP_SHARED, io_file_fd(f), 0);
+	CHECK(p != MAP_FAILED);
+	(void)*p;
+}
+
+static void be_sent(struct scratch *s)
+{
+	struct io_map m = { 0 };
+
+	map_one(s, &m);
+	kill(getpid(), SIGBUS);
+}
+
+/* What is not of our maps ends the process, as ever. */
+static void foreign_faults(struct scratch *s)
+{
+	CHECK_EQ(died_by(touch_foreign, s), SIGBUS);
+	CHECK_EQ(died_by(be_sent, s), SIGBUS);
+}
+
 static void small_files(struct scratch *s)
 {
 	struct buf b = BUF_INIT(8);
@@ -457,6 +550,8 @@ int main(void)
 		{ "aligned_writes", aligned_writes },
 		{ "space", space },
 		{ "maps", maps },
+		{ "hurt_maps", hurt_maps },
+		{ "foreign_faults", foreign_faults },
 		{ "small_files", small_files },
 		{ "small_file_passes_over_rubbish",
 		  small_file_passes_over_rubbish },
@@ -464,6 +559,7 @@ int main(void)
 	};
 
 	umask(022);
+	signal(SIGBUS, SIG_DFL); /* not a sanitizer's */
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		everywhere(cases[i].fn);
 		printf("ok %s\n", cases[i].name);
