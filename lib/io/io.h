@@ -22,6 +22,7 @@
 #ifndef BC_IO_IO_H
 #define BC_IO_IO_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -107,6 +108,9 @@ struct io_options {
 	unsigned file_mode;  /* 0: IO_FILE_MODE */
 	unsigned dir_mode;   /* 0: IO_DIR_MODE */
 	struct io_seam seam; /* all NULL: none */
+	/* Raised (not 0) by a signal handler, say: wait for no lock any longer.
+	 * Borrowed until io_close(); NULL: never. */
+	const atomic_int *stop;
 };
 
 /*
@@ -365,7 +369,8 @@ enum { IO_LOCK_TRY = 0, IO_LOCK_FOREVER = -1 };
  *
  *   BC_OK       held
  *   BC_ELOCKED  another holder after wait_ms; who, the kernel does not tell
- *   BC_ECANCEL  a signal handler ran while waiting; may be called again
+ *   BC_ECANCEL  io_options.stop was raised while waiting; may be called again.
+ *		 Other signals, and a flag that was raised before, end no wait
  *   BC_ESYS     this file system has no locks, ...
  *
  * IO_LOCK_EXCLUSIVE needs IO_WRITE, IO_LOCK_SHARED IO_READ.
