@@ -288,7 +288,9 @@ bool io_file_direct(const struct io_file *f);
  * aligned is copied through an aligned buffer.
  *
  *   BC_EDAMAGE  the file ends before off + len
- *   BC_EIO, BC_ENOMEM, BC_ESYS  the content of buf is undefined
+ *   BC_EIO	 the device or file system failed to, in whichever words
+ *   BC_ENOMEM, BC_ESYS
+ *   After these three the content of buf is undefined.
  */
 BC_MUST_CHECK enum bc_err io_file_pread(struct io_file *f, void *buf,
 					size_t len, uint64_t off,

@@ -108,6 +108,28 @@ static void undirect(struct io_file *f)
 	atomic_store(&f->direct, false);
 }
 
+/*
+ * The block layer has a word for each way in which a device cannot move a
+ * sector, and file systems add some; a bad sector is ENODATA. To all who ask
+ * what became of a transfer they are one.
+ */
+static int device_errno(int sys)
+{
+	switch (sys) {
+	case ENODATA:	/* medium */
+	case EREMOTEIO: /* target */
+	case ENOLINK:	/* transport */
+	case ETIMEDOUT:
+	case EBADE:
+	case EILSEQ: /* protection information */
+	case EBADMSG:
+	case ENXIO:
+		return EIO;
+	default:
+		return sys;
+	}
+}
+
 /* Could the attempt succeed if it were made in another way? */
 static bool try_otherwise(struct io_req *r, int sys)
 {
@@ -179,6 +201,6 @@ bool io_req_settle(struct io_req *r, int64_t result, bool refused)
 	 * ever; a read that does has met the end. */
 	if (sys == 0 && r->op == IO_REQ_WRITE)
 		sys = EIO;
-	r->sys = sys;
+	r->sys = device_errno(sys);
 	return true;
 }
