@@ -798,3 +798,18 @@ open("end").close()
 	cat said
 	[ $status -eq 143 ]
 }
+
+@test "a limit of file sizes is a failure that is told, and nothing is left" {
+	random_bytes 3000000 7 >big
+	run --separate-stderr bash -c 'ulimit -f 1000; exec "$0" put big' "$BLOBCTL"
+	status_is 14
+	err_has "File too large"
+	err_has "ulimit -f"
+	[ "$(blobctl ls | wc -l)" -eq 0 ]
+	blobctl -q put big
+	run --separate-stderr bash -c 'ulimit -f 1000; exec "$0" get latest out' "$BLOBCTL"
+	status_is 3
+	err_has "File too large"
+	[ ! -e out/big ]
+	blobctl -q check
+}
