@@ -60,6 +60,22 @@ static int names_in(struct scratch *s, const char *dir)
 	return l.files + l.dirs + l.others;
 }
 
+/* A stamp that 64 bits of nanoseconds do not hold is the last that they do,
+ * where the file system holds it. */
+static void far_stamp(struct scratch *s, const char *name)
+{
+	const struct timespec t[2] = { { 0, UTIME_OMIT },
+				       { INT64_C(9300000000), 5 } };
+	struct io_stat st;
+	struct stat is;
+
+	CHECK(utimensat(io_dir_fd(s->d), name, t, 0) == 0);
+	CHECK(fstatat(io_dir_fd(s->d), name, &is, 0) == 0);
+	CHECK_OK(io_stat_at(s->d, name, &st, &s->e), &s->e);
+	if (is.st_mtim.tv_sec == t[1].tv_sec)
+		CHECK_EQ(st.mtime_ns, INT64_MAX);
+}
+
 static void names(struct scratch *s)
 {
 	struct io_dir *sub, *none = NULL;
@@ -89,6 +105,7 @@ static void names(struct scratch *s)
 	CHECK_EQ(st.nlink, 2);
 	CHECK_EQ(st.mode, IO_FILE_MODE);
 	CHECK(st.mtime_ns > 0 && st.ctime_ns > 0);
+	far_stamp(s, "sub/b");
 
 	/* A taken name stops one kind of rename and not the other. */
 	put(s, "c", "two");
