@@ -11,6 +11,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -161,6 +162,16 @@ static void write_behind(const struct io_req *r, size_t n)
 			      SYNC_FILE_RANGE_WRITE);
 }
 
+/* Do n bytes more than before take r to the end of its file? Who cannot tell
+ * has to believe what the read said. */
+static bool at_end(const struct io_req *r, size_t n)
+{
+	struct stat st;
+
+	return fstat(r->file->fd, &st) != 0 ||
+	       r->off + r->done + n >= (uint64_t)st.st_size;
+}
+
 /* n > 0 bytes were moved. */
 static bool advance(struct io_req *r, size_t n)
 {
@@ -171,10 +182,16 @@ static bool advance(struct io_req *r, size_t n)
 		return r->done == r->len;
 	}
 	/* A direct transfer that ends inside a block cannot go on there. A
-	 * read has met the end of the file; a write does the block again. */
-	if (r->op == IO_REQ_READ) {
+	 * read has met the end of the file, or does the block again as a write
+	 * does; one that gets no whole block goes on by way of the cache. */
+	if (r->op == IO_REQ_READ && at_end(r, n)) {
 		r->done += n;
 		return true;
+	}
+	if (r->op == IO_REQ_READ && n < IO_ALIGN) {
+		undirect(r->file);
+		r->done += n;
+		return false;
 	}
 	r->done += round_down(n, IO_ALIGN);
 	if (n >= IO_ALIGN)

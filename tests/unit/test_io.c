@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 #define HAS(e, part) CHECK(strstr((e).text, part) != NULL)
 
@@ -267,6 +268,49 @@ static void unaligned_reads(struct scratch *s)
 	io_file_close(f, NULL);
 	free(data);
 	free(back);
+}
+
+/* Above all of the C library's: so many bytes at most come at once. */
+static size_t read_limit;
+
+ssize_t pread(int fd, void *p, size_t n, off_t off)
+{
+	if (read_limit != 0 && n > read_limit)
+		n = read_limit;
+	return syscall(SYS_pread64, fd, p, n, off);
+}
+
+/* What some file systems do: a direct read that ends where no block does, and
+ * is not the end of the file. The kernel here would refuse to be asked so, so
+ * the file is not really direct. */
+static void odd_reads(struct scratch *s)
+{
+	enum { N = 9 * IO_ALIGN + 77, SPAN = 10 * IO_ALIGN };
+	static const size_t limit[] = { 1, 1000, 4097, 5000, 3 * 4096 + 1 };
+	uint8_t *p = aligned_alloc(IO_ALIGN, SPAN);
+	uint8_t *q = aligned_alloc(IO_ALIGN, SPAN);
+	uint64_t rng = 11;
+	struct io_file *f;
+
+	t_fill(&rng, p, N);
+	f = must_open(s, "odd", IO_WRITE | IO_CREATE);
+	CHECK_OK(io_file_pwrite(f, p, N, 0, &s->e), &s->e);
+	CHECK_OK(io_file_close(f, &s->e), &s->e);
+	for (size_t i = 0; i < sizeof(limit) / sizeof(limit[0]); i++) {
+		size_t got;
+
+		f = must_open(s, "odd", IO_READ | IO_DIRECT);
+		CHECK(fcntl(io_file_fd(f), F_SETFL, 0) == 0);
+		read_limit = limit[i];
+		CHECK_OK(io_file_pread_some(f, q, SPAN, 0, &got, &s->e), &s->e);
+		CHECK(got == N && memcmp(p, q, N) == 0);
+		CHECK_OK(io_file_pread(f, q, N - 5, 5, &s->e), &s->e);
+		CHECK(memcmp(p + 5, q, N - 5) == 0);
+		read_limit = 0;
+		io_file_close(f, NULL);
+	}
+	free(p);
+	free(q);
 }
 
 static void aligned_writes(struct scratch *s)
@@ -564,6 +608,7 @@ int main(void)
 		{ "descriptor_flags", descriptor_flags },
 		{ "read_write", read_write },
 		{ "unaligned_reads", unaligned_reads },
+		{ "odd_reads", odd_reads },
 		{ "aligned_writes", aligned_writes },
 		{ "space", space },
 		{ "maps", maps },
