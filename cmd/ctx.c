@@ -163,7 +163,7 @@ __attribute__((constructor)) static void forget_processor(void)
 static enum bc_err open_io(struct ctx *c, struct err *e)
 {
 	const char *engine = getenv("BLOBCTL_IO");
-	struct io_options o = { .engine = IO_ENGINE_AUTO };
+	struct io_options o = { .engine = IO_ENGINE_AUTO, .stop = c->stop };
 	enum bc_err rc = BC_OK;
 
 #ifdef BLOBCTL_TESTING

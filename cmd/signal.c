@@ -124,6 +124,7 @@ void signal_setup(void)
 	/* A parent may have left signals blocked or SIGPIPE ignored; `blobctl
 	 * ls | head` is to end silently all the same. */
 	handle(SIGPIPE, SIG_DFL);
+	handle(SIGXFSZ, SIG_IGN); /* the write fails, with EFBIG */
 	handle(SIGUSR1, on_usr1);
 	sigemptyset(&none);
 	sigaddset(&none, SIGPIPE);

@@ -119,10 +119,15 @@ enum bc_err index_file_damage(const struct index_file *f, struct err *e)
 {
 	uint32_t bad = atomic_load_explicit(&f->bad, memory_order_relaxed);
 
-	if (bad == 0)
-		return BC_OK;
-	return err_set(e, BC_EDAMAGE, "index file %s: page %u is damaged",
-		       f->name, bad - 1);
+	if (bad != 0)
+		return err_set(e, BC_EDAMAGE,
+			       "index file %s: page %u is damaged", f->name,
+			       bad - 1);
+	if (io_map_hurt(&f->map))
+		return err_set(e, BC_EDAMAGE,
+			       "index file %s: a page can no longer be read",
+			       f->name);
+	return BC_OK;
 }
 
 /* ---- base --------------------------------------------------------------- */

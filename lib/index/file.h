@@ -4,7 +4,9 @@
  *
  * Private to this folder, its tests and its fuzzer. A page is checked when it
  * is first touched; a bit per page remembers that it was good. A page that is
- * not what was written is as if empty, and index_file_damage() tells.
+ * not what was written is as if empty, and index_file_damage() tells. So it
+ * does of a page that was good and cannot be read again: what was found in it
+ * meanwhile may be wrong, or lack.
  *
  * Threads: index_file_find() and its like may run in any number of threads.
  */

@@ -87,6 +87,9 @@ static enum bc_err settle(struct index_stream_in *in, struct err *e)
 			return rc;
 	}
 	read_entry(in);
+	/* The page was good when it was entered, which may be long ago. */
+	if (io_map_hurt(&in->f->map))
+		return index_file_damage(in->f, e);
 	return BC_OK;
 }
 

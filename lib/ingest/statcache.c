@@ -44,8 +44,9 @@ enum bc_err statcache_open(struct io_dir *d, const char *name,
 	if (rc == BC_OK)
 		rc = io_file_map(f, 0, (size_t)size, &c->map, e);
 	io_file_close(f, NULL);
-	if (rc == BC_OK && (!stat_head_decode(all_of(c), &c->head) ||
-			    !pack_id_eq(&c->head.repo, repo)))
+	if (rc == BC_OK &&
+	    (!stat_head_decode(all_of(c), &c->head) ||
+	     !pack_id_eq(&c->head.repo, repo) || io_map_hurt(&c->map)))
 		rc = BC_ENOTFOUND;
 	if (rc == BC_OK) {
 		c->kept = calloc((size_t)(c->head.records / 8) + 1, 1);
@@ -72,7 +73,10 @@ void statcache_close(struct statcache *c)
 bool statcache_find(const struct statcache *c, struct bytes path, uint32_t part,
 		    struct stat_record *out)
 {
-	return c != NULL && stat_find(all_of(c), &c->head, path, part, out);
+	/* A page that is lost after the checksum was right reads as zeros: of
+	 * a hurt cache nothing more is taken. */
+	return c != NULL && stat_find(all_of(c), &c->head, path, part, out) &&
+	       !io_map_hurt(&c->map);
 }
 
 static uint8_t bit_of(uint64_t line)

@@ -47,7 +47,8 @@ static const struct word errno_words[] = {
 	{ "EINVAL", EINVAL }, { "EOPNOTSUPP", EOPNOTSUPP },
 	{ "ENOSYS", ENOSYS }, { "EXDEV", EXDEV },
 	{ "EAGAIN", EAGAIN }, { "ENOLCK", ENOLCK },
-	{ "ESTALE", ESTALE }, { NULL, 0 },
+	{ "ESTALE", ESTALE }, { "ENODATA", ENODATA },
+	{ NULL, 0 },
 };
 
 static const struct word action_words[] = {

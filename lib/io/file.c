@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <stdio.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -206,8 +205,8 @@ static enum bc_err fail_transfer(const struct io_req *r, struct err *e)
 		       r->off + r->done);
 }
 
-static enum bc_err ends_early(const struct io_file *f, uint64_t end,
-			      uint64_t wanted, struct err *e)
+enum bc_err io_ends_early(const struct io_file *f, uint64_t end,
+			  uint64_t wanted, struct err *e)
 {
 	return err_set(e, BC_EDAMAGE,
 		       "%s ends at byte %" PRIu64 ", wanted %" PRIu64, f->path,
@@ -219,8 +218,8 @@ enum bc_err io_req_check(const struct io_req *r, struct err *e)
 	if (r->sys != 0)
 		return fail_transfer(r, e);
 	if (r->done < r->len)
-		return ends_early(r->file, r->off + r->done, r->off + r->len,
-				  e);
+		return io_ends_early(r->file, r->off + r->done, r->off + r->len,
+				     e);
 	return BC_OK;
 }
 
@@ -294,7 +293,7 @@ enum bc_err io_file_pread(struct io_file *f, void *buf, size_t len,
 
 	rc = io_file_pread_some(f, buf, len, off, &got, e);
 	if (rc == BC_OK && got < len)
-		rc = ends_early(f, off + got, off + len, e);
+		rc = io_ends_early(f, off + got, off + len, e);
 	return rc;
 }
 
@@ -415,47 +414,4 @@ enum bc_err io_file_size(struct io_file *f, uint64_t *out, struct err *e)
 void io_file_forget(struct io_file *f, uint64_t off, uint64_t len)
 {
 	(void)posix_fadvise(f->fd, (off_t)off, (off_t)len, POSIX_FADV_DONTNEED);
-}
-
-/* ---- maps ---------------------------------------------------------------- */
-
-enum bc_err io_file_map(struct io_file *f, uint64_t off, size_t len,
-			struct io_map *out, struct err *e)
-{
-	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), size, end;
-	size_t skip = (size_t)(off % page);
-	struct io_map m = { .n = len };
-	struct io_op op;
-	enum bc_err rc;
-	int sys;
-
-	rc = io_file_size(f, &size, e);
-	if (rc != BC_OK)
-		return rc;
-	if (!add_u64(off, len, &end) || end > size)
-		return ends_early(f, size, off + len, e);
-	if (len == 0) {
-		*out = m;
-		return BC_OK;
-	}
-	m.span = len + skip;
-	io_op_file(&op, f, IO_CLASS_READ, "map");
-	op.ev.off = off;
-	IO_DO(sys, &op,
-	      (m.base = mmap(NULL, m.span, PROT_READ, MAP_SHARED, f->fd,
-			     (off_t)(off - skip))) == MAP_FAILED
-		      ? -1
-		      : 0);
-	if (sys != 0)
-		return io_fail_file(e, sys, op.ev.op, f);
-	m.p = (const uint8_t *)m.base + skip;
-	*out = m;
-	return BC_OK;
-}
-
-void io_unmap(struct io_map *m)
-{
-	if (m->base != NULL)
-		munmap(m->base, m->span);
-	*m = (struct io_map){ 0 };
 }

@@ -70,6 +70,10 @@ enum bc_err io_fail_at(struct err *e, int sys, const char *what,
 enum bc_err io_fail_file(struct err *e, int sys, const char *what,
 			 const struct io_file *f);
 
+/* "<path> ends at byte <end>, wanted <wanted>" */
+enum bc_err io_ends_early(const struct io_file *f, uint64_t end,
+			  uint64_t wanted, struct err *e);
+
 /* ---- one transfer, attempt by attempt ----------------------------------- */
 
 /*

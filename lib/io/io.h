@@ -22,6 +22,7 @@
 #ifndef BC_IO_IO_H
 #define BC_IO_IO_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -107,6 +108,9 @@ struct io_options {
 	unsigned file_mode;  /* 0: IO_FILE_MODE */
 	unsigned dir_mode;   /* 0: IO_DIR_MODE */
 	struct io_seam seam; /* all NULL: none */
+	/* Raised (not 0) by a signal handler, say: wait for no lock any longer.
+	 * Borrowed until io_close(); NULL: never. */
+	const atomic_int *stop;
 };
 
 /*
@@ -284,7 +288,9 @@ bool io_file_direct(const struct io_file *f);
  * aligned is copied through an aligned buffer.
  *
  *   BC_EDAMAGE  the file ends before off + len
- *   BC_EIO, BC_ENOMEM, BC_ESYS  the content of buf is undefined
+ *   BC_EIO	 the device or file system failed to, in whichever words
+ *   BC_ENOMEM, BC_ESYS
+ *   After these three the content of buf is undefined.
  */
 BC_MUST_CHECK enum bc_err io_file_pread(struct io_file *f, void *buf,
 					size_t len, uint64_t off,
@@ -365,7 +371,8 @@ enum { IO_LOCK_TRY = 0, IO_LOCK_FOREVER = -1 };
  *
  *   BC_OK       held
  *   BC_ELOCKED  another holder after wait_ms; who, the kernel does not tell
- *   BC_ECANCEL  a signal handler ran while waiting; may be called again
+ *   BC_ECANCEL  io_options.stop was raised while waiting; may be called again.
+ *		 Other signals, and a flag that was raised before, end no wait
  *   BC_ESYS     this file system has no locks, ...
  *
  * IO_LOCK_EXCLUSIVE needs IO_WRITE, IO_LOCK_SHARED IO_READ.
@@ -380,24 +387,38 @@ BC_MUST_CHECK enum bc_err io_file_unlock(struct io_file *f, uint64_t off,
 
 /* ---- maps -------------------------------------------------------------- */
 
+struct io_guard;
+
 struct io_map {
 	const uint8_t *p; /* first byte of the range asked for */
 	size_t n;
-	void *base; /* private */
-	size_t span;
+	void *base;  /* private */
+	size_t span; /* private */
+	struct io_guard *guard;
 };
 
 /*
  * io_file_map - map a range for reading. The file may be closed; the map
- * stays. Bytes beyond the end of the file fault when touched, so the range
- * must lie within it when this is called (BC_EDAMAGE if not), and nobody may
- * truncate it below.
+ * stays. The range must lie within the file (BC_EDAMAGE if not).
+ *
+ * A page that cannot be had when it is touched - a bad sector, a file that
+ * somebody has truncated - reads as zeros from then on, also one that was
+ * read before; io_map_hurt() tells. The first map installs a handler of
+ * SIGBUS for that, which leaves other faults to the action before it; so a
+ * thread that reads a map must not block this signal.
  *
  *   out  [out] release with io_unmap()
  */
 BC_MUST_CHECK enum bc_err io_file_map(struct io_file *f, uint64_t off,
 				      size_t len, struct io_map *out,
 				      struct err *e);
+
+/*
+ * io_map_hurt - has a page of it been lost? What was read out of the map
+ * before a false answer is what the file held. Any thread; cheap, but not for
+ * each byte.
+ */
+bool io_map_hurt(const struct io_map *m);
 
 /* io_unmap - leaves *m all zero; an all-zero map is fine. */
 void io_unmap(struct io_map *m);

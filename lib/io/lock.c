@@ -16,7 +16,7 @@ enum {
 	LOOK_MAX_NS = 10 * 1000 * 1000,
 };
 
-static int set_lock(const struct io_file *f, int cmd, short type, uint64_t off,
+static int set_lock(const struct io_file *f, short type, uint64_t off,
 		    uint64_t len)
 {
 	struct flock fl = {
@@ -26,7 +26,10 @@ static int set_lock(const struct io_file *f, int cmd, short type, uint64_t off,
 		.l_len = (off_t)len,
 	};
 
-	return fcntl(f->fd, cmd, &fl) != 0 ? errno : 0;
+	while (fcntl(f->fd, F_OFD_SETLK, &fl) != 0)
+		if (errno != EINTR) /* a network file system's */
+			return errno;
+	return 0;
 }
 
 static bool held(int sys)
@@ -34,26 +37,40 @@ static bool held(int sys)
 	return sys == EAGAIN || sys == EACCES;
 }
 
-/* Poll until `until` on the monotonic clock. 0 or an errno. */
+static bool stopped(const struct io_file *f)
+{
+	const atomic_int *stop = f->io->opt.stop;
+
+	return stop != NULL && atomic_load(stop) != 0;
+}
+
+/*
+ * Poll until `until` on the monotonic clock. 0 or an errno; EINTR if the run is
+ * told to stop meanwhile. One that was told before still commits what it has,
+ * and waits for that like any other.
+ */
 static int lock_until(const struct io_file *f, short type, uint64_t off,
 		      uint64_t len, int64_t until)
 {
 	struct clock c = clock_system();
 	int64_t nap = LOOK_MIN_NS, left;
+	bool before = stopped(f);
 	struct timespec ts;
 	int sys;
 
 	for (;;) {
-		sys = set_lock(f, F_OFD_SETLK, type, off, len);
+		sys = set_lock(f, type, off, len);
 		if (!held(sys))
 			return sys;
 		left = until - c.mono(c.ctx);
 		if (left <= 0)
 			return EAGAIN;
+		if (!before && stopped(f))
+			return EINTR;
 		ts.tv_sec = 0;
 		ts.tv_nsec = (long)(nap < left ? nap : left);
-		if (clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL) != 0)
-			return EINTR;
+		/* A signal shortens it; whether it says stop is seen above. */
+		(void)clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);
 		nap = nap * 2 < LOOK_MAX_NS ? nap * 2 : LOOK_MAX_NS;
 	}
 }
@@ -63,6 +80,8 @@ static int64_t deadline(int64_t wait_ms)
 	struct clock c = clock_system();
 	int64_t span, until;
 
+	if (wait_ms < 0)
+		return INT64_MAX;
 	if (__builtin_mul_overflow(wait_ms, INT64_C(1000000), &span) ||
 	    __builtin_add_overflow(c.mono(c.ctx), span, &until))
 		return INT64_MAX;
@@ -81,9 +100,7 @@ enum bc_err io_file_lock(struct io_file *f, uint64_t off, uint64_t len,
 	sys = io_op_begin(&op);
 	if (sys == 0) {
 		if (wait_ms == IO_LOCK_TRY)
-			sys = set_lock(f, F_OFD_SETLK, type, off, len);
-		else if (wait_ms < 0)
-			sys = set_lock(f, F_OFD_SETLKW, type, off, len);
+			sys = set_lock(f, type, off, len);
 		else
 			sys = lock_until(f, type, off, len, deadline(wait_ms));
 		sys = io_op_end(&op, sys);
@@ -106,6 +123,6 @@ enum bc_err io_file_unlock(struct io_file *f, uint64_t off, uint64_t len,
 
 	io_op_file(&op, f, IO_CLASS_LOCK, "unlock");
 	op.ev.off = off;
-	IO_DO(sys, &op, -set_lock(f, F_OFD_SETLK, F_UNLCK, off, len));
+	IO_DO(sys, &op, -set_lock(f, F_UNLCK, off, len));
 	return io_fail_file(e, sys, op.ev.op, f);
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "io/internal.h"
+#include "util/arith.h"
 
 /* Open `name` below at; `shown` is the path the directory will go by. */
 static enum bc_err dir_open(struct io *io, int at, const char *name,
@@ -180,10 +181,10 @@ static struct io_stat stat_of(const struct stat *st)
 		.dev = st->st_dev,
 		.ino = st->st_ino,
 		.nlink = st->st_nlink,
-		.mtime_ns = (int64_t)st->st_mtim.tv_sec * 1000000000 +
-			    st->st_mtim.tv_nsec,
-		.ctime_ns = (int64_t)st->st_ctim.tv_sec * 1000000000 +
-			    st->st_ctim.tv_nsec,
+		.mtime_ns = ns_of(st->st_mtim.tv_sec,
+				  (uint32_t)st->st_mtim.tv_nsec),
+		.ctime_ns = ns_of(st->st_ctim.tv_sec,
+				  (uint32_t)st->st_ctim.tv_nsec),
 	};
 }
 

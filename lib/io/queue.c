@@ -94,7 +94,7 @@ static enum bc_err need_backend(struct io_queue *q, struct err *e)
 			enum bc_err rc =
 				err_sys(e, sys, "cannot set up io_uring");
 
-			err_hint(e, "use --io psync");
+			err_hint(e, "unset BLOBCTL_IO, or set it to psync");
 			return rc;
 		}
 		if (for_good(sys))

@@ -44,7 +44,8 @@ struct io_req {
 	void *user; /* the caller's own */
 
 	/* Set when complete: bytes moved, and 0 or an errno. A read that met
-	 * the end of the file has done < len and sys 0. */
+	 * the end of the file has done < len and sys 0. What a device says of
+	 * a sector it cannot move is EIO, whatever the word. */
 	size_t done;
 	int sys;
 

@@ -11,6 +11,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -108,6 +109,28 @@ static void undirect(struct io_file *f)
 	atomic_store(&f->direct, false);
 }
 
+/*
+ * The block layer has a word for each way in which a device cannot move a
+ * sector, and file systems add some; a bad sector is ENODATA. To all who ask
+ * what became of a transfer they are one.
+ */
+static int device_errno(int sys)
+{
+	switch (sys) {
+	case ENODATA:	/* medium */
+	case EREMOTEIO: /* target */
+	case ENOLINK:	/* transport */
+	case ETIMEDOUT:
+	case EBADE:
+	case EILSEQ: /* protection information */
+	case EBADMSG:
+	case ENXIO:
+		return EIO;
+	default:
+		return sys;
+	}
+}
+
 /* Could the attempt succeed if it were made in another way? */
 static bool try_otherwise(struct io_req *r, int sys)
 {
@@ -139,6 +162,16 @@ static void write_behind(const struct io_req *r, size_t n)
 			      SYNC_FILE_RANGE_WRITE);
 }
 
+/* Do n bytes more than before take r to the end of its file? Who cannot tell
+ * has to believe what the read said. */
+static bool at_end(const struct io_req *r, size_t n)
+{
+	struct stat st;
+
+	return fstat(r->file->fd, &st) != 0 ||
+	       r->off + r->done + n >= (uint64_t)st.st_size;
+}
+
 /* n > 0 bytes were moved. */
 static bool advance(struct io_req *r, size_t n)
 {
@@ -149,10 +182,16 @@ static bool advance(struct io_req *r, size_t n)
 		return r->done == r->len;
 	}
 	/* A direct transfer that ends inside a block cannot go on there. A
-	 * read has met the end of the file; a write does the block again. */
-	if (r->op == IO_REQ_READ) {
+	 * read has met the end of the file, or does the block again as a write
+	 * does; one that gets no whole block goes on by way of the cache. */
+	if (r->op == IO_REQ_READ && at_end(r, n)) {
 		r->done += n;
 		return true;
+	}
+	if (r->op == IO_REQ_READ && n < IO_ALIGN) {
+		undirect(r->file);
+		r->done += n;
+		return false;
 	}
 	r->done += round_down(n, IO_ALIGN);
 	if (n >= IO_ALIGN)
@@ -179,6 +218,6 @@ bool io_req_settle(struct io_req *r, int64_t result, bool refused)
 	 * ever; a read that does has met the end. */
 	if (sys == 0 && r->op == IO_REQ_WRITE)
 		sys = EIO;
-	r->sys = sys;
+	r->sys = device_errno(sys);
 	return true;
 }

@@ -75,6 +75,10 @@ enum bc_err err_sys(struct err *e, int sys, const char *fmt, ...)
 	/* GNU strerror_r: the result may be a constant string, not `why`. */
 	snprintf(e->text + used, sizeof(e->text) - used, ": %s",
 		 strerror_r(sys, why, sizeof(why)));
+	/* It counts as a lack of space, but room on the disk is no cure. */
+	if (sys == EFBIG)
+		err_hint(e, "raise the limit of file sizes (ulimit -f), or use "
+			    "a file system that takes larger files");
 	return code;
 }
 

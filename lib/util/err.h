@@ -75,6 +75,7 @@ enum bc_err err_set(struct err *e, enum bc_err code, const char *fmt, ...)
  * err_sys - record a failed system call. errno `sys` becomes BC_ENOSPC
  * (ENOSPC, EDQUOT, EFBIG), BC_EACCES (EACCES, EPERM, EROFS), BC_ENOTFOUND
  * (ENOENT), BC_EEXIST, BC_ENOMEM, BC_EIO or BC_ESYS; its text is appended.
+ * EFBIG has a hint of its own.
  */
 enum bc_err err_sys(struct err *e, int sys, const char *fmt, ...)
 	BC_PRINTF(3, 4);

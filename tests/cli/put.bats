@@ -753,3 +753,64 @@ whole complete" ]
 		done
 	done
 }
+
+# hold_commits: a process that holds the commit lock until `end` is written to.
+hold_commits() {
+	mkfifo held end
+	python3 -c '
+import fcntl, struct
+f = open("repo/lock", "r+b")
+fcntl.fcntl(f, 37, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 1, 0))
+open("held", "w").close()
+open("end").close()
+' 3>&- &
+	holder=$!
+	: <held
+}
+
+@test "a put that waits for the lock goes on waiting when it is asked how it is" {
+	small_tree src
+	hold_commits
+	"$BLOBCTL" -q put --lock-wait=10min src 3>&- &
+	waiter=$!
+	for _ in 1 2 3; do
+		sleep 0.2
+		kill -USR1 $waiter
+	done
+	sleep 0.2
+	kill -0 $waiter
+	: >end
+	wait $holder
+	wait $waiter
+	[ "$(blobctl ls | wc -l)" -eq 1 ]
+}
+
+@test "a put that waits for the lock can be stopped" {
+	small_tree src
+	hold_commits
+	"$BLOBCTL" -q put --lock-wait=10min src 2>said 3>&- &
+	waiter=$!
+	sleep 0.5
+	kill -TERM $waiter
+	status=0
+	wait $waiter || status=$?
+	: >end
+	wait $holder
+	cat said
+	[ $status -eq 143 ]
+}
+
+@test "a limit of file sizes is a failure that is told, and nothing is left" {
+	random_bytes 3000000 7 >big
+	run --separate-stderr bash -c 'ulimit -f 1000; exec "$0" put big' "$BLOBCTL"
+	status_is 14
+	err_has "File too large"
+	err_has "ulimit -f"
+	[ "$(blobctl ls | wc -l)" -eq 0 ]
+	blobctl -q put big
+	run --separate-stderr bash -c 'ulimit -f 1000; exec "$0" get latest out' "$BLOBCTL"
+	status_is 3
+	err_has "File too large"
+	[ ! -e out/big ]
+	blobctl -q check
+}

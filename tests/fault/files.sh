@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Files that change while put reads them, keeping their size, and files of a
-# restore whose last error comes with close(); sectors that cannot be read.
+# Files that change while put reads them, keeping their size, files of a
+# restore whose last error comes with close(), and bad sectors of
+# packs and of the catalog.
 #
 # usage: files.sh
 # shellcheck source=tests/tools/campaign.bash
@@ -91,8 +92,8 @@ new_repo --reserve=64KiB --compression=none
 b put -q "$T/src/" || fail "put"
 pack=$(find "$R/packs" -name '*.pack' | head -n 1)
 size=$(stat -c %s "$pack")
-for bad in catalog.db:0 "${pack##*/}:$((size - 512))"; do
-	export FAIL_READ=${bad%:*} FAIL_AT=${bad#*:}
+for bad in catalog.db:0 "${pack##*/}:$((size - 1))"; do
+	export BAD_SECTOR=$bad BAD_ERRNO=5
 	for views in there gone; do
 		[ $views = there ] || rm -rf "$R"/index "$R"/catalog.db*
 		for command in "get -q latest $T/got" "put -q $T/src/" \
@@ -106,6 +107,42 @@ for bad in catalog.db:0 "${pack##*/}:$((size - 512))"; do
 		done
 	done
 done
-unset FAIL_READ FAIL_AT
+unset BAD_SECTOR BAD_ERRNO
 [ "$failed" != "$before" ] || ok "a sector that cannot be read"
+
+# A disk says ENODATA (61) of a bad sector, few say EIO (5). In the data of a
+# pack, and in its footer.
+rm -rf "$T/src" "$T/got"
+mkdir "$T/src"
+head -c 3000000 /dev/urandom >"$T/src/data"
+echo other >"$T/src/other"
+for errno in 61 5; do
+	for where in 1500000 end; do
+		# A footer is looked at only when chunks are looked up.
+		cache=
+		[ $where != end ] || cache=--no-cache
+		before=$failed
+		new_repo --reserve=64KiB
+		b put -q --print-id "$T/src/" || fail "put"
+		promised data "$T/src"
+		pack=$(find "$R/packs" -size +1000k)
+		[ $where != end ] || where=$(($(stat -c %s "$pack") - 1))
+		export LD_PRELOAD=$T/fail.so BLOBCTL_IO=psync
+		export BAD_SECTOR=${pack##*/}:$where BAD_ERRNO=$errno
+		b get latest "$T/got"
+		status=$?
+		rm -rf "$T/got"
+		b ls || fail "errno $errno at $where: ls: status $?"
+		for _ in 1 2; do
+			b put -q --print-id $cache "$T/src/" || fail "errno $errno at $where: put: status $?"
+			promised data "$T/src"
+		done
+		b get -q latest "$T/got" || fail "errno $errno at $where: get: status $?"
+		diff -r "$T/src" "$T/got" >"$T/said" || fail "errno $errno at $where: get"
+		rm -rf "$T/got"
+		unset LD_PRELOAD BLOBCTL_IO BAD_SECTOR BAD_ERRNO
+		verify "errno $errno at $where"
+		[ "$failed" != "$before" ] || ok "a bad sector at $where, errno $errno, first status $status"
+	done
+done
 plan

@@ -5,8 +5,8 @@
  *   CHANGE_READ=PATH   each pread() of that file is followed by another byte
  *                      all over it: same size, newer times
  *   CHANGE_TIMES=N     so often at most (default: always)
- *   FAIL_READ=NAME     no byte of the 512 at FAIL_AT in a file of that name can
- *   FAIL_AT=N          be read: EIO
+ *   BAD_SECTOR=NAME:AT  a read of a file of that name that has byte AT in it
+ *                      fails with ENODATA, as from a disk, or BAD_ERRNO=N
  *   FAIL_CLOSE=NAME    close() of a file of that name, open for writing, ends
  *                      with ENOSPC, as a network file system's may
  *   STOP_AT=N          there is no fallocate(), and the Nth pwrite() of 64
@@ -16,12 +16,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 static void change(const char *path, const struct stat *st)
@@ -42,43 +42,59 @@ static void change(const char *path, const struct stat *st)
 	usleep(20000);
 }
 
-/* Is the open file called so? */
-static bool is_named(int fd, const char *name)
+/* The last part of the path of an open file, or NULL. */
+static const char *name_of(int fd, char path[4096])
 {
-	char link[64], path[4096];
-	const char *last;
+	char link[64];
 	ssize_t n;
 
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	n = readlink(link, path, sizeof(path) - 1);
+	n = readlink(link, path, 4095);
 	if (n <= 0)
-		return false;
+		return NULL;
 	path[n] = '\0';
-	last = strrchr(path, '/');
-	return last != NULL && strcmp(last + 1, name) == 0;
+	return strrchr(path, '/') == NULL ? NULL : strrchr(path, '/') + 1;
 }
 
-/* Is one of these bytes in the sector that cannot be read? */
-static bool is_unreadable(int fd, size_t n, off64_t at)
+static int is_bad(int fd, size_t n, off64_t at)
 {
-	const char *name = getenv("FAIL_READ"), *text = getenv("FAIL_AT");
-	off64_t bad = text == NULL ? 0 : strtoll(text, NULL, 10);
+	const char *bad = getenv("BAD_SECTOR"), *with = getenv("BAD_ERRNO");
+	const char *colon = bad == NULL ? NULL : strchr(bad, ':'), *name;
+	char path[4096];
+	off64_t byte;
 
-	return name != NULL && at < bad + 512 && at + (off64_t)n > bad &&
-	       is_named(fd, name);
+	if (colon == NULL)
+		return 0;
+	byte = strtoll(colon + 1, NULL, 10);
+	if (byte < at || byte >= at + (off64_t)n)
+		return 0;
+	name = name_of(fd, path);
+	if (name == NULL || strlen(name) != (size_t)(colon - bad) ||
+	    strncmp(name, bad, strlen(name)) != 0)
+		return 0;
+	errno = with == NULL ? ENODATA : (int)strtol(with, NULL, 10);
+	return 1;
+}
+
+ssize_t preadv2(int fd, const struct iovec *v, int count, off_t at, int flags)
+{
+	size_t n = 0;
+
+	for (int i = 0; i < count; i++)
+		n += v[i].iov_len;
+	if (is_bad(fd, n, at))
+		return -1;
+	return syscall(SYS_preadv2, fd, v, count, at, 0, flags);
 }
 
 ssize_t pread64(int fd, void *p, size_t n, off64_t at)
 {
 	const char *path = getenv("CHANGE_READ");
-	ssize_t got = syscall(SYS_pread64, fd, p, n, at);
+	ssize_t got =
+		is_bad(fd, n, at) ? -1 : syscall(SYS_pread64, fd, p, n, at);
 	int sys = errno;
 	struct stat a, b;
 
-	if (is_unreadable(fd, n, at)) {
-		errno = EIO;
-		return -1;
-	}
 	if (path != NULL && got > 0 && stat(path, &a) == 0 &&
 	    fstat(fd, &b) == 0 && a.st_ino == b.st_ino && a.st_dev == b.st_dev)
 		change(path, &a);
@@ -121,14 +137,16 @@ ssize_t pwrite(int fd, const void *p, size_t n, off_t at)
 
 int close(int fd)
 {
-	const char *name = getenv("FAIL_CLOSE");
+	const char *name = getenv("FAIL_CLOSE"), *last;
+	char path[4096];
 	int flags = name == NULL ? -1 : fcntl(fd, F_GETFL);
-	bool fails = flags >= 0 && (flags & O_ACCMODE) != O_RDONLY &&
-		     is_named(fd, name);
-	int rc = (int)syscall(SYS_close, fd);
 
-	if (!fails)
-		return rc;
+	if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY ||
+	    (last = name_of(fd, path)) == NULL)
+		return (int)syscall(SYS_close, fd);
+	syscall(SYS_close, fd);
+	if (strcmp(last, name) != 0)
+		return 0;
 	errno = ENOSPC;
 	return -1;
 }

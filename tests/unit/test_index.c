@@ -3,6 +3,7 @@
 #include "index/index.h"
 
 #include "index/writer.h"
+#include "index/stream.h"
 #include "tests/unit/test_index.h"
 
 static void expect_cover(struct fx *x, uint64_t gen)
@@ -470,6 +471,101 @@ static void flipped_bytes_of_a_base(void)
 	flipped_bytes(INDEX_BASE);
 }
 
+static void cut_to(struct fx *x, const char *name, uint32_t pages)
+{
+	struct io_file *f;
+	struct err e = ERR_INIT;
+
+	CHECK_OK(io_file_open(x->d, name, IO_READ | IO_WRITE, &f, &e), &e);
+	CHECK_OK(io_file_truncate(f, (uint64_t)pages * INDEX_PAGE_BYTES, &e),
+		 &e);
+	CHECK_OK(io_file_close(f, &e), &e);
+}
+
+/* Pages that cannot be had any more, which the kernel tells by a signal: as
+ * damaged ones, whether they were known as good or not. */
+static void pages_lost(enum index_kind kind)
+{
+	struct index_merge_options all = { .dead = none_dead, .all = true };
+	char name[INDEX_NAME_BYTES];
+	uint64_t s = 16;
+	struct err e = ERR_INIT;
+
+	index_name_encode(kind, 0, 5, name);
+	for (int known = 0; known < 2; known++) {
+		struct index *ix;
+		size_t missing;
+		struct fx x;
+		struct ref r;
+
+		fx_open(&x);
+		ref_init(&r, 2500);
+		ref_grow(&r, FX_RANDOM, &s, 2500);
+		if (kind == INDEX_BASE)
+			write_base(&x, &r, 4, 2);
+		else
+			fx_run(&x, &r, 0, 0, 5);
+		ix = fx_index(&x);
+		if (known)
+			CHECK_EQ(ask_all(&r, ix), 0);
+		cut_to(&x, name, 3);
+		missing = ask_all(&r, ix);
+		CHECK(missing > 0 && missing < r.n);
+		CHECK_EQ(index_damage(ix, &e), BC_EDAMAGE);
+		CHECK(strstr(e.text, name) != NULL);
+		CHECK_EQ(index_merge(ix, &all, NULL, &e), BC_EDAMAGE);
+		index_close(ix);
+		ref_fini(&r);
+		fx_close(&x);
+	}
+}
+
+static void lost_pages_of_a_run(void)
+{
+	pages_lost(INDEX_RUN);
+}
+
+static void lost_pages_of_a_base(void)
+{
+	pages_lost(INDEX_BASE);
+}
+
+/* A stream never gives what it read out of a page that was lost after it had
+ * been checked. */
+static void stream_loses_a_page(void)
+{
+	struct index_file f = { 0 }, *const files[] = { &f };
+	char name[INDEX_NAME_BYTES];
+	struct index_stream st;
+	struct index_loc loc;
+	uint64_t s = 17, key = 0, last;
+	struct err e = ERR_INIT;
+	enum bc_err rc = BC_OK;
+	bool done = false;
+	struct fx x;
+	struct ref r;
+
+	fx_open(&x);
+	ref_init(&r, 300);
+	ref_grow(&r, FX_RANDOM, &s, 300);
+	fx_run(&x, &r, 0, 0, 5);
+	index_name_encode(INDEX_RUN, 0, 5, name);
+	CHECK_OK(index_file_open(x.d, name, &f, &e), &e);
+	CHECK_OK(index_stream_init(&st, files, 1, INDEX_RUN, 0, &e), &e);
+	for (size_t i = 0; rc == BC_OK && !done; i++) {
+		last = key;
+		rc = index_stream_next(&st, &key, &loc, &done, &e);
+		CHECK(rc != BC_OK || key > last);
+		if (i == 100)
+			cut_to(&x, name, 1);
+	}
+	CHECK_EQ(rc, BC_EDAMAGE);
+	index_stream_fini(&st);
+	index_file_fini(&f);
+	ref_fini(&r);
+	fx_close(&x);
+}
+
 static void wrong_length(void)
 {
 	struct fx x;
@@ -539,6 +635,9 @@ int main(void)
 	RUN(writer_refuses);
 	RUN(flipped_bytes_of_a_run);
 	RUN(flipped_bytes_of_a_base);
+	RUN(lost_pages_of_a_run);
+	RUN(lost_pages_of_a_base);
+	RUN(stream_loses_a_page);
 	RUN(wrong_length);
 	RUN(renamed_file);
 	return 0;

@@ -4,7 +4,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 #define HAS(e, part) CHECK(strstr((e).text, part) != NULL)
 
@@ -58,6 +61,22 @@ static int names_in(struct scratch *s, const char *dir)
 	return l.files + l.dirs + l.others;
 }
 
+/* A stamp that 64 bits of nanoseconds do not hold is the last that they do,
+ * where the file system holds it. */
+static void far_stamp(struct scratch *s, const char *name)
+{
+	const struct timespec t[2] = { { 0, UTIME_OMIT },
+				       { INT64_C(9300000000), 5 } };
+	struct io_stat st;
+	struct stat is;
+
+	CHECK(utimensat(io_dir_fd(s->d), name, t, 0) == 0);
+	CHECK(fstatat(io_dir_fd(s->d), name, &is, 0) == 0);
+	CHECK_OK(io_stat_at(s->d, name, &st, &s->e), &s->e);
+	if (is.st_mtim.tv_sec == t[1].tv_sec)
+		CHECK_EQ(st.mtime_ns, INT64_MAX);
+}
+
 static void names(struct scratch *s)
 {
 	struct io_dir *sub, *none = NULL;
@@ -87,6 +106,7 @@ static void names(struct scratch *s)
 	CHECK_EQ(st.nlink, 2);
 	CHECK_EQ(st.mode, IO_FILE_MODE);
 	CHECK(st.mtime_ns > 0 && st.ctime_ns > 0);
+	far_stamp(s, "sub/b");
 
 	/* A taken name stops one kind of rename and not the other. */
 	put(s, "c", "two");
@@ -250,6 +270,49 @@ static void unaligned_reads(struct scratch *s)
 	free(back);
 }
 
+/* Above all of the C library's: so many bytes at most come at once. */
+static size_t read_limit;
+
+ssize_t pread(int fd, void *p, size_t n, off_t off)
+{
+	if (read_limit != 0 && n > read_limit)
+		n = read_limit;
+	return syscall(SYS_pread64, fd, p, n, off);
+}
+
+/* What some file systems do: a direct read that ends where no block does, and
+ * is not the end of the file. The kernel here would refuse to be asked so, so
+ * the file is not really direct. */
+static void odd_reads(struct scratch *s)
+{
+	enum { N = 9 * IO_ALIGN + 77, SPAN = 10 * IO_ALIGN };
+	static const size_t limit[] = { 1, 1000, 4097, 5000, 3 * 4096 + 1 };
+	uint8_t *p = aligned_alloc(IO_ALIGN, SPAN);
+	uint8_t *q = aligned_alloc(IO_ALIGN, SPAN);
+	uint64_t rng = 11;
+	struct io_file *f;
+
+	t_fill(&rng, p, N);
+	f = must_open(s, "odd", IO_WRITE | IO_CREATE);
+	CHECK_OK(io_file_pwrite(f, p, N, 0, &s->e), &s->e);
+	CHECK_OK(io_file_close(f, &s->e), &s->e);
+	for (size_t i = 0; i < sizeof(limit) / sizeof(limit[0]); i++) {
+		size_t got;
+
+		f = must_open(s, "odd", IO_READ | IO_DIRECT);
+		CHECK(fcntl(io_file_fd(f), F_SETFL, 0) == 0);
+		read_limit = limit[i];
+		CHECK_OK(io_file_pread_some(f, q, SPAN, 0, &got, &s->e), &s->e);
+		CHECK(got == N && memcmp(p, q, N) == 0);
+		CHECK_OK(io_file_pread(f, q, N - 5, 5, &s->e), &s->e);
+		CHECK(memcmp(p + 5, q, N - 5) == 0);
+		read_limit = 0;
+		io_file_close(f, NULL);
+	}
+	free(p);
+	free(q);
+}
+
 static void aligned_writes(struct scratch *s)
 {
 	uint8_t *p = aligned_bytes(3 * IO_ALIGN);
@@ -337,6 +400,97 @@ static void maps(struct scratch *s)
 	CHECK_EQ(m.n, 0);
 	io_unmap(&m);
 	io_file_close(f, NULL);
+}
+
+/* Touching what the file no longer has is a SIGBUS, as is a bad sector. */
+static void hurt_maps(struct scratch *s)
+{
+	enum { N = 5 * 65536, LEFT = 2 * 65536 };
+	uint8_t *data = malloc(N), sum = 0;
+	struct io_map m = { 0 }, other = { 0 };
+	struct io_file *f;
+
+	memset(data, 7, N);
+	f = must_open(s, "f", IO_READ | IO_WRITE | IO_CREATE);
+	CHECK_OK(io_file_pwrite(f, data, N, 0, &s->e), &s->e);
+	CHECK_OK(io_file_map(f, 3, N - 3, &m, &s->e), &s->e);
+	CHECK_OK(io_file_map(f, 0, LEFT, &other, &s->e), &s->e);
+	CHECK(m.p[N - 4] == 7 && !io_map_hurt(&m));
+	CHECK_OK(io_file_truncate(f, LEFT, &s->e), &s->e);
+	CHECK(m.p[LEFT - 4] == 7 && !io_map_hurt(&m));
+	/* The one page that was touched is zeros now, and stays so. */
+	CHECK(m.p[3 * 65536] == 0 && io_map_hurt(&m));
+	CHECK_OK(io_file_truncate(f, N, &s->e), &s->e);
+	CHECK_OK(io_file_pwrite(f, data, N, 0, &s->e), &s->e);
+	CHECK(m.p[3 * 65536] == 0 && m.p[N - 4] == 7);
+	CHECK_OK(io_file_truncate(f, LEFT, &s->e), &s->e);
+	for (size_t i = LEFT; i < m.n; i++)
+		sum |= m.p[i];
+	CHECK_EQ(sum, 0);
+	CHECK(m.p[LEFT - 4] == 7);
+	CHECK(!io_map_hurt(&other) && memcmp(other.p, data, LEFT) == 0);
+	io_unmap(&m);
+	CHECK(!io_map_hurt(&m));
+	/* The next one starts anew. */
+	CHECK_OK(io_file_map(f, 0, LEFT, &m, &s->e), &s->e);
+	CHECK(!io_map_hurt(&m) && memcmp(m.p, data, LEFT) == 0);
+	io_unmap(&m);
+	io_unmap(&other);
+	CHECK_OK(io_file_close(f, &s->e), &s->e);
+	free(data);
+}
+
+static int died_by(void (*fn)(struct scratch *s), struct scratch *s)
+{
+	pid_t pid = fork();
+	int status;
+
+	CHECK(pid >= 0);
+	if (pid == 0) {
+		struct rlimit none = { 0, 0 };
+
+		setrlimit(RLIMIT_CORE, &none);
+		fn(s);
+		_exit(0);
+	}
+	CHECK(waitpid(pid, &status, 0) == pid);
+	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+static void map_one(struct scratch *s, struct io_map *m)
+{
+	struct io_file *f = must_open(s, "m", IO_READ | IO_WRITE | IO_CREATE);
+
+	CHECK_OK(io_file_pwrite(f, "m", 1, 0, &s->e), &s->e);
+	CHECK_OK(io_file_map(f, 0, 1, m, &s->e), &s->e);
+	CHECK_OK(io_file_close(f, &s->e), &s->e);
+}
+
+static void touch_foreign(struct scratch *s)
+{
+	struct io_file *f = must_open(s, "e", IO_READ | IO_WRITE | IO_CREATE);
+	struct io_map m = { 0 };
+	volatile const char *p;
+
+	map_one(s, &m);
+	p = mmap(NULL, 1, PROT_READ, MAP_SHARED, io_file_fd(f), 0);
+	CHECK(p != MAP_FAILED);
+	(void)*p;
+}
+
+static void be_sent(struct scratch *s)
+{
+	struct io_map m = { 0 };
+
+	map_one(s, &m);
+	kill(getpid(), SIGBUS);
+}
+
+/* What is not of our maps ends the process, as ever. */
+static void foreign_faults(struct scratch *s)
+{
+	CHECK_EQ(died_by(touch_foreign, s), SIGBUS);
+	CHECK_EQ(died_by(be_sent, s), SIGBUS);
 }
 
 static void small_files(struct scratch *s)
@@ -454,9 +608,12 @@ int main(void)
 		{ "descriptor_flags", descriptor_flags },
 		{ "read_write", read_write },
 		{ "unaligned_reads", unaligned_reads },
+		{ "odd_reads", odd_reads },
 		{ "aligned_writes", aligned_writes },
 		{ "space", space },
 		{ "maps", maps },
+		{ "hurt_maps", hurt_maps },
+		{ "foreign_faults", foreign_faults },
 		{ "small_files", small_files },
 		{ "small_file_passes_over_rubbish",
 		  small_file_passes_over_rubbish },
@@ -464,6 +621,7 @@ int main(void)
 	};
 
 	umask(022);
+	signal(SIGBUS, SIG_DFL); /* not a sanitizer's */
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		everywhere(cases[i].fn);
 		printf("ok %s\n", cases[i].name);

@@ -411,6 +411,36 @@ static void torn_write(struct scratch *s)
 	CHECK_EQ(st.size, 32768);
 }
 
+/* What a disk says of a bad sector is a failed transfer like any other; what
+ * is said of a name is not. */
+static void bad_sectors(struct scratch *s)
+{
+	struct io_fault *f;
+	struct io *io = faulty(s, "read@/x:2+:ENODATA;write@/x:2:ENODATA", &f);
+	uint8_t *p = aligned_alloc(IO_ALIGN, JOB_BYTES);
+	struct io_file *x = NULL;
+	struct io_dir *d = NULL;
+
+	memset(p, 0, JOB_BYTES);
+	CHECK_OK(io_dir_open(io, s->path, &d, &s->e), &s->e);
+	CHECK_OK(io_file_open(d, "x", IO_WRITE | IO_CREATE, &x, &s->e), &s->e);
+	CHECK_OK(io_file_pwrite(x, p, BLOCK, 0, &s->e), &s->e);
+	CHECK_EQ(io_file_pwrite(x, p, BLOCK, 0, &s->e), BC_EIO);
+	CHECK_OK(transfer(io, x, IO_REQ_WRITE, p, &s->e), &s->e);
+	CHECK_OK(io_file_close(x, &s->e), &s->e);
+	CHECK_OK(io_file_open(d, "x", IO_READ, &x, &s->e), &s->e);
+	CHECK_EQ(io_file_pread(x, p, 1, 0, &s->e), BC_EIO);
+	CHECK(strstr(s->e.text, "cannot read") != NULL);
+	CHECK_EQ(transfer(io, x, IO_REQ_READ, p, &s->e), BC_EIO);
+	io_file_close(x, NULL);
+	CHECK_EQ(io_file_open(d, "x", IO_READ, &x, &s->e), BC_ESYS);
+	CHECK(io_fault_hits(f) >= 4);
+	io_dir_close(d);
+	io_close(io);
+	io_fault_free(f);
+	free(p);
+}
+
 int main(void)
 {
 	static const struct {
@@ -423,6 +453,7 @@ int main(void)
 		{ "counts_are_exact", counts_are_exact },
 		{ "paths_and_persistence", paths_and_persistence },
 		{ "torn_write", torn_write },
+		{ "bad_sectors", bad_sectors },
 	};
 	const enum io_engine engine[] = { IO_ENGINE_AUTO, IO_ENGINE_PSYNC };
 

@@ -98,6 +98,7 @@ static void in_child(const char *parent, unsigned nr, unsigned sys,
 	};
 	CHECK(io_queue_submit(q, &r, &s.e) != BC_OK);
 	HAS(s.e.text, "io_uring");
+	HAS(s.e.hint, "BLOBCTL_IO");
 	HAS(s.e.hint, "psync");
 	CHECK_EQ(io_queue_count(q), 0);
 	io_queue_free(q);

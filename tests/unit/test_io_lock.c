@@ -125,30 +125,93 @@ static void killed_holder(struct scratch *s)
 	CHECK_OK(io_file_close(f, &s->e), &s->e);
 }
 
+static atomic_int alarms, stop;
+static int stop_after;
+
 static void on_alarm(int sig)
 {
 	(void)sig;
+	if (++alarms == stop_after)
+		stop = 1;
 }
 
-/* Ctrl-C must end the wait; the handler is installed as programs do. */
-static void interrupted(struct scratch *s)
+/* An alarm each 10 ms; the flag comes with the third, or never. */
+static void alarms_begin(bool stopping)
 {
-	struct io_file *a = must_open(s, "l", IO_READ | IO_WRITE | IO_CREATE);
-	struct io_file *b = must_open(s, "l", IO_READ | IO_WRITE);
-	struct sigaction sa = { .sa_handler = on_alarm }, old;
-	/* Again and again: one alarm could come before the wait does. */
+	struct sigaction sa = { .sa_handler = on_alarm,
+				.sa_flags = SA_RESTART };
 	struct itimerval every = { { 0, 10000 }, { 0, 10000 } };
+
+	alarms = stop = 0;
+	stop_after = stopping ? 3 : 0;
+	CHECK(sigaction(SIGALRM, &sa, NULL) == 0);
+	CHECK(setitimer(ITIMER_REAL, &every, NULL) == 0);
+}
+
+static void alarms_end(void)
+{
 	struct itimerval never = { { 0, 0 }, { 0, 0 } };
 
-	CHECK(sigaction(SIGALRM, &sa, &old) == 0);
-	CHECK_OK(lock(a, 0, 0, IO_LOCK_EXCLUSIVE, 0), &s->e);
-	CHECK(setitimer(ITIMER_REAL, &every, NULL) == 0);
-	CHECK_EQ(lock(b, 0, 0, IO_LOCK_EXCLUSIVE, IO_LOCK_FOREVER), BC_ECANCEL);
-	CHECK_EQ(lock(b, 0, 0, IO_LOCK_EXCLUSIVE, 1000000), BC_ECANCEL);
 	CHECK(setitimer(ITIMER_REAL, &never, NULL) == 0);
-	CHECK(sigaction(SIGALRM, &old, NULL) == 0);
+	CHECK(alarms > 0);
+	signal(SIGALRM, SIG_DFL);
+}
+
+/* Signals that do not ask to stop leave the wait alone. */
+static void signals(struct scratch *s)
+{
+	struct io_file *f = must_open(s, "l", IO_READ | IO_WRITE | IO_CREATE);
+	int64_t wait[] = { IO_LOCK_FOREVER, INT64_MAX };
+	int said;
+
+	for (int i = 0; i < 2; i++) {
+		pid_t killer, pid = holder(s, &said);
+
+		alarms_begin(false);
+		killer = fork();
+		CHECK(killer >= 0);
+		if (killer == 0) {
+			usleep(50000);
+			kill(pid, SIGKILL);
+			_exit(0);
+		}
+		CHECK_OK(lock(f, 0, 0, IO_LOCK_EXCLUSIVE, wait[i]), &s->e);
+		alarms_end();
+		CHECK_EQ(child_status(killer), 0);
+		CHECK_EQ(child_status(pid), 128 + SIGKILL);
+		CHECK_OK(io_file_unlock(f, 0, 0, &s->e), &s->e);
+		close(said);
+	}
+	CHECK_OK(io_file_close(f, &s->e), &s->e);
+}
+
+/* Ctrl-C must end the wait; the handler is installed as the program does. */
+static void stopped(struct scratch *s)
+{
+	struct io_file *a = must_open(s, "l", IO_READ | IO_WRITE | IO_CREATE);
+	int64_t wait[] = { IO_LOCK_FOREVER, 1000000 };
+	struct io_options o = { .stop = &stop };
+	struct io_dir *d = NULL;
+	struct io_file *b = NULL;
+	struct io *io = NULL;
+
+	CHECK_OK(io_open(&o, &io, &s->e), &s->e);
+	CHECK_OK(io_dir_open(io, s->path, &d, &s->e), &s->e);
+	CHECK_OK(io_file_open(d, "l", IO_READ | IO_WRITE, &b, &s->e), &s->e);
+	CHECK_OK(lock(a, 0, 0, IO_LOCK_EXCLUSIVE, 0), &s->e);
+	for (int i = 0; i < 2; i++) {
+		alarms_begin(true);
+		CHECK_EQ(lock(b, 0, 0, IO_LOCK_EXCLUSIVE, wait[i]), BC_ECANCEL);
+		alarms_end();
+	}
+	/* Who has been told before has something to finish. */
+	CHECK_EQ(stop, 1);
+	CHECK_EQ(lock(b, 0, 0, IO_LOCK_EXCLUSIVE, 20), BC_ELOCKED);
 	CHECK_OK(io_file_close(a, &s->e), &s->e);
+	CHECK_OK(lock(b, 0, 0, IO_LOCK_EXCLUSIVE, IO_LOCK_FOREVER), &s->e);
 	CHECK_OK(io_file_close(b, &s->e), &s->e);
+	io_dir_close(d);
+	io_close(io);
 }
 
 int main(void)
@@ -160,7 +223,8 @@ int main(void)
 		{ "two_files", two_files },
 		{ "deadline", deadline },
 		{ "killed_holder", killed_holder },
-		{ "interrupted", interrupted },
+		{ "signals", signals },
+		{ "stopped", stopped },
 	};
 	const char *parent[] = { "/var/tmp", scratch_shm() };
 

@@ -277,6 +277,39 @@ static void truncations(void)
 	kit_fini(&k);
 }
 
+/* Pages that are lost while the cache is open, known or not: nothing is found
+ * any more, and nothing else happens. */
+static void lost_pages(void)
+{
+	for (int looked = 0; looked < 2; looked++) {
+		struct statcache_writer *w = NULL;
+		struct statcache *c = NULL;
+		struct stat_bond bond;
+		struct stat_record r;
+		struct err e = ERR_INIT;
+		struct kit k;
+		char path[96];
+
+		kit_init(&k);
+		snprintf(path, sizeof(path), "%s/stat-x", k.path);
+		CHECK_OK(statcache_open(k.dir, "stat-x", &repo, &c, &bond, &e),
+			 &e);
+		if (looked) {
+			CHECK(statcache_find(c, bytes_str("/a"), 0, &r));
+			statcache_keep(c, &r);
+		}
+		CHECK(truncate(path, STAT_HEAD_BYTES) == 0);
+		for (unsigned i = 0; i < DIRS; i++)
+			CHECK(!statcache_find(c, bytes_str(paths[i]), parts[i],
+					      &r));
+		CHECK_OK(statcache_writer_new(k.dir, "stat-x", &w, &e), &e);
+		statcache_writer_copy(w, c);
+		statcache_writer_abort(w);
+		statcache_close(c);
+		kit_fini(&k);
+	}
+}
+
 /* A record alone: the first of the file. */
 static void record_cut(void)
 {
@@ -417,6 +450,7 @@ int main(int argc, char **argv)
 	RUN(round_trip);
 	RUN(copies);
 	RUN(truncations);
+	RUN(lost_pages);
 	RUN(record_cut);
 	RUN(flips);
 	RUN(offsets);
