@@ -13,10 +13,8 @@
 #include "cmd/glob.h"
 #include "cmd/pick.h"
 #include "cmd/show.h"
-#include "hash/sha256.h"
 #include "restore/restore.h"
 #include "util/arith.h"
-#include "util/le.h"
 
 enum get_owner { OWNER_AUTO, OWNER_NONE };
 
@@ -117,28 +115,6 @@ static enum bc_err nothing_fits(const struct ctx *c, struct err *e)
 	err_hint(e, "blobctl find %s   shows where something is",
 		 ctx_word(o->include.v[0], "GLOB", word));
 	return BC_ENOTFOUND;
-}
-
-/* Another number for other wishes: what one run has left unfinished is not for
- * another one. */
-static uint64_t print_of(const struct get_opts *o)
-{
-	const struct opt_list *lists[] = { &o->include, &o->exclude };
-	uint8_t flags[] = { (uint8_t)o->owner, o->sparse };
-	struct sha256_ctx h;
-	struct digest d;
-
-	sha256_init(&h);
-	sha256_update(&h, bytes_of(flags, sizeof(flags)));
-	for (size_t k = 0; k < 2; k++)
-		for (size_t i = 0; i <= lists[k]->n; i++) {
-			const char *s = i < lists[k]->n ? lists[k]->v[i] : "";
-
-			/* An empty one ends the list. */
-			sha256_update(&h, bytes_of(s, strlen(s) + 1));
-		}
-	sha256_final(&h, &d);
-	return le_get64(d.b);
 }
 
 /* ---- the work --------------------------------------------------------------
@@ -325,9 +301,8 @@ static void explain(const struct run *run, enum bc_err rc, const char *dest,
 			      "all else was",
 			      fmt_things(run->damaged, "item", some));
 	} else if (rc == BC_ECANCEL) {
-		(void)err_set(e, rc, "stopped; what has its name is whole");
-		err_hint(e, "the same command goes on from there; until then "
-			    "the rest is in a folder .blobctl-part-*");
+		(void)err_set(e, rc, "stopped; what is there is whole");
+		err_hint(e, "the same command restores what is missing");
 	} else if (rc == BC_ENOTFOUND && e->hint[0] == '\0') {
 		explain_folder(dest, e);
 	}
@@ -347,7 +322,6 @@ static enum bc_err restore(struct ctx *c, const struct pick *k,
 		.owner = o->owner == OWNER_NONE ? RESTORE_OWNER_NONE
 						: RESTORE_OWNER_AUTO,
 		.sparse = o->sparse,
-		.filter = print_of(o),
 		.error = tell_error,
 		.item = c->g.verbose > 0 ? tell_item : NULL,
 		.want = o->include.n + o->exclude.n > 0 ? want : NULL,

@@ -15,7 +15,6 @@
 #include "restore/meta.h"
 #include "restore/report.h"
 #include "restore/run.h"
-#include "restore/stage.h"
 
 enum {
 	/* Of a path given to the kernel at once. */
@@ -156,25 +155,15 @@ void dest_reclaim(struct worker *w)
 	dir_fds_fini(&w->fds);
 }
 
-static const struct rdir *above(const struct rdir *d, bool now)
-{
-	return now ? d->at : d->parent;
-}
-
-static const char *name_of(const struct rdir *d, bool now)
-{
-	return now ? d->at_name : d->name;
-}
-
 /* Path of d below its ancestor `top`, with a NUL; "" if they are one. */
 static char *path_below(const struct rdir *d, const struct rdir *top,
-			const char *name, bool now, struct buf *out)
+			const char *name, struct buf *out)
 {
 	size_t n = name != NULL ? strlen(name) + 1 : 0;
 	uint8_t *to;
 
-	for (const struct rdir *k = d; k != top; k = above(k, now))
-		n += strlen(name_of(k, now)) + 1;
+	for (const struct rdir *k = d; k != top; k = k->parent)
+		n += k->name_n + (size_t)1;
 	buf_clear(out);
 	if (buf_extend(out, n > 0 ? n : 1, &to) != BC_OK)
 		return NULL;
@@ -188,43 +177,39 @@ static char *path_below(const struct rdir *d, const struct rdir *top,
 		memcpy(to, name, strlen(name));
 		to[strlen(name)] = '/';
 	}
-	for (; d != top; d = above(d, now)) {
-		size_t m = strlen(name_of(d, now));
-
-		to -= m + 1;
-		memcpy(to, name_of(d, now), m);
-		to[m] = '/';
+	for (; d != top; d = d->parent) {
+		to -= d->name_n + 1;
+		memcpy(to, d->name, d->name_n);
+		to[d->name_n] = '/';
 	}
 	to[n - 1] = '\0';
 	return (char *)to;
 }
 
-const char *dest_path(const struct rdir *d, const char *name,
-		      enum dest_path which, struct buf *out)
+const char *dest_path(const struct rdir *d, const char *name, struct buf *out)
 {
-	bool now = which == DEST_NOW;
 	const struct rdir *top = d;
 	const char *path;
 
-	while (above(top, now) != NULL && !(which == DEST_SHOWN && top->base))
-		top = above(top, now);
-	path = path_below(d, top, name, now, out);
+	while (top->parent != NULL)
+		top = top->parent;
+	path = path_below(d, top, name, out);
 	return path == NULL || path[0] != '\0' ? path : ".";
 }
 
 static int open_dir(struct worker *w, const struct rdir *d)
 {
-	const struct rdir *top = d->at;
+	const struct rdir *top = d->parent;
 	int base = -1, fd;
 	char *path;
 
-	while (top->at != NULL && (base = cached(&w->fds, top)) < 0)
-		top = top->at;
-	if (top->at == NULL)
+	while (top->parent != NULL && (base = cached(&w->fds, top)) < 0)
+		top = top->parent;
+	if (top->parent == NULL)
 		base = w->run->root;
-	if (top == d->at)
-		return openat(base, d->at_name, DIR_FLAGS);
-	path = path_below(d, top, NULL, true, &w->path);
+	if (top == d->parent)
+		return openat(base, d->name, DIR_FLAGS);
+	path = path_below(d, top, NULL, &w->path);
 	if (path == NULL) {
 		errno = ENOMEM;
 		return -1;
@@ -237,7 +222,7 @@ int dest_dir(struct worker *w, const struct rdir *d)
 {
 	int fd;
 
-	if (d->at == NULL)
+	if (d->parent == NULL)
 		return w->run->root;
 	fd = cached(&w->fds, d);
 	if (fd >= 0)
@@ -250,22 +235,6 @@ int dest_dir(struct worker *w, const struct rdir *d)
 	if (fd >= 0)
 		keep(&w->fds, d, fd);
 	return fd;
-}
-
-bool dest_pair(struct worker *w, const struct rdir *a, const struct rdir *b,
-	       int *fd_a, int *fd_b)
-{
-	/* Who opens the second may have to close the first. */
-	for (int tries = 0; tries < 2; tries++) {
-		*fd_a = dest_dir(w, a);
-		*fd_b = *fd_a < 0 ? -1 : dest_dir(w, b);
-		if (*fd_b < 0)
-			return false;
-		if (dest_dir(w, a) == *fd_a && dest_dir(w, b) == *fd_b)
-			return true;
-	}
-	errno = EMFILE;
-	return false;
 }
 
 int dest_path_dir(struct run *run, const char *path)
@@ -293,45 +262,24 @@ static void finish(struct worker *w, struct rdir *d)
 	struct err e = ERR_INIT;
 	int fd = dest_dir(w, d);
 
-	if (fd < 0) {
-		err_sys(&e, errno, "cannot open the directory again");
-		report_failed(w, d, NULL, &e);
-		return;
-	}
-	if (d->held) {
-		err_set(&e, BC_EPARTIAL,
-			"it stays in %s: what a killed get has left in it "
-			"cannot be told to be whole; remove that, and run it "
-			"again",
-			d->at->name);
-		report_failed(w, d, NULL, &e);
-		return;
-	}
-	if (d->apply)
+	if (fd >= 0) {
 		meta_dir(w, d, fd);
-	if (d->at != d->parent && stage_publish(w, d->at, d->at_name, d->parent,
-						d->name, &e) != BC_OK) {
-		report_failed(w, d, NULL, &e);
 		return;
 	}
-	if (d->apply)
-		meta_dir_last(w, d, fd);
+	err_sys(&e, errno, "cannot open the directory again");
+	report_failed(w, d, NULL, &e);
 }
 
 void dest_release(struct worker *w, struct rdir *d)
 {
 	while (d != NULL && atomic_fetch_sub_explicit(
 				    &d->holds, 1, memory_order_acq_rel) == 1) {
-		struct rdir *parent = d->parent, *at = d->at;
+		struct rdir *parent = d->parent;
 
-		if (d->stage != NULL)
-			stage_end(w, d);
 		/* Of a run that was stopped they are entered again. */
-		else if ((d->apply || at != parent) && !run_dead(w->run))
+		if (d->apply && !run_dead(w->run))
 			finish(w, d);
 		free(d);
-		if (at != parent)
-			dest_release(w, at);
 		d = parent;
 	}
 }
@@ -395,73 +343,47 @@ static int open_plain(const char *path, bool *only_path)
 	return fd;
 }
 
-/* Make the folders above. *name is within *copy. */
-static int make_above(const char *dest, char **copy, const char **name)
+/* Make the folders above and the destination itself. */
+static int make_dest(const char *dest)
 {
 	char *path = strdup(dest);
-	size_t n = strlen(dest), last = 0;
+	size_t n = strlen(dest);
+	int rc = path == NULL ? -1 : 0;
 
-	*copy = path;
-	if (path == NULL)
-		return -1;
-	while (n > 1 && path[n - 1] == '/')
+	while (rc == 0 && n > 1 && path[n - 1] == '/')
 		path[--n] = '\0';
-	for (size_t i = 1; i < n; i++) {
+	for (size_t i = 1; rc == 0 && i < n; i++) {
 		if (path[i] != '/')
 			continue;
 		path[i] = '\0';
 		if (mkdir(path, 0777) != 0 && errno != EEXIST)
-			return -1;
+			rc = -1;
 		path[i] = '/';
-		last = i;
 	}
-	if (path[last] == '/')
-		path[last++] = '\0';
-	*name = path + last;
-	return 0;
-}
-
-/* The destination is missing: it gets its name when it is whole. */
-static enum bc_err open_above(struct run *run, char **name, struct err *e)
-{
-	const char *dest = run->o.dest, *last = NULL;
-	char *copy = NULL;
-	struct stat st;
-	enum bc_err rc = BC_OK;
-
-	if (lstat(dest, &st) == 0) /* a link to nowhere */
-		return err_set(e, BC_EEXIST, "%s is there and no directory",
-			       dest);
-	if (make_above(dest, &copy, &last) != 0)
-		rc = err_sys(e, errno, "cannot make %s", dest);
-	if (rc == BC_OK) {
-		*name = strdup(last);
-		run->root = *name == NULL ? -1
-			    : last == copy
-				    ? open_plain(".", &run->root_only_path)
-				    : open_plain(*copy == '\0' ? "/" : copy,
-						 &run->root_only_path);
-		if (run->root < 0)
-			rc = err_sys(e, errno, "cannot make %s", dest);
-	}
-	free(copy);
+	if (rc == 0)
+		rc = mkdir(path, 0700);
+	free(path);
 	return rc;
 }
 
-static enum bc_err open_folder(struct run *run, char **name, bool *empty,
-			       struct err *e)
+static enum bc_err open_folder(struct run *run, bool *fresh, struct err *e)
 {
 	const char *dest = run->o.dest;
 
+	*fresh = false;
 	run->root = open_plain(dest, &run->root_only_path);
-	if (run->root < 0 && errno == ENOENT)
-		return open_above(run, name, e);
+	if (run->root < 0 && errno == ENOENT) {
+		if (make_dest(dest) != 0)
+			return err_sys(e, errno, "cannot make %s", dest);
+		*fresh = true;
+		run->root = open_plain(dest, &run->root_only_path);
+	}
 	if (run->root < 0 && errno == ENOTDIR)
 		return err_set(e, BC_EEXIST, "%s is there and no directory",
 			       dest);
 	if (run->root < 0)
 		return err_sys(e, errno, "cannot open %s", dest);
-	*empty = is_empty(run->root);
+	*fresh = *fresh || is_empty(run->root);
 	return BC_OK;
 }
 
@@ -496,16 +418,15 @@ static enum bc_err open_beside(struct run *run, char **name, struct err *e)
 	return run->root < 0 ? e->code : BC_OK;
 }
 
-enum bc_err dest_open(struct run *run, bool dir, char **name, bool *empty,
+enum bc_err dest_open(struct run *run, bool dir, char **name, bool *fresh,
 		      struct err *e)
 {
 	struct err own = ERR_INIT;
 	enum bc_err rc;
 
 	*name = NULL;
-	*empty = false;
-	rc = dir ? open_folder(run, name, empty, &own)
-		 : open_beside(run, name, &own);
+	*fresh = false;
+	rc = dir ? open_folder(run, fresh, &own) : open_beside(run, name, &own);
 	if (rc != BC_OK) {
 		if (e != NULL)
 			*e = own;

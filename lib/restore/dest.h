@@ -20,38 +20,21 @@
 #include "util/err.h"
 
 struct run;
-struct stage;
 struct worker;
 
-enum {
-	DIR_FDS_MAX = 8, /* directories that a thread keeps open */
-	STAGE_NAME_BYTES = 17,
-};
+enum { DIR_FDS_MAX = 8 }; /* directories that a thread keeps open */
 
-/*
- * A directory that is being restored. Freed when all in it is done. What is
- * missing from a directory that is there is made in a stage, and gets its name
- * when it is whole: until then `at` is not `parent`.
- */
+/* A directory that is being restored. Freed when all in it is done. */
 struct rdir {
-	struct rdir *parent; /* NULL: the folder that the run has open */
-	struct rdir *at;     /* the directory that it is in; held */
-	const char *at_name; /* ... under this name */
+	struct rdir *parent; /* NULL: the destination itself */
 	struct rdir *next;   /* the walker's list */
 	uint64_t serial;     /* never used again, unlike the address */
 	_Atomic uint32_t holds;
 	bool apply; /* made, or empty: attributes are to be set */
 	bool later; /* made when something in it is; the walker's */
-	bool base;  /* paths that are shown begin below it */
-	/* The walker's. */
-	bool there; /* before this run: what is made in it is staged */
-	bool ours;  /* of a run that was killed: may hold what it has made */
-	bool held;  /* ... and what is half made: it gets no name */
-	uint64_t mount;	     /* of what is there */
-	struct stage *stage; /* it is one */
-	char part[STAGE_NAME_BYTES];
 	struct meta meta;
 	struct digest node;
+	unsigned name_n;
 	char *name;
 };
 
@@ -75,15 +58,13 @@ struct birth {
 };
 
 /*
- * dest_open - open the destination, or the folder in which it is to be made,
- * which is made with those above it; sets root and birth.
+ * dest_open - open or make the destination; sets root and birth.
  *   dir   the thing is a directory
- *   name  [out] malloc'ed: the name that the thing gets in root; NULL: it is a
- *	   directory, and root is it
- *   empty [out] that one has nothing in it
+ *   name  [out] malloc'ed: the name of the one thing; NULL for a directory
+ *   fresh [out] made or empty
  */
 BC_MUST_CHECK enum bc_err dest_open(struct run *run, bool dir, char **name,
-				    bool *empty, struct err *e);
+				    bool *fresh, struct err *e);
 
 void dir_fds_init(struct dir_fds *c, unsigned n);
 void dir_fds_fini(struct dir_fds *c);
@@ -91,21 +72,12 @@ void dir_fds_fini(struct dir_fds *c);
 /* dest_dir - a descriptor of directory d, the cache's; -1 and errno. */
 int dest_dir(struct worker *w, const struct rdir *d);
 
-/* dest_pair - of two, for one call. False and errno. */
-bool dest_pair(struct worker *w, const struct rdir *a, const struct rdir *b,
-	       int *fd_a, int *fd_b);
-
 /* dest_path_dir - the same by its path below the destination, the caller's. */
 int dest_path_dir(struct run *run, const char *path);
 
-/* A path from root on, where something is now or where it will be in the end,
- * or as it is shown, from the destination on. */
-enum dest_path { DEST_NOW, DEST_END, DEST_SHOWN };
-
-/* dest_path - such a path, in `out`, with a NUL. name may be NULL. NULL without
- * memory. */
-const char *dest_path(const struct rdir *d, const char *name,
-		      enum dest_path which, struct buf *out);
+/* dest_path - path below the destination, in `out`, with a NUL. name may be
+ * NULL. NULL without memory. */
+const char *dest_path(const struct rdir *d, const char *name, struct buf *out);
 
 /* dest_reclaim - a descriptor is wanted: give up those that w could do
  * without. */

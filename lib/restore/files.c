@@ -39,24 +39,16 @@ struct rfile *file_new(struct worker *w, struct rdir *dir,
 	f->fd = -1;
 	f->size = en->content.size;
 	f->name = (char *)(f + 1);
+	f->name_n = (unsigned)en->name.n;
 	memcpy(f->name, en->name.p, en->name.n);
-	f->at = dir;
-	f->at_name = f->name;
 	meta_of(w, dir, f->name, en, &f->meta);
 	if (attrs > 0) {
-		uint8_t *copy = (uint8_t *)f->name + en->name.n + 1;
+		uint8_t *copy = (uint8_t *)f->name + f->name_n + 1;
 
 		memcpy(copy, en->attrs.raw.p, attrs);
 		f->meta.attrs.raw = bytes_of(copy, attrs);
 	}
 	return f;
-}
-
-void file_stage(struct rfile *f, struct rdir *stage)
-{
-	f->at = stage;
-	f->at_name = f->part;
-	dest_hold(stage);
 }
 
 /* ---- descriptors ----------------------------------------------------------
@@ -65,7 +57,7 @@ void file_stage(struct rfile *f, struct rdir *stage)
 /* Make it, or open it again. */
 static int open_file(struct worker *w, struct rfile *f)
 {
-	int dirfd = dest_dir(w, f->at), fd;
+	int dirfd = dest_dir(w, f->dir), fd;
 	bool later;
 	int flags = O_WRONLY | O_NOFOLLOW | O_CLOEXEC;
 	uint32_t mode = meta_open_mode(w->run, &f->meta, !f->single, &later);
@@ -74,9 +66,8 @@ static int open_file(struct worker *w, struct rfile *f)
 	if (dirfd < 0)
 		return -1;
 	if (!f->made)
-		return openat(dirfd, f->at_name, flags | O_CREAT | O_EXCL,
-			      mode);
-	fd = openat(dirfd, f->at_name, flags | O_NONBLOCK);
+		return openat(dirfd, f->name, flags | O_CREAT | O_EXCL, mode);
+	fd = openat(dirfd, f->name, flags | O_NONBLOCK);
 	if (fd >= 0 && (fstat(fd, &st) != 0 || st.st_dev != f->dev ||
 			st.st_ino != f->ino)) {
 		close(fd);
@@ -178,8 +169,6 @@ static void finish(struct worker *w, struct rfile *f)
 		if (drop_fd(w, f) != 0)
 			rc = err_sys(&e, errno, "cannot write it");
 	}
-	if (rc == BC_OK && f->at != f->dir)
-		rc = stage_publish(w, f->at, f->at_name, f->dir, f->name, &e);
 	if (rc != BC_OK)
 		file_fail(w, f, &e);
 }
@@ -190,14 +179,14 @@ static void undo(struct worker *w, struct rfile *f)
 
 	if (f->fd >= 0)
 		(void)drop_fd(w, f);
-	dirfd = f->made ? dest_dir(w, f->at) : -1;
+	dirfd = f->made ? dest_dir(w, f->dir) : -1;
 	if (dirfd >= 0)
-		(void)unlinkat(dirfd, f->at_name, 0);
+		(void)unlinkat(dirfd, f->name, 0);
 }
 
 void file_drop(struct worker *w, struct rfile *f, uint32_t n)
 {
-	struct rdir *dir = f->dir, *at = f->at;
+	struct rdir *dir = f->dir;
 
 	if (atomic_fetch_sub_explicit(&f->left, n, memory_order_acq_rel) != n)
 		return;
@@ -211,8 +200,6 @@ void file_drop(struct worker *w, struct rfile *f, uint32_t n)
 		report_item(w, dir, f->name, TREE_FILE, f->size);
 	free(f);
 	dest_release(w, dir);
-	if (at != dir)
-		dest_release(w, at);
 }
 
 enum bc_err file_create(struct worker *w, struct rfile *f, struct err *e)

@@ -9,7 +9,6 @@
 #include <sys/types.h>
 
 #include "restore/batch.h"
-#include "restore/dest.h"
 #include "restore/meta.h"
 
 struct link_name;
@@ -19,9 +18,6 @@ struct worker;
 /* A regular file that is being restored. */
 struct rfile {
 	struct rdir *dir;
-	/* Where it is until it is whole: `dir` and `name`, or in a stage. */
-	struct rdir *at;
-	const char *at_name;
 	struct meta meta;
 	uint64_t size;
 	/* References that have not landed, and one for the walker. */
@@ -39,16 +35,13 @@ struct rfile {
 	bool linked;
 	uint64_t group;
 	struct link_name *names; /* further ones, to remove on failure */
-	char part[STAGE_NAME_BYTES];
+	unsigned name_n;
 	char *name;
 };
 
 /* file_new - a file of dir, which it holds. NULL without memory. */
 struct rfile *file_new(struct worker *w, struct rdir *dir,
 		       const struct tree_entry *en);
-
-/* file_stage - it is made in `stage`, as f->part says. Before it is made. */
-void file_stage(struct rfile *f, struct rdir *stage);
 
 /* file_create - make it now, empty. BC_EEXIST, ... */
 BC_MUST_CHECK enum bc_err file_create(struct worker *w, struct rfile *f,

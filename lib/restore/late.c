@@ -14,21 +14,17 @@
 #include "restore/run.h"
 
 void late_add(struct worker *w, const struct rdir *dir, const char *name,
-	      int fd, uint32_t mode, uint32_t flags)
+	      uint32_t mode, uint32_t flags)
 {
-	const char *path = dest_path(dir, NULL, DEST_END, &w->path);
+	const char *path = dest_path(dir, NULL, &w->path);
 	size_t n = path == NULL ? 0 : strlen(path) + 1;
 	size_t m = name == NULL ? 0 : strlen(name) + 1;
 	struct late *l = path == NULL ? NULL : malloc(sizeof(*l) + n + m);
-	struct stat st;
 
-	if (l == NULL || fstat(fd, &st) != 0) {
+	if (l == NULL) {
 		report_note(w, dir, name, NOTE_LATE, ENOMEM);
-		free(l);
 		return;
 	}
-	l->dev = st.st_dev;
-	l->ino = st.st_ino;
 	l->mode = mode;
 	l->flags = flags;
 	memcpy(l->folder, path, n);
@@ -44,7 +40,6 @@ void late_add(struct worker *w, const struct rdir *dir, const char *name,
 static bool set_late(struct run *run, const struct late *l)
 {
 	char proc[64];
-	struct stat st;
 	int dir = dest_path_dir(run, l->folder), fd = dir, sys;
 	bool ok;
 
@@ -54,10 +49,8 @@ static bool set_late(struct run *run, const struct late *l)
 		fd = openat(dir, l->name,
 			    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
-	ok = fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == l->dev &&
-	     st.st_ino == l->ino &&
-	     (l->name != NULL ? meta_flags(fd, l->flags, l->flags)
-			      : chmod(proc, l->mode) == 0);
+	ok = fd >= 0 && (l->name != NULL ? meta_flags(fd, l->flags, l->flags)
+					 : chmod(proc, l->mode) == 0);
 	sys = errno;
 	if (fd >= 0 && fd != dir)
 		close(fd);
@@ -81,7 +74,7 @@ void late_finish(struct worker *w)
 	for (l = list; l != NULL; l = next) {
 		next = l->next;
 		if (!set_late(w->run, l)) {
-			struct rdir top = { .name = NULL };
+			struct rdir top = { .name_n = 0 };
 
 			report_note(w, &top, l->folder, NOTE_LATE, errno);
 		}

@@ -4,7 +4,6 @@
 #define BC_RESTORE_LATE_H
 
 #include <stdint.h>
-#include <sys/types.h>
 
 struct rdir;
 struct worker;
@@ -14,16 +13,13 @@ struct late {
 	struct late *next;
 	uint32_t mode;	  /* of a directory */
 	uint32_t flags;	  /* of a file; 0: it is a directory's mode */
-	dev_t dev;	  /* what it was then, */
-	ino_t ino;	  /* and must be when it is set */
 	const char *name; /* behind the path of its folder */
 	char folder[];
 };
 
-/* late_add - remember what is set at the very end.
- *   fd  of the thing */
+/* late_add - remember what is set at the very end. */
 void late_add(struct worker *w, const struct rdir *dir, const char *name,
-	      int fd, uint32_t mode, uint32_t flags);
+	      uint32_t mode, uint32_t flags);
 
 /* late_finish - set it all. The one thread that is left. */
 void late_finish(struct worker *w);

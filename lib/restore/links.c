@@ -30,7 +30,6 @@ enum {
 struct link_name {
 	struct link_name *next;
 	struct rdir *dir; /* held */
-	bool later;	  /* it is made when the content has come */
 	char name[];
 };
 
@@ -66,7 +65,7 @@ static struct link_slot *find(const struct links *l, uint64_t group)
 {
 	size_t at = (size_t)mix(group) & (l->cap - 1);
 
-	while (l->slot[at].now.name != 0 && l->slot[at].group != group)
+	while (l->slot[at].name != 0 && l->slot[at].group != group)
 		at = (at + 1) & (l->cap - 1);
 	return &l->slot[at];
 }
@@ -82,7 +81,7 @@ static bool grow(struct links *l)
 	if (next.slot == NULL)
 		return false;
 	for (size_t i = 0; i < l->cap; i++)
-		if (l->slot[i].now.name != 0)
+		if (l->slot[i].name != 0)
 			*find(&next, l->slot[i].group) = l->slot[i];
 	free(l->slot);
 	l->slot = next.slot;
@@ -99,7 +98,8 @@ static void add_bytes(struct sha256_ctx *c, struct bytes b)
 	sha256_update(c, b);
 }
 
-void links_print(const struct tree_entry *en, struct digest *out)
+/* All that an entry says but its name. */
+static void print_of(const struct tree_entry *en, struct digest *out)
 {
 	const uint64_t v[] = { (uint64_t)en->type,
 			       en->has,
@@ -133,8 +133,7 @@ void links_print(const struct tree_entry *en, struct digest *out)
 }
 
 /* A name in a file's list, so that all go when the file cannot be had. */
-static bool add_name(struct rfile *f, struct rdir *dir, const char *name,
-		     bool later)
+static bool add_name(struct rfile *f, struct rdir *dir, const char *name)
 {
 	struct link_name *k = malloc(sizeof(*k) + strlen(name) + 1);
 
@@ -142,26 +141,10 @@ static bool add_name(struct rfile *f, struct rdir *dir, const char *name,
 		return false;
 	memcpy(k->name, name, strlen(name) + 1);
 	k->dir = dir;
-	k->later = later;
 	dest_hold(dir);
 	k->next = f->names;
 	f->names = k;
 	return true;
-}
-
-/* 0 or errno. */
-static int link_to(struct worker *w, const struct link_place *from, int to,
-		   const char *name)
-{
-	const char *text = (const char *)w->run->links.text.p;
-	int dir = dest_path_dir(w->run, text + from->dir), sys = 0;
-
-	if (dir < 0)
-		return errno;
-	if (linkat(dir, text + from->name, to, name, 0) != 0)
-		sys = errno;
-	close(dir);
-	return sys;
 }
 
 /* Link `name` in dir to the first of s. */
@@ -169,25 +152,22 @@ static enum bc_err make_link(struct worker *w, struct rdir *dir,
 			     const char *name, const struct link_slot *s,
 			     struct err *e)
 {
-	int to = dest_dir(w, dir), sys;
+	struct links *l = &w->run->links;
+	const char *folder = (const char *)l->text.p + s->dir;
+	const char *first = (const char *)l->text.p + s->name;
+	int to = dest_dir(w, dir), from, rc, sys;
 
 	if (to < 0)
 		return err_sys(e, errno, "cannot open its directory");
-	sys = link_to(w, &s->now, to, name);
-	if (sys == ENOENT) /* it has its name by now */
-		sys = link_to(w, &s->end, to, name);
-	/* What a killed run has made of the name. */
-	if (sys == EEXIST && dir->ours && unlinkat(to, name, 0) == 0) {
-		sys = link_to(w, &s->now, to, name);
-		if (sys == ENOENT)
-			sys = link_to(w, &s->end, to, name);
-	}
-	if (sys == EMLINK)
+	from = dest_path_dir(w->run, folder);
+	if (from < 0)
+		return err_sys(e, errno, "cannot open %s", folder);
+	rc = linkat(from, first, to, name, 0);
+	sys = errno;
+	close(from);
+	if (rc != 0 && sys == EMLINK)
 		return BC_ENOTFOUND; /* full: the next inode begins */
-	return sys == 0 ? BC_OK
-			: err_sys(e, sys, "cannot link it to %s",
-				  (const char *)w->run->links.text.p +
-					  s->end.name);
+	return rc == 0 ? BC_OK : err_sys(e, sys, "cannot link it to %s", first);
 }
 
 enum bc_err links_join(struct worker *w, struct rdir *dir, const char *name,
@@ -196,27 +176,24 @@ enum bc_err links_join(struct worker *w, struct rdir *dir, const char *name,
 	struct links *l = &w->run->links;
 	struct link_slot *s;
 	struct digest print;
-	bool pending = false, later, unlike;
+	bool pending = false, unlike;
 	enum bc_err rc = BC_ENOTFOUND;
 
-	links_print(en, &print);
+	print_of(en, &print);
 	pthread_mutex_lock(&l->lock);
 	s = l->cap == 0 ? NULL : find(l, en->link_group);
-	unlike = s != NULL && s->now.name != 0 && !digest_eq(&s->print, &print);
+	unlike = s != NULL && s->name != 0 && !digest_eq(&s->print, &print);
 	if (unlike)
 		s = NULL; /* it begins a file of its own */
-	if (s != NULL && s->now.name == LOST) {
+	if (s != NULL && s->name == LOST) {
 		rc = err_set(e, BC_EPARTIAL,
 			     "the file that it is a further name of could not "
 			     "be restored");
-	} else if (s != NULL && s->now.name != 0) {
-		/* No name in what is there before its content. */
-		later = s->pending != NULL && dir->there;
-		rc = later ? BC_OK : make_link(w, dir, name, s, e);
+	} else if (s != NULL && s->name != 0) {
+		rc = make_link(w, dir, name, s, e);
 		pending = rc == BC_OK && s->pending != NULL;
-		if (pending && !add_name(s->pending, dir, name, later)) {
-			if (!later)
-				(void)unlinkat(dest_dir(w, dir), name, 0);
+		if (pending && !add_name(s->pending, dir, name)) {
+			(void)unlinkat(dest_dir(w, dir), name, 0);
 			rc = err_set(e, BC_ENOMEM, "no memory for a link");
 		}
 	}
@@ -229,88 +206,39 @@ enum bc_err links_join(struct worker *w, struct rdir *dir, const char *name,
 	return rc;
 }
 
-/* A string in the text. */
-static enum bc_err add_text(struct links *l, const char *s, uint32_t *at)
-{
-	if (s == NULL)
-		return BC_ENOMEM;
-	*at = (uint32_t)l->text.n;
-	return buf_add(&l->text, s, strlen(s) + 1);
-}
-
-/* The paths of a directory, unless they are those of the last one. */
-static enum bc_err add_dir(struct worker *w, const struct rdir *dir)
-{
-	struct links *l = &w->run->links;
-	const char *end;
-	enum bc_err rc;
-
-	if (l->dir_now != 0 && l->dir_serial == dir->serial)
-		return BC_OK;
-	l->dir_now = 0;
-	rc = add_text(l, dest_path(dir, NULL, DEST_NOW, &w->path), &l->dir_now);
-	if (rc != BC_OK)
-		return rc;
-	l->dir_serial = dir->serial;
-	l->dir_end = l->dir_now;
-	end = dest_path(dir, NULL, DEST_END, &w->path);
-	if (end != NULL && strcmp(end, (char *)l->text.p + l->dir_now) == 0)
-		return BC_OK;
-	rc = add_text(l, end, &l->dir_end);
-	if (rc != BC_OK)
-		l->dir_now = 0;
-	return rc;
-}
-
-/* Where the first name of a group is. */
-static enum bc_err add_place(struct worker *w, const struct rdir *dir,
-			     const char *name, struct link_place *now,
-			     struct link_place *end)
-{
-	struct links *l = &w->run->links;
-	enum bc_err rc = add_dir(w, dir);
-
-	now->dir = l->dir_now;
-	end->dir = l->dir_end;
-	if (rc == BC_OK)
-		rc = add_text(l, name, &now->name);
-	end->name = now->name;
-	return rc;
-}
-
-/* The same of a file that may be in a stage. */
-static enum bc_err add_file_place(struct worker *w, const struct rfile *f,
-				  struct link_place *now,
-				  struct link_place *end)
-{
-	struct link_place not_yet;
-	enum bc_err rc = add_place(w, f->at, f->at_name, now, end);
-
-	if (rc == BC_OK && f->at != f->dir)
-		rc = add_place(w, f->dir, f->name, &not_yet, end);
-	return rc;
-}
-
 enum bc_err links_first(struct worker *w, struct rdir *dir, const char *name,
 			const struct tree_entry *en, struct rfile *f,
 			struct err *e)
 {
 	struct links *l = &w->run->links;
-	struct link_place now, end;
 	struct link_slot *s;
 	struct digest print;
-	enum bc_err rc;
+	enum bc_err rc = BC_OK;
+	uint32_t at;
 
-	links_print(en, &print);
+	print_of(en, &print);
 	pthread_mutex_lock(&l->lock);
-	rc = f != NULL ? add_file_place(w, f, &now, &end)
-		       : add_place(w, dir, name, &now, &end);
+	if (l->dir_at == 0 || l->dir_serial != dir->serial) {
+		const char *path = dest_path(dir, NULL, &w->path);
+
+		at = (uint32_t)l->text.n;
+		rc = path == NULL ? BC_ENOMEM
+				  : buf_add(&l->text, path, strlen(path) + 1);
+		if (rc == BC_OK) {
+			l->dir_at = at;
+			l->dir_serial = dir->serial;
+		}
+	}
+	at = (uint32_t)l->text.n;
+	if (rc == BC_OK)
+		rc = buf_add(&l->text, name, strlen(name) + 1);
 	if (rc == BC_OK && !grow(l))
 		rc = BC_ENOMEM;
 	if (rc == BC_OK) {
 		s = find(l, en->link_group);
-		l->n += s->now.name == 0;
-		*s = (struct link_slot){ en->link_group, f, now, end, print };
+		l->n += s->name == 0;
+		*s = (struct link_slot){ en->link_group, f, l->dir_at, at,
+					 print };
 		if (f != NULL) {
 			f->linked = true;
 			f->group = en->link_group;
@@ -325,40 +253,6 @@ enum bc_err links_first(struct worker *w, struct rdir *dir, const char *name,
 	return rc == BC_OK ? BC_OK : err_set(e, rc, "no memory for hard links");
 }
 
-/* One further name of a file that is whole. */
-static void name_done(struct worker *w, const struct rfile *f,
-		      const struct link_name *k)
-{
-	struct links *l = &w->run->links;
-	struct err e = ERR_INIT;
-	enum bc_err rc = BC_OK;
-
-	if (k->later) {
-		pthread_mutex_lock(&l->lock);
-		rc = make_link(w, k->dir, k->name, find(l, f->group), &e);
-		pthread_mutex_unlock(&l->lock);
-		if (rc == BC_ENOTFOUND)
-			err_sys(&e, EMLINK, "cannot link it");
-	}
-	if (rc == BC_OK)
-		report_item(w, k->dir, k->name, TREE_FILE, f->size);
-	else
-		report_failed(w, k->dir, k->name, &e);
-}
-
-/* ... and of one that cannot be had. */
-static void name_lost(struct worker *w, const struct link_name *k)
-{
-	int fd = k->later ? -1 : dest_dir(w, k->dir);
-
-	if (fd >= 0)
-		(void)unlinkat(fd, k->name, 0);
-	if (!run_dead(w->run))
-		report_error(w, k->dir, k->name, BC_EPARTIAL,
-			     "the file that it is a further name of could not "
-			     "be restored");
-}
-
 void links_done(struct worker *w, struct rfile *f, bool failed)
 {
 	struct links *l = &w->run->links;
@@ -370,17 +264,26 @@ void links_done(struct worker *w, struct rfile *f, bool failed)
 	if (s->pending == f) {
 		s->pending = NULL;
 		if (failed)
-			s->now.name = LOST;
+			s->name = LOST;
 	}
 	k = f->names;
 	f->names = NULL;
 	pthread_mutex_unlock(&l->lock);
 	for (; k != NULL; k = next) {
+		int fd;
+
 		next = k->next;
-		if (failed)
-			name_lost(w, k);
-		else
-			name_done(w, f, k);
+		if (!failed) {
+			report_item(w, k->dir, k->name, TREE_FILE, f->size);
+		} else {
+			fd = dest_dir(w, k->dir);
+			if (fd >= 0)
+				(void)unlinkat(fd, k->name, 0);
+			if (!run_dead(w->run))
+				report_error(w, k->dir, k->name, BC_EPARTIAL,
+					     "the file that it is a further "
+					     "name of could not be restored");
+		}
 		dest_release(w, k->dir);
 		free(k);
 	}

@@ -13,16 +13,10 @@ struct rdir;
 struct rfile;
 struct worker;
 
-/* Where something is, in the text. */
-struct link_place {
-	uint32_t dir, name;
-};
-
 struct link_slot {
 	uint64_t group;
 	struct rfile *pending; /* content is still coming */
-	struct link_place now; /* name 0: an empty slot */
-	struct link_place end; /* ... once it is whole */
+	uint32_t dir, name;    /* in text; 0: empty slot */
 	struct digest print;   /* of what the entry says */
 };
 
@@ -32,11 +26,8 @@ struct links {
 	size_t n, cap;
 	struct buf text; /* NUL-terminated paths and names */
 	uint64_t dir_serial;
-	uint32_t dir_now, dir_end; /* paths of the directory of that serial */
+	uint32_t dir_at; /* path of the directory of that serial */
 };
-
-/* links_print - of all that an entry says but its name. */
-void links_print(const struct tree_entry *en, struct digest *out);
 
 BC_MUST_CHECK enum bc_err links_init(struct links *l, struct err *e);
 void links_fini(struct links *l);

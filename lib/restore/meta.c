@@ -243,20 +243,13 @@ void meta_file(struct worker *w, const struct rfile *f, int fd, bool set_mode)
 	set_all(&t, &f->meta, TREE_FILE, set_mode);
 	if (flags == 0)
 		return;
-	/* What is immutable can get no other name, so they come last. */
-	if ((f->linked || f->at != f->dir) && (flags & FLAGS_LATE) != 0) {
-		late_add(w, f->dir, f->name, fd, 0, flags & FLAGS_LATE);
+	/* A link to an immutable file cannot be made, so they come last. */
+	if (f->linked && (flags & FLAGS_LATE) != 0) {
+		late_add(w, f->dir, f->name, 0, flags & FLAGS_LATE);
 		flags &= ~FLAGS_LATE;
 	}
 	if (!meta_flags(fd, flags, FLAGS_LATE | FLAGS_OTHER))
 		note(&t, NOTE_FLAGS);
-}
-
-/* Only who may write to it may move a directory. */
-static bool is_stuck(const struct worker *w, const struct rdir *d)
-{
-	return d->at != d->parent && !w->run->is_root &&
-	       (d->meta.mode & S_IWUSR) == 0;
 }
 
 void meta_dir(struct worker *w, const struct rdir *d, int fd)
@@ -266,22 +259,11 @@ void meta_dir(struct worker *w, const struct rdir *d, int fd)
 
 	/* Names in it may still be wanted as the first of a hard link. */
 	if (!w->run->is_root && (m.mode & S_IXUSR) == 0) {
-		late_add(w, d, NULL, fd, m.mode, 0);
+		late_add(w, d, NULL, m.mode, 0);
 		m.mode |= S_IXUSR;
 	}
-	if (is_stuck(w, d))
-		m.mode |= S_IWUSR;
 	set_all(&t, &m, TREE_DIR, true);
-}
-
-void meta_dir_last(struct worker *w, const struct rdir *d, int fd)
-{
-	struct target t = { .w = w, .dir = d, .fd = fd };
-
-	if (is_stuck(w, d) && fchmod(fd, d->meta.mode | S_IXUSR) != 0)
-		note(&t, NOTE_MODE);
-	if (!meta_flags(fd, d->meta.flags,
-			FLAGS_EARLY | FLAGS_LATE | FLAGS_OTHER))
+	if (!meta_flags(fd, m.flags, FLAGS_EARLY | FLAGS_LATE | FLAGS_OTHER))
 		note(&t, NOTE_FLAGS);
 }
 

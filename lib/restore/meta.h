@@ -40,11 +40,9 @@ uint32_t meta_open_mode(const struct run *run, const struct meta *m,
 void meta_early(struct worker *w, const struct rdir *dir, const char *name,
 		int fd, const struct meta *m);
 
-/* meta_file, meta_dir - all attributes, by a descriptor. meta_dir_last - those
- * with which it could not be given its name. */
+/* meta_file, meta_dir - all attributes, by a descriptor. */
 void meta_file(struct worker *w, const struct rfile *f, int fd, bool set_mode);
 void meta_dir(struct worker *w, const struct rdir *d, int fd);
-void meta_dir_last(struct worker *w, const struct rdir *d, int fd);
 
 /* meta_other - of a link, fifo, socket or device. */
 void meta_other(struct worker *w, const struct rdir *dir, const char *name,

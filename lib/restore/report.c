@@ -24,7 +24,7 @@ static int rank_of(enum bc_err code)
 static const char *shown_path(const struct rdir *dir, const char *name,
 			      struct buf *out)
 {
-	const char *path = dest_path(dir, name, DEST_SHOWN, out);
+	const char *path = dest_path(dir, name, out);
 
 	return path == NULL ? "?" : path;
 }
@@ -81,7 +81,8 @@ void report_failed(struct worker *w, const struct rdir *dir, const char *name,
 	err_wrap(&all, "%.256s", shown_path(dir, name, &w->path));
 	if (all.code == BC_ENOSPC)
 		err_hint(&all,
-			 "make room and run it again: it goes on from there");
+			 "make room and run it again; what is there now is "
+			 "whole");
 	run_stop(w->run, &all);
 }
 
@@ -108,7 +109,6 @@ static const char *const note_text[] = {
 	[NOTE_XATTR_OTHER] = "extended attributes cannot be set here",
 	[NOTE_LATE] = "attributes that come last could not be set",
 	[NOTE_LINKS_MANY] = "not linked: more hard links than memory for them",
-	[NOTE_STAGE] = "what an earlier get left unfinished stays in it",
 	[NOTE_LINK] = "not linked: the file that it is a name of differs",
 };
 

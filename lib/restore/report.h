@@ -33,7 +33,6 @@ enum note {
 	NOTE_LATE,
 	NOTE_LINK,
 	NOTE_LINKS_MANY,
-	NOTE_STAGE,
 };
 
 /* report_error - an item is not restored. Counts it. name may be NULL: `dir`

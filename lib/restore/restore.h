@@ -4,9 +4,6 @@
  *
  * Every chunk is verified against its id before a byte of it is written. A
  * file that cannot be restored whole is not there afterwards; the rest is.
- * Nothing has its name before it is whole, whatever ends the run: until then
- * it is in a folder .blobctl-part-ID on the same mount, in the destination or,
- * if that is missing, beside it. A later run of the same goes on with it.
  * Nothing is overwritten; a directory that is there is entered, and gets the
  * attributes that it has in the snapshot. Nothing is written outside the
  * destination, whatever the snapshot says and whoever moves or plants names
@@ -58,8 +55,6 @@ struct restore_options {
 	 */
 	const char *dest;
 	bool keep_dest;	  /* not even then */
-	uint64_t filter;  /* another one wants other things: what a killed run
-			     has left is gone on with by the same alone */
 	unsigned threads; /* 1 to RESTORE_THREADS_MAX; fewer if files are few */
 	enum restore_owner owner;
 	bool sparse; /* recorded zeros become holes too */
@@ -103,13 +98,12 @@ struct restore_result {
  *   BC_EDAMAGE   all but what is damaged in the repository
  *   BC_ENOSPC    the destination is full; stopped, `e` names the path
  *   BC_ECANCEL   stopped on request
- *   BC_ELOCKED   another run restores the same there
  *   BC_EEXIST    the one thing to restore is there already, or dest is no
  *	          directory
  *   others       nothing could be begun, or stopped there
  *
- * When it stops early, what has its name is whole, and the rest is kept for
- * the next run.
+ * When it stops early, what is there is whole: files that were not finished
+ * are removed, and directories that were not are open to their owner alone.
  * With BC_EPARTIAL and BC_EDAMAGE `e` tells about the first item of that kind.
  * Memory is bounded: some 40 MB for two threads, at most 128 MB; hard links
  * take some hundred bytes a group on top. Needs a few

@@ -265,10 +265,8 @@ static void stop(struct run *run)
 	for (unsigned i = 1; i < run->threads; i++)
 		if (run->worker[i].started)
 			pthread_join(run->worker[i].thread, NULL);
-	if (w->run != NULL) {
-		stages_end(w);
+	if (w->run != NULL)
 		late_finish(w);
-	}
 	for (unsigned i = 0; i < run->threads; i++) {
 		if (run->worker[i].run == NULL)
 			continue;
@@ -324,7 +322,7 @@ static void free_run(struct run *run)
 enum bc_err restore_run(struct repo *r, const struct restore_options *o,
 			struct restore_result *out, struct err *e)
 {
-	bool is_dir = o->what->type == TREE_DIR, empty = false;
+	bool is_dir = o->what->type == TREE_DIR, fresh = false;
 	struct run *run = new_run(r, o);
 	char *name = NULL;
 	enum bc_err rc;
@@ -336,11 +334,11 @@ enum bc_err restore_run(struct repo *r, const struct restore_options *o,
 	}
 	rc = links_init(&run->links, e);
 	if (rc == BC_OK)
-		rc = dest_open(run, is_dir, &name, &empty, e);
+		rc = dest_open(run, is_dir, &name, &fresh, e);
 	if (rc == BC_OK) {
 		rc = start(run, e);
 		if (rc == BC_OK)
-			walk_run(&run->worker[0], name, empty);
+			walk_run(&run->worker[0], name, fresh);
 		stop(run);
 	}
 	if (rc == BC_OK)

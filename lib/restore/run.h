@@ -7,7 +7,6 @@
  *	report.c   what could not be restored, and how it is told
  *	walk.c     down the tree: directories, and references to chunks
  *	dest.c     the destination, and the directories in it
- *	stage.c    where things are that are not whole yet
  *	files.c    regular files
  *	meta.c     owner, attributes, mode, times
  *	owner.c    ... which number a name has here
@@ -32,7 +31,6 @@
 #include "restore/loader.h"
 #include "restore/owner.h"
 #include "restore/restore.h"
-#include "restore/stage.h"
 
 struct late;
 
@@ -71,8 +69,6 @@ struct run {
 	uint32_t open_max;
 	pthread_mutex_t files[FILE_LOCKS];
 	struct links links;
-	struct stage stages[STAGES_MAX]; /* the walker's */
-	unsigned n_stages;
 
 	pthread_mutex_t report; /* callbacks, and what follows */
 	struct err first;	/* of the worst kind */

@@ -22,7 +22,6 @@
 #include "restore/meta.h"
 #include "restore/report.h"
 #include "restore/run.h"
-#include "restore/stage.h"
 
 enum {
 	/* Subdirectories noted of one directory, and of all together. */
@@ -142,76 +141,13 @@ static enum bc_err add_content(struct walk *k, struct rfile *f,
 	return rc;
 }
 
-/* Is a file that a killed run has left whole? Its times are set last, and the
- * stage is of the same tree. */
-static bool is_whole(const struct stat *st, const struct tree_entry *en)
-{
-	return S_ISREG(st->st_mode) &&
-	       (uint64_t)st->st_size == en->content.size &&
-	       st->st_mtim.tv_sec == en->mtime &&
-	       (uint32_t)st->st_mtim.tv_nsec == en->mtime_nsec;
-}
-
-/* Where f is made, and that there is room for it.
- *   whole  [out] it is there already, left by a killed run */
-static enum bc_err place_file(struct walk *k, struct rfile *f,
-			      const struct tree_entry *en, bool *whole,
-			      struct err *e)
-{
-	struct rdir *dir = f->dir, *stage;
-	int fd = dest_dir(k->w, dir);
-	struct stat st;
-	enum bc_err rc;
-
-	*whole = false;
-	if (!dir->there && !dir->ours)
-		return BC_OK;
-	if (fd < 0)
-		return err_sys(e, errno, "cannot open its directory");
-	if (dir->there) {
-		if (fstatat(fd, f->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-			return err_sys(e, EEXIST, "cannot make it");
-		rc = stage_of(k->w, dir, &stage, e);
-		if (rc == BC_OK)
-			rc = stage_name(k->w, dir, f->name, f->part, e);
-		if (rc != BC_OK)
-			return rc;
-		file_stage(f, stage);
-		fd = stage->ours ? dest_dir(k->w, stage) : -1;
-		if (fd >= 0)
-			(void)unlinkat(fd, f->part, 0);
-		return BC_OK;
-	}
-	if (fstatat(fd, f->name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-		return BC_OK;
-	*whole = is_whole(&st, en);
-	if (!*whole && unlinkat(fd, f->name, 0) != 0)
-		return err_sys(e, errno, "cannot make it anew");
-	return BC_OK;
-}
-
-/* What a killed run has restored. */
-static enum bc_err take_over(struct walk *k, struct rfile *f,
-			     const struct tree_entry *en, struct err *e)
-{
-	struct rdir *dir = f->dir;
-	enum bc_err rc = BC_OK;
-
-	report_item(k->w, dir, f->name, TREE_FILE, f->size);
-	if ((en->has & TREE_HAS_LINK) != 0)
-		rc = links_first(k->w, dir, f->name, en, NULL, e);
-	free(f);
-	dest_release(k->w, dir);
-	return rc;
-}
-
 static void walk_file(struct walk *k, struct rdir *dir,
 		      const struct tree_entry *en)
 {
 	bool linked = (en->has & TREE_HAS_LINK) != 0;
 	struct rfile *f = file_new(k->w, dir, en);
 	struct err e = ERR_INIT;
-	bool lost = false, whole;
+	bool lost = false;
 	enum bc_err rc = BC_OK;
 	struct ref *r;
 
@@ -220,16 +156,10 @@ static void walk_file(struct walk *k, struct rdir *dir,
 		report_failed(k->w, dir, k->name, &e);
 		return;
 	}
-	rc = place_file(k, f, en, &whole, &e);
-	if (rc == BC_OK && whole) {
-		if (take_over(k, f, en, &e) != BC_OK)
-			report_failed(k->w, dir, k->name, &e);
-		return;
-	}
 	f->single = is_single(&en->content) && !linked;
 	f->left = 1;
 	k->files++;
-	if (rc == BC_OK && linked) {
+	if (linked) {
 		rc = file_create(k->w, f, &e);
 		if (rc == BC_OK)
 			rc = links_first(k->w, dir, f->name, en, f, &e);
@@ -307,10 +237,6 @@ static void walk_other(struct walk *k, struct rdir *dir,
 		       : make_other(dirfd, k->name, en,
 				    meta_open_mode(k->run, &m, false, &later),
 				    &e);
-	/* What a killed run has made of it. */
-	if (rc == BC_EEXIST && dir->ours && unlinkat(dirfd, k->name, 0) == 0)
-		rc = make_other(dirfd, k->name, en,
-				meta_open_mode(k->run, &m, false, &later), &e);
 	if (rc == BC_EACCES && dirfd >= 0 && e.sys_errno == EPERM &&
 	    (en->type == TREE_CHAR || en->type == TREE_BLOCK)) {
 		report_note(k->w, dir, k->name, NOTE_DEVICE, EPERM);
@@ -358,14 +284,14 @@ static struct rdir *new_dir(struct walk *k, struct rdir *parent,
 
 	if (d == NULL)
 		return NULL;
-	d->parent = d->at = parent;
+	d->parent = parent;
 	if (parent != NULL)
 		dest_hold(parent);
 	d->serial = ++k->run->serial;
 	d->holds = 1;
 	d->name = (char *)(d + 1);
+	d->name_n = (unsigned)n;
 	memcpy(d->name, name, n);
-	d->at_name = d->name;
 	d->node = en->dir.id;
 	meta_of(k->w, parent, name, en, &d->meta);
 	if (attrs > 0) {
@@ -408,91 +334,36 @@ static void out_of_memory(struct walk *k, struct rdir *dir, const char *name)
 	report_failed(k->w, dir, name, &e);
 }
 
-/* It is there, as a directory: enter it. It gets its attributes if all in it
- * was wanted, not if it is on the way only. */
-static bool enter_there(struct walk *k, struct rdir *d, bool on_the_way)
+static bool is_dir(int dirfd, const char *name)
 {
-	int fd = dest_dir(k->w, d);
-
-	if (fd < 0)
-		return false;
-	d->there = true;
-	d->mount = stage_mount(fd);
-	d->apply = !on_the_way;
-	/* What is made in it may get its group, or an ACL. */
-	atomic_store(&k->run->birth.known, false);
-	atomic_store(&k->run->birth.acl, true);
-	return true;
-}
-
-/* It is missing from a directory that is there: it is made in a stage. */
-static enum bc_err stage_dir(struct walk *k, struct rdir *d, struct err *e)
-{
-	struct rdir *stage;
-	enum bc_err rc = stage_of(k->w, d->parent, &stage, e);
-
-	if (rc == BC_OK)
-		rc = stage_name(k->w, d->parent, d->name, d->part, e);
-	if (rc != BC_OK)
-		return rc;
-	d->at = stage;
-	d->at_name = d->part;
-	dest_hold(stage);
-	return BC_OK;
-}
-
-static enum bc_err make_in(struct walk *k, struct rdir *d, bool on_the_way,
-			   struct err *e)
-{
-	int fd = dest_dir(k->w, d->at);
 	struct stat st;
-	enum bc_err rc;
 
-	if (fd < 0)
-		return err_sys(e, errno, "cannot make the directory");
-	if (d->parent->there && d->at == d->parent) {
-		bool there =
-			fstatat(fd, d->name, &st, AT_SYMLINK_NOFOLLOW) == 0;
-
-		if (there && S_ISDIR(st.st_mode) &&
-		    enter_there(k, d, on_the_way))
-			return BC_OK;
-		if (there)
-			return err_sys(e, S_ISDIR(st.st_mode) ? errno : EEXIST,
-				       "cannot make the directory");
-		rc = stage_dir(k, d, e);
-		if (rc != BC_OK)
-			return rc;
-		fd = dest_dir(k->w, d->at);
-	}
-	if (fd >= 0 && mkdirat(fd, d->at_name, 0700) == 0) {
-		d->apply = true;
-		if (!d->base)
-			report_item(k->w, d->parent, d->name, TREE_DIR, 0);
-		return BC_OK;
-	}
-	/* A killed run has made it. */
-	if (fd >= 0 && errno == EEXIST && d->at->ours) {
-		d->apply = d->ours = true;
-		if (!d->base)
-			report_item(k->w, d->parent, d->name, TREE_DIR, 0);
-		return BC_OK;
-	}
-	if (fd >= 0 && errno == EEXIST && d->at == d->parent &&
-	    enter_there(k, d, on_the_way))
-		return BC_OK;
-	return err_sys(e, errno, "cannot make the directory");
+	return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISDIR(st.st_mode);
 }
 
-/* Make directory d, whose parent is there, or enter it. */
+/* Make directory d, whose parent is there. One that is there is entered; it
+ * gets its attributes if all in it was wanted, not if it is on the way only. */
 static bool make_dir(struct walk *k, struct rdir *d)
 {
+	int dirfd = dest_dir(k->w, d->parent);
 	bool on_the_way = d->later;
 	struct err e = ERR_INIT;
 
 	d->later = false;
-	if (make_in(k, d, on_the_way, &e) == BC_OK)
+	if (dirfd >= 0 && mkdirat(dirfd, d->name, 0700) == 0) {
+		d->apply = true;
+		report_item(k->w, d->parent, d->name, TREE_DIR, 0);
 		return true;
+	}
+	if (dirfd >= 0 && errno == EEXIST && is_dir(dirfd, d->name)) {
+		/* What is made in it may get its group, or an ACL. */
+		atomic_store(&k->run->birth.known, false);
+		atomic_store(&k->run->birth.acl, true);
+		d->apply = !on_the_way;
+		return true;
+	}
+	err_sys(&e, errno, "cannot make the directory");
 	report_failed(k->w, d->parent, d->name, &e);
 	return false;
 }
@@ -554,16 +425,6 @@ static bool note_dir(struct walk *k, struct level *l,
 	return l->resume != NULL;
 }
 
-/* What a killed run has left in a directory is told by the names in it. */
-static void hold_back(struct rdir *d)
-{
-	if (!d->ours)
-		return;
-	while (d->at == d->parent)
-		d = d->parent;
-	d->held = true;
-}
-
 /* Pass over the node that cannot be read; false if there is nothing behind. */
 static bool skip_node(struct walk *k, const struct level *l, struct err *e)
 {
@@ -571,7 +432,6 @@ static bool skip_node(struct walk *k, const struct level *l, struct err *e)
 
 	err_wrap(e, "names in it are lost");
 	report_lost(k->w, l->dir, NULL, e);
-	hold_back(l->dir);
 	err_clear(e);
 	tree_reader_peek(&k->tree, &at);
 	tree_reader_skip(&k->tree);
@@ -586,7 +446,7 @@ static enum restore_want wanted(struct walk *k, const struct level *l,
 
 	if (o->want == NULL)
 		return RESTORE_THIS;
-	path = dest_path(l->dir, k->name, DEST_SHOWN, &k->w->path);
+	path = dest_path(l->dir, k->name, &k->w->path);
 	if (path == NULL) {
 		out_of_memory(k, l->dir, k->name);
 		return RESTORE_NOT;
@@ -683,7 +543,7 @@ static void walk_tree(struct walk *k)
 /* ---- all of it ------------------------------------------------------------
  */
 
-/* Anything but a directory. */
+/* One thing: the destination is its folder. */
 static void walk_one(struct walk *k, struct rdir *top, const char *name)
 {
 	struct tree_entry en = *k->run->o.what;
@@ -691,64 +551,32 @@ static void walk_one(struct walk *k, struct rdir *top, const char *name)
 	memcpy(k->name, name, strlen(name) + 1); /* walk_run() has looked */
 	en.name = bytes_str(k->name);
 	walk_entry(k, top, &en);
+	dest_release(k->w, top);
 }
 
-/* A directory that is to be the destination. */
-static void walk_new(struct walk *k, struct rdir *top, const char *name)
-{
-	struct rdir *d = new_dir(k, top, name, k->run->o.what);
-
-	if (d == NULL) {
-		out_of_memory(k, top, name);
-		return;
-	}
-	d->base = true;
-	if (!make_dir(k, d)) {
-		dest_release(k->w, d);
-		return;
-	}
-	d->apply = d->apply && !k->run->o.keep_dest;
-	if (push(k, d)) {
-		walk_tree(k);
-		return;
-	}
-	out_of_memory(k, top, name);
-	dest_release(k->w, d);
-}
-
-static void walk_all(struct walk *k, const char *name, bool empty)
+static void walk_all(struct walk *k, const char *name, bool fresh)
 {
 	static const struct tree_entry nothing;
-	const struct tree_entry *what = k->run->o.what;
-	struct rdir *top = new_dir(k, NULL, "", name == NULL ? what : &nothing);
-	struct err e = ERR_INIT;
+	struct rdir *top =
+		new_dir(k, NULL, "", name == NULL ? k->run->o.what : &nothing);
 
-	if (top == NULL) {
+	if (top == NULL || (name == NULL && !push(k, top))) {
+		struct err e = ERR_INIT;
+
 		err_set(&e, BC_ENOMEM, "no memory to restore");
 		run_stop(k->run, &e);
+		free(top);
 		return;
 	}
-	top->there = true;
-	top->mount = stage_mount(k->run->root);
-	top->apply = name == NULL && empty && !k->run->o.keep_dest;
-	dest_hold(top);
-	if (name == NULL && push(k, top)) {
+	top->apply = name == NULL && fresh && !k->run->o.keep_dest;
+	if (name != NULL)
+		walk_one(k, top, name);
+	else
 		walk_tree(k);
-	} else if (name == NULL) {
-		out_of_memory(k, top, NULL);
-		dest_release(k->w, top);
-	} else {
-		if (what->type == TREE_DIR)
-			walk_new(k, top, name);
-		else
-			walk_one(k, top, name);
-		dest_release(k->w, top);
-	}
-	dest_release(k->w, top);
 	flush(k);
 }
 
-void walk_run(struct worker *w, const char *name, bool empty)
+void walk_run(struct worker *w, const char *name, bool fresh)
 {
 	struct walk k = { .w = w, .run = w->run };
 	struct err e = ERR_INIT;
@@ -768,7 +596,7 @@ void walk_run(struct worker *w, const char *name, bool empty)
 	tree_reader_init(&k.tree, &source);
 	content_reader_init(&k.content, &source);
 	locator_init(&k.locator, w->run->r);
-	walk_all(&k, name, empty);
+	walk_all(&k, name, fresh);
 	locator_fini(&k.locator);
 	content_reader_fini(&k.content);
 	tree_reader_fini(&k.tree);

@@ -8,8 +8,8 @@
 struct worker;
 
 /* walk_run - walk o->what into the run; all errors are reported.
- *   name   that it gets in root; NULL: it is a directory, and root is it
- *   empty  ... without anything in it: it gets the directory's attributes */
-void walk_run(struct worker *w, const char *name, bool empty);
+ *   name   of the one thing; NULL: a directory's contents
+ *   fresh  the destination gets the directory's attributes */
+void walk_run(struct worker *w, const char *name, bool fresh);
 
 #endif

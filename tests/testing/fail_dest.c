@@ -9,7 +9,6 @@
  *   NTH=N         the call to disturb (default: none)
  *   HOW=ERRNO     it fails with that number
  *   HOW=stop      a SIGTERM comes before it
- *   HOW=kill      a SIGKILL comes before it
  *   HOW=short     half of it is written (pwrite), else as stop
  */
 #define _GNU_SOURCE
@@ -76,8 +75,6 @@ static bool fails(int fd)
 	if (nth == NULL || how == NULL ||
 	    atomic_fetch_add(&calls, 1) + 1 != strtol(nth, NULL, 10))
 		return false;
-	if (strcmp(how, "kill") == 0)
-		kill(getpid(), SIGKILL);
 	if (strcmp(how, "stop") == 0 || strcmp(how, "short") == 0) {
 		/* By the time of the call it has been seen. */
 		kill(getpid(), SIGTERM);
@@ -146,19 +143,6 @@ int linkat(int from, const char *name, int to, const char *other, int flags)
 {
 	DISTURB(to);
 	return (int)syscall(SYS_linkat, from, name, to, other, flags);
-}
-
-int renameat2(int from, const char *name, int to, const char *other,
-	      unsigned flags)
-{
-	DISTURB(to);
-	return (int)syscall(SYS_renameat2, from, name, to, other, flags);
-}
-
-int unlinkat(int dir, const char *name, int flags)
-{
-	DISTURB(dir);
-	return (int)syscall(SYS_unlinkat, dir, name, flags);
 }
 
 static ssize_t write_at(int fd, const void *p, size_t n, off64_t at)

@@ -6,7 +6,6 @@
 #include "tests/unit/test_restore.h"
 #include "tests/unit/t_mount.h"
 
-#include <glob.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
@@ -96,21 +95,8 @@ static void taken(void)
 /* Somebody puts a link in place of a directory that was just made. */
 struct swap {
 	struct bed *b;
-	const char *outside;
 	unsigned swapped;
 };
-
-/* Where a thing is until it is whole. */
-static void staged_at(const struct bed *b, const char *path, char *out)
-{
-	char pattern[3 * KIT_PATH_BYTES];
-	glob_t g;
-
-	snprintf(pattern, sizeof(pattern), "%s/.blobctl-part-*/*", b->k.dir);
-	CHECK(glob(pattern, 0, NULL, &g) == 0 && g.gl_pathc == 1);
-	bed_at(g.gl_pathv[0], path, out);
-	globfree(&g);
-}
 
 static void swap_dir(void *ctx, const char *path, enum tree_type type,
 		     uint64_t size)
@@ -121,10 +107,10 @@ static void swap_dir(void *ctx, const char *path, enum tree_type type,
 	(void)size;
 	if (type != TREE_DIR || s->swapped > 0)
 		return;
-	staged_at(s->b, path, at);
+	bed_at(s->b->out, path, at);
 	snprintf(moved, sizeof(moved), "%s moved", at);
 	CHECK(rename(at, moved) == 0);
-	CHECK(symlink(s->outside, at) == 0);
+	CHECK(symlink("../outside", at) == 0);
 	s->swapped++;
 }
 
@@ -147,7 +133,6 @@ static void swapped_for_a_link(void)
 	bed_open(&b);
 	CHECK(mkdir(bed_at(b.k.dir, "outside", outside), 0777) == 0);
 	s.b = &b;
-	s.outside = outside;
 	o = bed_options(&b);
 	o.item = swap_dir;
 	o.error = swap_error;
@@ -221,151 +206,6 @@ static unsigned whole_or_told(const struct bed *b, int dirs, int files)
 		close(out);
 	}
 	return missing;
-}
-
-/* ---- stages ----------------------------------------------------------------
- */
-
-struct second {
-	struct bed *b;
-	enum bc_err met;
-	bool done;
-};
-
-/* In the middle of the first, with a repository of its own. */
-static void run_second(void *ctx, const char *path, enum tree_type type,
-		       uint64_t size)
-{
-	struct second *s = ctx;
-	struct restore_options o = bed_options(s->b);
-	struct restore_result res;
-	struct repo *r;
-
-	(void)path;
-	(void)size;
-	if (s->done || type == TREE_DIR)
-		return;
-	s->done = true;
-	o.item = NULL;
-	o.error = NULL;
-	r = kit_repo(&s->b->k, false);
-	s->met = restore_run(r, &o, &res, &s->b->e);
-	repo_close(r);
-}
-
-/* Two of the same at once: the later one is told, the first is not harmed. */
-static void two_at_once(void)
-{
-	struct restore_options o;
-	struct second s = { 0 };
-	struct bed b;
-
-	bed_init(&b, IO_ENGINE_AUTO);
-	make_tree(b.src, 3, 20, 20000, 1);
-	bed_put(&b);
-	bed_open(&b);
-	s.b = &b;
-	o = bed_options(&b);
-	o.item = run_second;
-	o.ctx = &s;
-	CHECK_EQ(bed_run(&b, &o), BC_OK);
-	CHECK(s.done);
-	CHECK_EQ(s.met, BC_ELOCKED);
-	CHECK(strstr(b.e.text, "another get") != NULL);
-	CHECK_EQ(whole_or_told(&b, 3, 20), 0);
-	bed_fini(&b);
-}
-
-static void stop_now(void *ctx, const char *path, enum tree_type type,
-		     uint64_t size)
-{
-	(void)path;
-	(void)size;
-	if (type != TREE_DIR)
-		atomic_store((atomic_int *)ctx, 1);
-}
-
-/* What one run has left is gone on with by the same one alone. */
-static void other_wishes(void)
-{
-	char pattern[3 * KIT_PATH_BYTES];
-	struct restore_options o;
-	atomic_int stop = 0;
-	struct bed b;
-	glob_t g;
-
-	bed_init(&b, IO_ENGINE_AUTO);
-	make_tree(b.src, 3, 20, 20000, 1);
-	bed_put(&b);
-	bed_open(&b);
-	snprintf(pattern, sizeof(pattern), "%s/.blobctl-part-*", b.k.dir);
-	o = bed_options(&b);
-	o.item = stop_now;
-	o.ctx = &stop;
-	o.stop = &stop;
-	o.error = NULL;
-	CHECK_EQ(bed_run(&b, &o), BC_ECANCEL);
-	CHECK(!bed_exists(b.k.dir, "out"));
-	CHECK(glob(pattern, 0, NULL, &g) == 0 && g.gl_pathc == 1);
-	globfree(&g);
-	o = bed_options(&b);
-	o.filter = 1;
-	CHECK_EQ(bed_run(&b, &o), BC_OK);
-	CHECK_EQ(whole_or_told(&b, 3, 20), 0);
-	CHECK(glob(pattern, 0, NULL, &g) == 0 && g.gl_pathc == 1);
-	globfree(&g);
-	/* The same goes on, and leaves nothing. */
-	kit_sh("mv '%s' '%s/first'", b.out, b.k.dir);
-	o.filter = 0;
-	CHECK_EQ(bed_run(&b, &o), BC_OK);
-	CHECK_EQ(whole_or_told(&b, 3, 20), 0);
-	CHECK(glob(pattern, 0, NULL, &g) == GLOB_NOMATCH);
-	bed_fini(&b);
-}
-
-/* Where a stage would be there is something that is not one's own. */
-static void planted_stage(void)
-{
-	char stage[3 * KIT_PATH_BYTES], outside[3 * KIT_PATH_BYTES];
-	char pattern[3 * KIT_PATH_BYTES];
-	struct restore_options o;
-	struct second s = { 0 };
-	struct bed b;
-	glob_t g;
-
-	bed_init(&b, IO_ENGINE_AUTO);
-	make_tree(b.src, 1, 3, 20000, 1);
-	bed_put(&b);
-	bed_open(&b);
-	CHECK(mkdir(b.out, 0755) == 0);
-	CHECK(mkdir(bed_at(b.k.dir, "outside", outside), 0777) == 0);
-	/* What it is called: seen from within a run. */
-	s.b = &b;
-	o = bed_options(&b);
-	o.item = run_second;
-	o.ctx = &s;
-	CHECK_EQ(bed_run(&b, &o), BC_OK);
-	CHECK_EQ(s.met, BC_ELOCKED);
-	snprintf(pattern, sizeof(pattern), "%s", strstr(b.e.text, ".blobctl-"));
-	*strchr(pattern, ' ') = '\0';
-	kit_sh("rm -r '%s'/*", b.out);
-	/* A link. */
-	CHECK(symlink(outside, bed_at(b.out, pattern, stage)) == 0);
-	o = bed_options(&b);
-	CHECK(bed_run(&b, &o) != BC_OK);
-	CHECK(unlink(stage) == 0);
-	/* Another user's. */
-	if (geteuid() == 0) {
-		CHECK(mkdir(stage, 0777) == 0 && chown(stage, NOBODY, 0) == 0);
-		CHECK(bed_run(&b, &o) != BC_OK);
-		CHECK(strstr(b.e.text, "somebody else's") != NULL);
-		(void)!rmdir(stage); /* an empty one is swept away */
-	}
-	CHECK(rmdir(outside) == 0); /* empty */
-	CHECK_EQ(bed_run(&b, &o), BC_OK);
-	snprintf(pattern, sizeof(pattern), "%s/.blobctl-part-*", b.out);
-	CHECK(glob(pattern, 0, NULL, &g) == GLOB_NOMATCH);
-	bed_fini(&b);
 }
 
 static void damaged_block(void)
@@ -846,9 +686,6 @@ int main(void)
 	RUN(taken);
 	RUN(unlike_links);
 	RUN(swapped_for_a_link);
-	RUN(two_at_once);
-	RUN(planted_stage);
-	RUN(other_wishes);
 	RUN(damaged_block);
 	RUN(missing_pack);
 	RUN(second_copy);
