@@ -270,8 +270,10 @@ static void unaligned_reads(struct scratch *s)
 	free(back);
 }
 
-/* Above all of the C library's: so many bytes at most come at once. */
-static size_t read_limit;
+/* Above all of the C library's, whose header may have it inline: so many bytes
+ * at most come at once. */
+extern size_t read_limit;
+size_t read_limit;
 
 ssize_t pread(int fd, void *p, size_t n, off_t off)
 {
