@@ -538,8 +538,9 @@ static enum bc_err not_a_stream(const struct ctx *c, struct err *e)
 	char word[CTX_WORD_BYTES];
 
 	(void)err_set(e, BC_EUSAGE, "get: files do not go to a stream");
-	err_hint(e, "blobctl cat %s   writes one there; ./- is a file's name",
-		 ctx_word(c->args[0], "SNAP:PATH", word));
+	err_hint(e, "blobctl cat %s%s   writes one there; ./- is a file's name",
+		 ctx_word(c->args[0], "SNAP:PATH", word),
+		 strchr(c->args[0], ':') == NULL ? ":FILE" : "");
 	return BC_EUSAGE;
 }
 
