@@ -95,7 +95,10 @@ static bool was_tried(const struct chunk_search *s, struct index_loc at)
 static enum bc_err search_again(struct chunk_search *s, struct err *e)
 {
 	struct index_loc now[CHUNK_HINTS_MAX];
-	enum bc_err rc = repo_heal_index(s->r, s->made, e);
+	/* For whom it is to be read; who asks whether it must be stored can do
+	 * without. */
+	bool needed = s->trust != DIR_VERIFIED && s->n == 0;
+	enum bc_err rc = repo_heal_index(s->r, s->made, needed, e);
 	size_t n;
 
 	if (rc != BC_OK)

@@ -324,6 +324,7 @@ static void tell_lost(struct repo *r, const struct pack_ref *p,
 		      const struct err *why)
 {
 	hurt_found(&r->hurt, p->number, &p->id, HURT_WHOLE);
+	r->packs_lost = true;
 	repo_note_f(r,
 		    "%s: what only this pack has is lost until it is back; run "
 		    "`blobctl check`",

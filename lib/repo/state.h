@@ -82,6 +82,8 @@ struct repo {
 	struct err index_why;  /* of INDEX_BROKEN */
 	unsigned index_made;   /* how often the state has changed */
 	unsigned index_healed; /* how often it was found damaged */
+	bool index_doubted;    /* made again though it was whole */
+	bool packs_lost;       /* some cannot be read: no index has them */
 	/* On disk or in memory: for who looks without the mutex. */
 	atomic_bool index_ready;
 	struct overlay overlay;

@@ -201,8 +201,28 @@ static enum bc_err follow_catalog(struct repo *r, struct err *e)
 	return open_now(r, e);
 }
 
-static enum bc_err heal(struct repo *r, unsigned made, struct err *e)
+/*
+ * It is whole, and lacks what should be there. Made again it may have it, if no
+ * pack is known to be lost; if it cannot be made, the one that is there still
+ * serves.
+ */
+static enum bc_err doubt(struct repo *r, struct err *e)
 {
+	if (r->index_state != INDEX_ON_DISK || r->index_doubted ||
+	    r->packs_lost)
+		return BC_ENOTFOUND;
+	r->index_doubted = true;
+	repo_note_f(r, "the index lacks a chunk; making it again from the "
+		       "packs");
+	if (make_now(r, true, NULL) == BC_OK)
+		return BC_OK;
+	return open_now(r, e);
+}
+
+static enum bc_err heal(struct repo *r, unsigned made, bool needed,
+			struct err *e)
+{
+	enum bc_err rc;
 	struct err damage = ERR_INIT;
 
 	switch (r->index_state) {
@@ -217,20 +237,23 @@ static enum bc_err heal(struct repo *r, unsigned made, struct err *e)
 	/* Another thread has done it. */
 	if (r->index_made != made)
 		return BC_OK;
-	if (r->index == NULL || index_damage(r->index, &damage) == BC_OK)
-		return follow_catalog(r, e);
+	if (r->index == NULL || index_damage(r->index, &damage) == BC_OK) {
+		rc = follow_catalog(r, e);
+		return rc == BC_ENOTFOUND && needed ? doubt(r, e) : rc;
+	}
 	repo_note_f(r,
 		    "the index is damaged; making it again from the packs (%s)",
 		    damage.text);
 	return make_now(r, r->index_healed++ < HEALED_ON_DISK_MAX, e);
 }
 
-enum bc_err repo_heal_index(struct repo *r, unsigned made, struct err *e)
+enum bc_err repo_heal_index(struct repo *r, unsigned made, bool needed,
+			    struct err *e)
 {
 	enum bc_err rc;
 
 	pthread_mutex_lock(&r->mutex);
-	rc = heal(r, made, e);
+	rc = heal(r, made, needed, e);
 	pthread_mutex_unlock(&r->mutex);
 	return rc;
 }

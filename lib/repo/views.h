@@ -32,7 +32,10 @@ void repo_index_stale(struct repo *r);
  * index, make the index again; if another process has committed since this
  * handle was opened to read, follow it. Any thread.
  *
- *   made  from the lookup
+ *   made    from the lookup
+ *   needed  the chunk should be there: make the index again, once for a handle,
+ *	     also if it is whole. One that was made while a pack was away lacks
+ *	     what that has, and nothing in it tells.
  *
  *   BC_OK         a second lookup may find more: also when another thread has
  *		   made it again meanwhile
@@ -40,7 +43,7 @@ void repo_index_stale(struct repo *r);
  *   others        why that is not known: most of all, why there is no index
  */
 BC_MUST_CHECK enum bc_err repo_heal_index(struct repo *r, unsigned made,
-					  struct err *e);
+					  bool needed, struct err *e);
 
 /*
  * repo_overlay_dir, repo_overlay_pack - the chunks of a group, or of a pack,
