@@ -26,8 +26,11 @@ static const char PACK_NEXT[] =
 	"lost is stored anew; these paths are listed above";
 
 static const char NEEDED_NEXT[] =
-	"keep it: snapshots need it; see what the kernel's log says of the "
-	"device, then run `blobctl check` again";
+	"keep it: snapshots need it, and what they need of it still reads. See "
+	"what the kernel's log says of the device, and run `blobctl check` "
+	"again; if it says the same, put the file back from a copy of the "
+	"repository if you have one, or `blobctl put` the source again: what "
+	"the pack holds is stored anew";
 
 static const char LOG_NEXT[] =
 	"keep it: the log is needed as a whole, whatever snapshots there are";

@@ -105,28 +105,29 @@ static bool known(const struct reach *w, const struct spot *at)
 	       (w->pass != NULL && marks_get(w->pass, at->pack, at->slot));
 }
 
-/* Who looks for damage holds a place for damaged that can only be read by the
- * blocks' headers: nothing vouches for that pack any more. */
-static bool is_bad(const struct reach *w, const struct spot *at,
-		   enum dir_trust trust)
-{
-	return w->bad != NULL &&
-	       (trust != DIR_VERIFIED || marks_get(w->bad, at->pack, at->slot));
-}
-
-/* The first place of a chunk that is not damaged. */
+/*
+ * The first place of a chunk that is not damaged. Who looks for damage takes a
+ * place that can only be read by the blocks' headers if there is no other: that
+ * pack is to be told as needed where it is.
+ */
 static enum bc_err find(struct reach *w, const struct digest *id,
 			struct spot *out, struct err *e)
 {
+	bool look = w->bad != NULL, salvaged = false;
 	struct chunk_search s;
 
-	repo_search(&s, w->r, id, w->bad == NULL ? DIR_HINT : DIR_SOUND);
+	repo_search(&s, w->r, id, look ? DIR_SOUND : DIR_HINT);
 	for (bool more = false;; more = true) {
 		struct chunk_place p;
 		const struct pack_dir *d;
+		struct spot at;
 		enum dir_trust trust;
 		enum bc_err rc = repo_search_next(&s, &p, e);
 
+		if (rc != BC_OK && salvaged && !repo_search_failed(&s)) {
+			err_clear(e);
+			break;
+		}
 		if (rc == BC_ENOTFOUND && more)
 			return err_set(e, BC_EDAMAGE,
 				       "a chunk is damaged, and no other copy "
@@ -137,12 +138,17 @@ static enum bc_err find(struct reach *w, const struct digest *id,
 		if (rc != BC_OK)
 			return rc;
 		d = p.ref.dir;
-		*out = (struct spot){ .pack = p.ref.pack.number,
-				      .slot = p.chunk + d->base_slot,
-				      .length = d->lengths[p.chunk] };
+		at = (struct spot){ .pack = p.ref.pack.number,
+				    .slot = p.chunk + d->base_slot,
+				    .length = d->lengths[p.chunk] };
 		trust = p.ref.trust;
 		chunk_place_put(w->r, &p);
-		if (!is_bad(w, out, trust))
+		if (look && marks_get(w->bad, at.pack, at.slot))
+			continue;
+		if (!salvaged || trust == DIR_VERIFIED)
+			*out = at;
+		salvaged = look && trust != DIR_VERIFIED;
+		if (!salvaged)
 			break;
 	}
 	out->seen = known(w, out);

@@ -390,18 +390,24 @@ hidden() {
 		echo "$i" | blobctl -q put -
 	done
 	ls repo/index/*
-	cp -a repo sound
+	mkdir sound
+	cp -a repo home sound
 	while read -r harm; do
 		for views in there gone; do
-			rm -rf repo
-			cp -a sound repo
+			rm -rf repo home
+			cp -a sound/repo sound/home .
 			$harm
 			[ $views = there ] || no_views
 			whole 'latest~20'
-			run blobctl check
+			# It is damage, but nothing is called lost.
+			run --separate-stderr blobctl check
 			status_is 13
+			[[ $output$stderr = *"${pack##*/}"*"still reads"* ]]
+			[[ $output$stderr != *"src/data"* ]]
 			blobctl -q put src
 			whole latest
+			run blobctl check
+			status_is 0
 		done
 	done < <(hidden "$(stat -c %s "$pack")")
 }
@@ -435,4 +441,32 @@ hidden() {
 		cmp src/sub/file out/src/sub/file
 		diff -r src/sub out/src/sub
 	done
+}
+
+@test "an index made while a pack was away has it when it is back" {
+	mv "$pack" away
+	no_views
+	for i in {1..20}; do # so that it is on disk
+		echo "$i" | blobctl -q put -
+	done
+	ls repo/index/*
+	# What is away is looked for once by each command.
+	for i in 1 2; do
+		rm -rf out
+		run --separate-stderr blobctl get 'latest~20' out
+		status_is 13
+		err_has "damaged in the repository"
+		[ "$(grep -c "the index lacks" <<<"$stderr")" -le 1 ]
+	done
+	mv away "$pack"
+	rm -rf out
+	run --separate-stderr blobctl get 'latest~20' out
+	status_is 0
+	err_has "the index lacks a chunk"
+	same_tree src out/src
+	run blobctl check
+	status_is 0
+	run --separate-stderr blobctl cat 'latest~20:src/sub/file'
+	status_is 0
+	[ -z "$stderr" ]
 }
