@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* get - bring a snapshot, or a part of one, back to the file system. */
 #include <errno.h>
+#include <fcntl.h>
 #include <libgen.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -127,9 +128,11 @@ static void sample(void *ctx, struct progress_now *now)
 	/* Of a file that is being written, what is; of the others, the holes
 	 * too. */
 	now->bytes_done = max_u64(atomic_load(&r->progress.bytes),
-				  atomic_load(&r->progress.size));
+				  atomic_load(&r->progress.size)) +
+			  atomic_load(&r->progress.same_size);
 	now->bytes_total = r->total;
-	now->files_done = atomic_load(&r->progress.files);
+	now->files_done = atomic_load(&r->progress.files) +
+			  atomic_load(&r->progress.same);
 	now->errors = atomic_load(&r->progress.errors);
 	now->total_final = true;
 }
@@ -204,6 +207,7 @@ static void show(struct run *run, const struct pick *k, const char *dest,
 				    .others = r->others,
 				    .bytes = r->size,
 				    .written = r->bytes,
+				    .same = r->same,
 				    .skipped = run->skipped,
 				    .damaged = run->damaged };
 
@@ -349,7 +353,7 @@ static enum bc_err restore(struct ctx *c, const struct pick *k,
 	rc = restore_run(c->repo, &ro, &r, e);
 	progress_stop(bar);
 	if (rc == BC_OK && o->include.n > 0 &&
-	    r.files + r.dirs + r.others == 0) {
+	    r.files + r.dirs + r.others + r.same == 0) {
 		if (made)
 			(void)rmdir(dest);
 		return nothing_fits(c, e);
@@ -368,33 +372,26 @@ static enum bc_err restore(struct ctx *c, const struct pick *k,
 struct pretence {
 	struct run run;
 	struct show_get sum;
+	const char *dest;
 	bool filtered;
 	bool there;    /* the destination is: something may be in the way */
 	char *counted; /* the directory that was counted last */
 };
 
-/* What is at that path below the destination: 0, or its type as in a mode. */
-static mode_t what_is_at(const struct pretence *p, const char *path)
+/* What is at that path below the destination. */
+static enum restore_there what_is_at(const struct pretence *p, const char *path,
+				     const struct tree_entry *en)
 {
+	enum restore_there what;
 	struct stat st;
 	char *at = NULL;
-	bool found;
 
 	if (!p->there || asprintf(&at, "%.*s/%s", (int)p->sum.dest.n,
 				  (const char *)p->sum.dest.p, path) < 0)
-		return 0;
-	found = lstat(at, &st) == 0;
+		return RESTORE_FREE;
+	what = restore_there(AT_FDCWD, at, en, &st);
 	free(at);
-	return found ? st.st_mode & S_IFMT : 0;
-}
-
-/* A directory is not in the way of one. */
-static bool in_the_way(const struct pretence *p, const char *path,
-		       enum tree_type type)
-{
-	mode_t at = what_is_at(p, path);
-
-	return at != 0 && !(at == S_IFDIR && type == TREE_DIR);
+	return what;
 }
 
 /* Is a directory the one that was counted last, or above it? */
@@ -408,13 +405,15 @@ static bool is_counted(const struct pretence *p, struct bytes dir)
 static enum bc_err count_dir(struct pretence *p, struct bytes dir,
 			     struct err *e)
 {
+	static const struct tree_entry any = { .type = TREE_DIR };
+
 	if (is_counted(p, dir))
 		return BC_OK;
 	free(p->counted);
 	p->counted = strndup((const char *)dir.p, dir.n);
 	if (p->counted == NULL)
 		return err_set(e, BC_ENOMEM, "no memory");
-	if (what_is_at(p, p->counted) == 0)
+	if (what_is_at(p, p->counted, &any) == RESTORE_FREE)
 		p->sum.dirs++;
 	return BC_OK;
 }
@@ -447,6 +446,7 @@ static enum bc_err count_entry(void *ctx, struct bytes path,
 			       struct err *e)
 {
 	enum restore_want how = RESTORE_THIS;
+	enum restore_there at = RESTORE_FREE;
 	struct pretence *p = ctx;
 	enum bc_err rc;
 	char *text;
@@ -457,10 +457,15 @@ static enum bc_err count_entry(void *ctx, struct bytes path,
 			return err_set(e, BC_ENOMEM, "no memory for a path");
 		if (p->filtered)
 			how = want(&p->run, text, en);
-		if (how != RESTORE_NOT && in_the_way(p, text, en->type)) {
+		if (how != RESTORE_NOT)
+			at = what_is_at(p, text, en);
+		if (at == RESTORE_TAKEN)
 			tell_error(&p->run, text, BC_EEXIST, "");
+		if (at == RESTORE_SAME && en->type != TREE_DIR)
+			p->sum.same++;
+		if (at == RESTORE_TAKEN ||
+		    (at == RESTORE_SAME && en->type != TREE_DIR))
 			how = RESTORE_NOT;
-		}
 		if (how == RESTORE_THIS && en->type != TREE_DIR)
 			tell_item(&p->run, text, en->type, size_of(en));
 		free(text);
@@ -480,17 +485,23 @@ static enum bc_err count_alone(struct pretence *p, const struct pick *k,
 			       bool into, struct err *e)
 {
 	char *name = default_dest(k);
+	enum restore_there at = RESTORE_FREE;
+	struct stat st;
 
 	if (name == NULL)
 		return err_set(e, BC_ENOMEM, "no memory for a name");
-	if (p->there && (!into || in_the_way(p, name, k->entry->type))) {
+	if (into)
+		at = what_is_at(p, name, k->entry);
+	else if (p->there)
+		at = restore_there(AT_FDCWD, p->dest, k->entry, &st);
+	if (at == RESTORE_TAKEN)
 		tell_error(&p->run, name, BC_EEXIST, "");
-		free(name);
-		return BC_EEXIST;
-	}
+	else if (at == RESTORE_SAME)
+		p->sum.same++;
+	else
+		count_one(p, k->entry);
 	free(name);
-	count_one(p, k->entry);
-	return BC_OK;
+	return at == RESTORE_TAKEN ? BC_EEXIST : BC_OK;
 }
 
 /* What there is to restore, as the snapshot has it, but for what is in the
@@ -501,6 +512,7 @@ static enum bc_err pretend(struct ctx *c, const struct pick *k,
 	const struct get_opts *o = c->opts;
 	struct pretence p = {
 		.run = { .c = c },
+		.dest = dest,
 		.sum = { .dest = bytes_str(dest),
 			 .other_name = other_name(k),
 			 .dry_run = true },
@@ -512,15 +524,19 @@ static enum bc_err pretend(struct ctx *c, const struct pick *k,
 				  .stop = c->stop };
 	struct stat st;
 	enum bc_err rc = BC_OK;
+	bool into;
 
 	p.there = stat(dest, &st) == 0;
+	into = p.there && S_ISDIR(st.st_mode);
+	if (k->entry->type != TREE_DIR && !into)
+		p.there = lstat(dest, &st) == 0;
 	if (k->entry->type == TREE_DIR)
 		rc = entries_walk(&w, &k->entry->dir.id, bytes_of("", 0), e);
 	else
-		rc = count_alone(&p, k, p.there && S_ISDIR(st.st_mode), e);
+		rc = count_alone(&p, k, into, e);
 	free(p.counted);
 	if (rc == BC_OK && o->include.n > 0 && p.run.skipped == 0 &&
-	    p.sum.files + p.sum.dirs + p.sum.others == 0)
+	    p.sum.files + p.sum.dirs + p.sum.others + p.sum.same == 0)
 		return nothing_fits(c, e);
 	p.sum.skipped = p.run.skipped;
 	msg_end_groups(&c->msg);

@@ -300,6 +300,7 @@ void show_get(struct out *o, struct msg *m, const struct show_get *r)
 {
 	char things[3 * FMT_BYTES], size[FMT_BYTES], took[FMT_BYTES];
 	char written[FMT_BYTES], less[2 * FMT_BYTES] = "";
+	char there[FMT_BYTES], same[3 * FMT_BYTES] = "";
 	int64_t ns = o->clk.mono(o->clk.ctx) - o->began_mono;
 
 	out_count_u64(o, "files", r->files);
@@ -308,22 +309,28 @@ void show_get(struct out *o, struct msg *m, const struct show_get *r)
 	out_count_u64(o, "logical_bytes", r->bytes);
 	if (!r->dry_run)
 		out_count_u64(o, "written_bytes", r->written);
+	out_count_u64(o, "same_items", r->same);
 	out_count_u64(o, "skipped_items", r->skipped);
 	out_count_u64(o, "damaged_items", r->damaged);
+	if (r->same > 0)
+		snprintf(same, sizeof(same),
+			 "; %s there already, with the "
+			 "same size and time",
+			 fmt_things(r->same, "item", there));
 	if (r->dry_run) {
-		msg_note(m, "would restore %s, %s, to %.*s",
+		msg_note(m, "would restore %s, %s, to %.*s%s",
 			 restored_things(r, things),
 			 out_size(o, r->bytes, size), (int)r->dest.n,
-			 (const char *)r->dest.p);
+			 (const char *)r->dest.p, same);
 		return;
 	}
 	if (r->written < r->bytes)
 		snprintf(less, sizeof(less), " (%s written)",
 			 out_size(o, r->written, written));
-	msg_note(m, "restored %s, %s%s, to %.*s in %s",
+	msg_note(m, "restored %s, %s%s, to %.*s in %s%s",
 		 restored_things(r, things), out_size(o, r->bytes, size), less,
-		 (int)r->dest.n, (const char *)r->dest.p,
-		 fmt_seconds(ns, took));
+		 (int)r->dest.n, (const char *)r->dest.p, fmt_seconds(ns, took),
+		 same);
 }
 
 void show_removed(struct out *o, const struct show_removed *r, bool dry_run)

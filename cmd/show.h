@@ -130,6 +130,7 @@ struct show_get {
 	uint64_t files, dirs, others;
 	uint64_t bytes;	  /* sizes of the files, as put and ls count them */
 	uint64_t written; /* less by holes, zeros and further names */
+	uint64_t same;	  /* items that were there already */
 	uint64_t skipped, damaged;
 	bool dry_run;
 };

@@ -13,10 +13,16 @@
 #include <unistd.h>
 
 #include "restore/meta.h"
+#include "restore/part.h"
 #include "restore/report.h"
 #include "restore/run.h"
+#include "util/hex.h"
+
+#define MARK_PREFIX ".blobctl-get-"
 
 enum {
+	MARK_ID_BYTES = 8,
+	MARK_BYTES = sizeof(MARK_PREFIX) + 2 * MARK_ID_BYTES,
 	/* Of a path given to the kernel at once. */
 	PIECE_BYTES = 3500,
 	DIR_FLAGS = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
@@ -254,6 +260,73 @@ int dest_path_dir(struct run *run, const char *path)
 	return fd;
 }
 
+/* ---- mark -----------------------------------------------------------------
+ */
+
+/*
+ * The destination gets the directory's attributes if it was made or empty when
+ * a run of the same began. A mark in it says so, for the next run, until they
+ * are set. Its name is of no tree that it can be in.
+ */
+static void mark_name(const struct run *run, char out[MARK_BYTES])
+{
+	memcpy(out, MARK_PREFIX, sizeof(MARK_PREFIX) - 1);
+	hex_encode(run->o.what->dir.id.b, MARK_ID_BYTES,
+		   out + sizeof(MARK_PREFIX) - 1);
+}
+
+static bool has_mark(const struct run *run)
+{
+	char name[MARK_BYTES];
+	struct stat st, own;
+
+	mark_name(run, name);
+	if (fstatat(run->root, name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+	    !S_ISREG(st.st_mode))
+		return false;
+	/* Files may belong to another one here than who makes them. */
+	return st.st_uid == geteuid() ||
+	       (fstat(run->root, &own) == 0 && st.st_uid == own.st_uid);
+}
+
+/* Without one the destination only is not recognised. */
+static void put_mark(struct run *run)
+{
+	char name[MARK_BYTES];
+	int fd;
+
+	mark_name(run, name);
+	if (!run->parts_named) {
+		fd = openat(run->root, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC,
+			    0600);
+		run->marked =
+			fd >= 0 && part_link(run, fd, run->root, name) == 0;
+		/* Some guard against it, which nothing else tells. */
+		run->parts_named = !run->marked;
+	} else {
+		fd = openat(run->root, name,
+			    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		run->marked = fd >= 0;
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+/* Before the attributes, which may forbid it and have a time. Who is killed
+ * between the two leaves a destination without them, but with all that is in
+ * it. */
+static void remove_mark(struct worker *w, const struct rdir *top)
+{
+	char name[MARK_BYTES];
+
+	if (!w->run->marked)
+		return;
+	mark_name(w->run, name);
+	if (unlinkat(w->run->root, name, 0) != 0 && errno != ENOENT)
+		report_note(w, top, name, NOTE_MARK, errno);
+	w->run->marked = false;
+}
+
 /* ---- directories that are done --------------------------------------------
  */
 
@@ -262,6 +335,8 @@ static void finish(struct worker *w, struct rdir *d)
 	struct err e = ERR_INIT;
 	int fd = dest_dir(w, d);
 
+	if (d->parent == NULL)
+		remove_mark(w, d);
 	if (fd >= 0) {
 		meta_dir(w, d, fd);
 		return;
@@ -310,9 +385,11 @@ static bool is_empty(int fd)
 	return empty;
 }
 
-/* What a new file is by itself: a nameless one tells. */
+/* What a new file is by itself: a nameless one tells, or one that is removed at
+ * once. */
 static void learn_birth(struct run *run)
 {
+	static const char probe[] = ".blobctl-part-probe";
 	struct birth *b = &run->birth;
 	int fd = openat(run->root, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0777);
 	struct stat st;
@@ -320,6 +397,14 @@ static void learn_birth(struct run *run)
 	b->uid = geteuid();
 	b->gid = getegid();
 	b->acl = fgetxattr(run->root, "system.posix_acl_default", NULL, 0) > 0;
+	part_learn(run, fd);
+	if (fd < 0) {
+		part_sweep(run->root, probe, NULL);
+		fd = openat(run->root, probe,
+			    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0777);
+		if (fd >= 0)
+			(void)unlinkat(run->root, probe, 0);
+	}
 	if (fd < 0)
 		return;
 	if (fstat(fd, &st) == 0) {
@@ -366,16 +451,16 @@ static int make_dest(const char *dest)
 	return rc;
 }
 
-static enum bc_err open_folder(struct run *run, bool *fresh, struct err *e)
+static enum bc_err open_folder(struct run *run, enum dest_state *state,
+			       struct err *e)
 {
 	const char *dest = run->o.dest;
 
-	*fresh = false;
 	run->root = open_plain(dest, &run->root_only_path);
 	if (run->root < 0 && errno == ENOENT) {
 		if (make_dest(dest) != 0)
 			return err_sys(e, errno, "cannot make %s", dest);
-		*fresh = true;
+		*state = DEST_EMPTY;
 		run->root = open_plain(dest, &run->root_only_path);
 	}
 	if (run->root < 0 && errno == ENOTDIR)
@@ -383,7 +468,11 @@ static enum bc_err open_folder(struct run *run, bool *fresh, struct err *e)
 			       dest);
 	if (run->root < 0)
 		return err_sys(e, errno, "cannot open %s", dest);
-	*fresh = *fresh || is_empty(run->root);
+	if (*state != DEST_EMPTY && is_empty(run->root))
+		*state = DEST_EMPTY;
+	else if (*state != DEST_EMPTY && has_mark(run))
+		*state = DEST_BEGUN;
+	run->begun = run->marked = *state == DEST_BEGUN;
 	return BC_OK;
 }
 
@@ -418,20 +507,22 @@ static enum bc_err open_beside(struct run *run, char **name, struct err *e)
 	return run->root < 0 ? e->code : BC_OK;
 }
 
-enum bc_err dest_open(struct run *run, bool dir, char **name, bool *fresh,
-		      struct err *e)
+enum bc_err dest_open(struct run *run, bool dir, char **name,
+		      enum dest_state *state, struct err *e)
 {
 	struct err own = ERR_INIT;
 	enum bc_err rc;
 
 	*name = NULL;
-	*fresh = false;
-	rc = dir ? open_folder(run, fresh, &own) : open_beside(run, name, &own);
+	*state = DEST_IN_USE;
+	rc = dir ? open_folder(run, state, &own) : open_beside(run, name, &own);
 	if (rc != BC_OK) {
 		if (e != NULL)
 			*e = own;
 		return rc;
 	}
 	learn_birth(run);
+	if (*state == DEST_EMPTY && !run->o.keep_dest)
+		put_mark(run);
 	return BC_OK;
 }

@@ -31,6 +31,7 @@ struct rdir {
 	uint64_t serial;     /* never used again, unlike the address */
 	_Atomic uint32_t holds;
 	bool apply; /* made, or empty: attributes are to be set */
+	bool there; /* not made by this run: names in it may be taken */
 	bool later; /* made when something in it is; the walker's */
 	struct meta meta;
 	struct digest node;
@@ -57,14 +58,21 @@ struct birth {
 	atomic_bool acl; /* an ACL may be handed down */
 };
 
+/* What the destination was. */
+enum dest_state {
+	DEST_EMPTY,  /* made, or empty */
+	DEST_BEGUN,  /* that, when a run of the same began that has not ended */
+	DEST_IN_USE, /* none of these */
+};
+
 /*
  * dest_open - open or make the destination; sets root and birth.
- *   dir   the thing is a directory
- *   name  [out] malloc'ed: the name of the one thing; NULL for a directory
- *   fresh [out] made or empty
+ *   dir    the thing is a directory
+ *   name   [out] malloc'ed: the name of the one thing; NULL for a directory
+ *   state  [out] DEST_IN_USE of one thing
  */
 BC_MUST_CHECK enum bc_err dest_open(struct run *run, bool dir, char **name,
-				    bool *fresh, struct err *e);
+				    enum dest_state *state, struct err *e);
 
 void dir_fds_init(struct dir_fds *c, unsigned n);
 void dir_fds_fini(struct dir_fds *c);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Regular files. One with a single reference is made, written and finished in
- * one visit. Others are opened by whoever brings their first chunk and stay
- * open, as long as there are not too many; who brings the last finishes them.
+ * one visit. Others are made by whoever brings their first chunk and stay open,
+ * as long as there are not too many; who brings the last finishes them.
  */
 #include "restore/files.h"
 
@@ -15,6 +15,7 @@
 #include "restore/dest.h"
 #include "restore/links.h"
 #include "restore/meta.h"
+#include "restore/part.h"
 #include "restore/report.h"
 #include "restore/run.h"
 #include "util/arith.h"
@@ -57,24 +58,13 @@ struct rfile *file_new(struct worker *w, struct rdir *dir,
 /* Make it, or open it again. */
 static int open_file(struct worker *w, struct rfile *f)
 {
-	int dirfd = dest_dir(w, f->dir), fd;
+	int dirfd = dest_dir(w, f->dir);
 	bool later;
-	int flags = O_WRONLY | O_NOFOLLOW | O_CLOEXEC;
 	uint32_t mode = meta_open_mode(w->run, &f->meta, !f->single, &later);
-	struct stat st;
 
 	if (dirfd < 0)
 		return -1;
-	if (!f->made)
-		return openat(dirfd, f->name, flags | O_CREAT | O_EXCL, mode);
-	fd = openat(dirfd, f->name, flags | O_NONBLOCK);
-	if (fd >= 0 && (fstat(fd, &st) != 0 || st.st_dev != f->dev ||
-			st.st_ino != f->ino)) {
-		close(fd);
-		errno = ESTALE;
-		return -1;
-	}
-	return fd;
+	return f->made ? part_reopen(dirfd, f) : part_make(w, dirfd, f, mode);
 }
 
 /* Under the lock. */
@@ -112,15 +102,14 @@ static int drop_fd(struct worker *w, struct rfile *f)
 /* Nobody writes to it just now: may it stay open? */
 static enum bc_err rest_fd(struct worker *w, struct rfile *f, struct err *e)
 {
-	struct stat st;
+	int dirfd;
 
 	if (f->fd < 0 || f->users > 0 ||
 	    atomic_load(&w->run->open_files) <= w->run->open_max)
 		return BC_OK;
-	if (fstat(f->fd, &st) != 0)
-		return err_sys(e, errno, "cannot look at it");
-	f->dev = st.st_dev;
-	f->ino = st.st_ino;
+	dirfd = dest_dir(w, f->dir);
+	if (dirfd < 0 || part_keep(w, dirfd, f) != 0)
+		return err_sys(e, errno, "cannot keep it");
 	if (drop_fd(w, f) != 0)
 		return err_sys(e, errno, "cannot write it");
 	return BC_OK;
@@ -154,6 +143,24 @@ void file_lose(struct worker *w, struct rfile *f, const struct err *e)
 		report_lost(w, f->dir, f->name, e);
 }
 
+/* It is whole: close it, and give it its name. */
+static enum bc_err settle(struct worker *w, struct rfile *f, struct err *e)
+{
+	int dirfd = dest_dir(w, f->dir);
+
+	if (dirfd < 0)
+		return err_sys(e, errno, "cannot open its directory");
+	/* Some file systems say only here that it is not written. */
+	if (f->part && drop_fd(w, f) != 0)
+		return err_sys(e, errno, "cannot write it");
+	if (part_publish(w, dirfd, f) != 0)
+		return err_sys(e, errno, "cannot give it its name");
+	meta_file_last(w, f, f->fd);
+	if (f->fd >= 0 && drop_fd(w, f) != 0)
+		return err_sys(e, errno, "cannot write it");
+	return BC_OK;
+}
+
 static void finish(struct worker *w, struct rfile *f)
 {
 	struct err e = ERR_INIT;
@@ -164,11 +171,10 @@ static void finish(struct worker *w, struct rfile *f)
 		rc = err_sys(&e, errno, "cannot set its size");
 	if (rc == BC_OK) {
 		(void)meta_open_mode(w->run, &f->meta, !f->single, &set_mode);
-		meta_file(w, f, f->fd, set_mode);
-		/* Some file systems say only here that it is not written. */
-		if (drop_fd(w, f) != 0)
-			rc = err_sys(&e, errno, "cannot write it");
+		rc = meta_file(w, f, f->fd, set_mode, &e);
 	}
+	if (rc == BC_OK)
+		rc = settle(w, f, &e);
 	if (rc != BC_OK)
 		file_fail(w, f, &e);
 }
@@ -179,9 +185,9 @@ static void undo(struct worker *w, struct rfile *f)
 
 	if (f->fd >= 0)
 		(void)drop_fd(w, f);
-	dirfd = f->made ? dest_dir(w, f->dir) : -1;
+	dirfd = f->part || f->named ? dest_dir(w, f->dir) : -1;
 	if (dirfd >= 0)
-		(void)unlinkat(dirfd, f->name, 0);
+		part_remove(dirfd, f);
 }
 
 void file_drop(struct worker *w, struct rfile *f, uint32_t n)
@@ -200,18 +206,6 @@ void file_drop(struct worker *w, struct rfile *f, uint32_t n)
 		report_item(w, dir, f->name, TREE_FILE, f->size);
 	free(f);
 	dest_release(w, dir);
-}
-
-enum bc_err file_create(struct worker *w, struct rfile *f, struct err *e)
-{
-	enum bc_err rc;
-
-	pthread_mutex_lock(file_lock(w->run, f));
-	rc = want_fd(w, f, e);
-	if (rc == BC_OK)
-		rc = rest_fd(w, f, e);
-	pthread_mutex_unlock(file_lock(w->run, f));
-	return rc;
 }
 
 /* ---- writing --------------------------------------------------------------

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * restore/files - regular files: made, filled, finished. Private to
+ * restore/files - regular files: made, filled, finished, named. Private to
  * lib/restore.
+ *
+ * A file has its name when it is whole, with all its attributes, and not
+ * before: restore/part.h.
  */
 #ifndef BC_RESTORE_FILES_H
 #define BC_RESTORE_FILES_H
@@ -25,7 +28,9 @@ struct rfile {
 	bool single; /* one reference: no lock, one visit */
 	bool sparse; /* its size must be set: it may end in a hole */
 	/* The rest under file_lock(), once it is not single. */
-	bool made;   /* there is such a name, of this run */
+	bool made;   /* there is an inode, of this run */
+	bool part;   /* it has the name for what is not whole */
+	bool named;  /* it has its own */
 	bool failed; /* and told */
 	unsigned users;
 	int fd;
@@ -34,7 +39,9 @@ struct rfile {
 	/* Hard links: under run.links.lock. */
 	bool linked;
 	uint64_t group;
-	struct link_name *names; /* further ones, to remove on failure */
+	uint32_t link_dir, link_name; /* its own, in the table's text */
+	struct link_name *names;      /* further ones, made when it is whole */
+	unsigned n_names;
 	unsigned name_n;
 	char *name;
 };
@@ -42,10 +49,6 @@ struct rfile {
 /* file_new - a file of dir, which it holds. NULL without memory. */
 struct rfile *file_new(struct worker *w, struct rdir *dir,
 		       const struct tree_entry *en);
-
-/* file_create - make it now, empty. BC_EEXIST, ... */
-BC_MUST_CHECK enum bc_err file_create(struct worker *w, struct rfile *f,
-				      struct err *e);
 
 /* file_fail - it cannot be written; file_lose - its content cannot be had. The
  * first reason is told. */

@@ -14,7 +14,7 @@
 #include "restore/run.h"
 
 void late_add(struct worker *w, const struct rdir *dir, const char *name,
-	      uint32_t mode, uint32_t flags)
+	      const struct stat *st, uint32_t mode, uint32_t flags)
 {
 	const char *path = dest_path(dir, NULL, &w->path);
 	size_t n = path == NULL ? 0 : strlen(path) + 1;
@@ -27,6 +27,8 @@ void late_add(struct worker *w, const struct rdir *dir, const char *name,
 	}
 	l->mode = mode;
 	l->flags = flags;
+	l->dev = st == NULL ? 0 : st->st_dev;
+	l->ino = st == NULL ? 0 : st->st_ino;
 	memcpy(l->folder, path, n);
 	l->name = NULL;
 	if (name != NULL)
@@ -37,23 +39,40 @@ void late_add(struct worker *w, const struct rdir *dir, const char *name,
 	pthread_mutex_unlock(&w->run->report);
 }
 
+/* Below its folder. errno */
+static bool set_file(int dir, const struct late *l)
+{
+	int fd = openat(dir, l->name,
+			O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+	bool ok;
+	int sys;
+
+	if (fd < 0)
+		return false;
+	ok = fstat(fd, &st) == 0;
+	if (ok && (st.st_dev != l->dev || st.st_ino != l->ino)) {
+		ok = false;
+		errno = ESTALE;
+	}
+	ok = ok && meta_flags(fd, l->flags, l->flags);
+	sys = errno;
+	close(fd);
+	errno = sys;
+	return ok;
+}
+
 static bool set_late(struct run *run, const struct late *l)
 {
 	char proc[64];
-	int dir = dest_path_dir(run, l->folder), fd = dir, sys;
+	int dir = dest_path_dir(run, l->folder), sys;
 	bool ok;
 
 	if (dir < 0)
 		return false;
-	if (l->name != NULL)
-		fd = openat(dir, l->name,
-			    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
-	ok = fd >= 0 && (l->name != NULL ? meta_flags(fd, l->flags, l->flags)
-					 : chmod(proc, l->mode) == 0);
+	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", dir);
+	ok = l->name != NULL ? set_file(dir, l) : chmod(proc, l->mode) == 0;
 	sys = errno;
-	if (fd >= 0 && fd != dir)
-		close(fd);
 	close(dir);
 	errno = sys;
 	return ok;
@@ -73,7 +92,8 @@ void late_finish(struct worker *w)
 	w->run->late = NULL;
 	for (l = list; l != NULL; l = next) {
 		next = l->next;
-		if (!set_late(w->run, l)) {
+		if ((l->flags == 0 || !run_dead(w->run)) &&
+		    !set_late(w->run, l)) {
 			struct rdir top = { .name_n = 0 };
 
 			report_note(w, &top, l->folder, NOTE_LATE, errno);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Hard links. The walker makes the first name of each group at once, further
- * ones are links to it, if all else that the snapshot says of them is the same:
- * a link would otherwise give a name bytes or rights that are not its own. The
- * table keeps every group of the snapshot that was met, in some hundred bytes
- * each.
+ * Hard links. The first name of a group is a file, further ones are links to
+ * it, made once it is whole, if all else that the snapshot says of them is the
+ * same: a link would otherwise give a name bytes or rights that are not its
+ * own. The table keeps every group of the snapshot that was met, in some
+ * hundred bytes each.
  */
 #include "restore/links.h"
 
@@ -24,6 +24,12 @@ enum {
 	LINKS_MIN = 64,
 	/* Names of 40 M groups; beyond that they are no longer linked. */
 	LINKS_TEXT_BYTES = 1 << 30,
+	/* Names that wait for one file: fewer than any file system allows, so
+	 * that who meets the limit can begin the next inode. And in all. */
+	WAITING_MAX = 50,
+	WAITING_ALL_MAX = 20000,
+	/* So many names are met by a file system's limit. */
+	NAMES_MANY = 1000,
 };
 
 /* A further name of a file whose content is still coming. */
@@ -132,7 +138,7 @@ static void print_of(const struct tree_entry *en, struct digest *out)
 	sha256_final(&c, out);
 }
 
-/* A name in a file's list, so that all go when the file cannot be had. */
+/* A name that waits for its file. */
 static bool add_name(struct rfile *f, struct rdir *dir, const char *name)
 {
 	struct link_name *k = malloc(sizeof(*k) + strlen(name) + 1);
@@ -144,10 +150,23 @@ static bool add_name(struct rfile *f, struct rdir *dir, const char *name)
 	dest_hold(dir);
 	k->next = f->names;
 	f->names = k;
+	f->n_names++;
 	return true;
 }
 
-/* Link `name` in dir to the first of s. */
+/* The folder of a group's first, the caller's. */
+static int first_dir(struct worker *w, const char *folder)
+{
+	int fd = dest_path_dir(w->run, folder);
+
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
+		dest_reclaim(w);
+		fd = dest_path_dir(w->run, folder);
+	}
+	return fd;
+}
+
+/* Link `name` in dir to the first of s. Under the lock. */
 static enum bc_err make_link(struct worker *w, struct rdir *dir,
 			     const char *name, const struct link_slot *s,
 			     struct err *e)
@@ -155,19 +174,33 @@ static enum bc_err make_link(struct worker *w, struct rdir *dir,
 	struct links *l = &w->run->links;
 	const char *folder = (const char *)l->text.p + s->dir;
 	const char *first = (const char *)l->text.p + s->name;
-	int to = dest_dir(w, dir), from, rc, sys;
+	int from = first_dir(w, folder), to, rc = -1, sys;
 
-	if (to < 0)
-		return err_sys(e, errno, "cannot open its directory");
-	from = dest_path_dir(w->run, folder);
 	if (from < 0)
 		return err_sys(e, errno, "cannot open %s", folder);
-	rc = linkat(from, first, to, name, 0);
+	to = dest_dir(w, dir);
+	if (to >= 0)
+		rc = linkat(from, first, to, name, 0);
 	sys = errno;
 	close(from);
 	if (rc != 0 && sys == EMLINK)
 		return BC_ENOTFOUND; /* full: the next inode begins */
 	return rc == 0 ? BC_OK : err_sys(e, sys, "cannot link it to %s", first);
+}
+
+bool links_full(struct run *run, const struct tree_entry *en)
+{
+	struct links *l = &run->links;
+	const struct link_slot *s;
+	bool full;
+
+	pthread_mutex_lock(&l->lock);
+	s = l->cap == 0 ? NULL : find(l, en->link_group);
+	full = s != NULL && s->pending != NULL &&
+	       (s->pending->n_names >= WAITING_MAX ||
+		l->waiting >= WAITING_ALL_MAX);
+	pthread_mutex_unlock(&l->lock);
+	return full;
 }
 
 enum bc_err links_join(struct worker *w, struct rdir *dir, const char *name,
@@ -176,7 +209,7 @@ enum bc_err links_join(struct worker *w, struct rdir *dir, const char *name,
 	struct links *l = &w->run->links;
 	struct link_slot *s;
 	struct digest print;
-	bool pending = false, unlike;
+	bool unlike, made = false;
 	enum bc_err rc = BC_ENOTFOUND;
 
 	print_of(en, &print);
@@ -189,18 +222,19 @@ enum bc_err links_join(struct worker *w, struct rdir *dir, const char *name,
 		rc = err_set(e, BC_EPARTIAL,
 			     "the file that it is a further name of could not "
 			     "be restored");
+	} else if (s != NULL && s->pending != NULL) {
+		rc = add_name(s->pending, dir, name)
+			     ? BC_OK
+			     : err_set(e, BC_ENOMEM, "no memory for a link");
+		l->waiting += rc == BC_OK;
 	} else if (s != NULL && s->name != 0) {
 		rc = make_link(w, dir, name, s, e);
-		pending = rc == BC_OK && s->pending != NULL;
-		if (pending && !add_name(s->pending, dir, name)) {
-			(void)unlinkat(dest_dir(w, dir), name, 0);
-			rc = err_set(e, BC_ENOMEM, "no memory for a link");
-		}
+		made = rc == BC_OK;
 	}
 	pthread_mutex_unlock(&l->lock);
 	if (unlike)
 		report_note(w, dir, name, NOTE_LINK, 0);
-	if (rc == BC_OK && !pending)
+	if (made)
 		report_item(w, dir, name, en->type,
 			    en->type == TREE_FILE ? en->content.size : 0);
 	return rc;
@@ -242,6 +276,8 @@ enum bc_err links_first(struct worker *w, struct rdir *dir, const char *name,
 		if (f != NULL) {
 			f->linked = true;
 			f->group = en->link_group;
+			f->link_dir = l->dir_at;
+			f->link_name = at;
 		}
 	}
 	pthread_mutex_unlock(&l->lock);
@@ -251,6 +287,81 @@ enum bc_err links_first(struct worker *w, struct rdir *dir, const char *name,
 		return BC_OK;
 	}
 	return rc == BC_OK ? BC_OK : err_set(e, rc, "no memory for hard links");
+}
+
+/* Is what was there another name of the group's first? Under the lock. */
+static bool is_first(struct worker *w, const struct link_slot *s,
+		     const struct stat *st)
+{
+	const char *text = (const char *)w->run->links.text.p;
+	int folder = first_dir(w, text + s->dir);
+	struct stat first;
+	bool same;
+
+	if (folder < 0)
+		return false;
+	same = fstatat(folder, text + s->name, &first, AT_SYMLINK_NOFOLLOW) ==
+		       0 &&
+	       first.st_dev == st->st_dev && first.st_ino == st->st_ino;
+	close(folder);
+	return same;
+}
+
+enum bc_err links_there(struct worker *w, struct rdir *dir, const char *name,
+			const struct tree_entry *en, const struct stat *st,
+			struct err *e)
+{
+	struct links *l = &w->run->links;
+	const struct link_slot *s;
+	bool none, unlike, joined = false, next;
+	struct digest print;
+
+	print_of(en, &print);
+	pthread_mutex_lock(&l->lock);
+	s = l->cap == 0 ? NULL : find(l, en->link_group);
+	none = s == NULL || s->name == 0;
+	unlike = !none && !digest_eq(&s->print, &print);
+	if (!none && !unlike && s->name != LOST && s->pending == NULL)
+		joined = is_first(w, s, st);
+	pthread_mutex_unlock(&l->lock);
+	/* With more names than one file may have there is a next one. */
+	next = none || unlike || (!joined && st->st_nlink > NAMES_MANY);
+	if (unlike)
+		report_note(w, dir, name, NOTE_LINK, 0);
+	else if (!next && !joined)
+		report_note(w, dir, name, NOTE_LINK_THERE, 0);
+	return next ? links_first(w, dir, name, en, NULL, e) : BC_OK;
+}
+
+/* A name that has waited, and whether its file has come. */
+static void done_name(struct worker *w, struct rfile *f,
+		      const struct link_name *k, bool failed)
+{
+	static const char GONE[] = "the file that it is a further name of "
+				   "could not be restored";
+	struct links *l = &w->run->links;
+	struct link_slot first = { .name = 0 };
+	struct err e = ERR_INIT;
+	enum bc_err rc = BC_OK;
+
+	if (failed) {
+		if (!run_dead(w->run))
+			report_error(w, k->dir, k->name, BC_ENOTFOUND, GONE);
+		return;
+	}
+	pthread_mutex_lock(&l->lock);
+	first.dir = f->link_dir;
+	first.name = f->link_name;
+	rc = make_link(w, k->dir, k->name, &first, &e);
+	pthread_mutex_unlock(&l->lock);
+	if (rc == BC_ENOTFOUND && e.code == BC_OK)
+		rc = err_set(&e, BC_EPARTIAL,
+			     "this file system has not so many names for one "
+			     "file");
+	if (rc == BC_OK)
+		report_item(w, k->dir, k->name, TREE_FILE, f->size);
+	else
+		report_failed(w, k->dir, k->name, &e);
 }
 
 void links_done(struct worker *w, struct rfile *f, bool failed)
@@ -268,22 +379,11 @@ void links_done(struct worker *w, struct rfile *f, bool failed)
 	}
 	k = f->names;
 	f->names = NULL;
+	l->waiting -= f->n_names;
 	pthread_mutex_unlock(&l->lock);
 	for (; k != NULL; k = next) {
-		int fd;
-
 		next = k->next;
-		if (!failed) {
-			report_item(w, k->dir, k->name, TREE_FILE, f->size);
-		} else {
-			fd = dest_dir(w, k->dir);
-			if (fd >= 0)
-				(void)unlinkat(fd, k->name, 0);
-			if (!run_dead(w->run))
-				report_error(w, k->dir, k->name, BC_EPARTIAL,
-					     "the file that it is a further "
-					     "name of could not be restored");
-		}
+		done_name(w, f, k, failed);
 		dest_release(w, k->dir);
 		free(k);
 	}

@@ -4,6 +4,7 @@
 #define BC_RESTORE_LINKS_H
 
 #include <pthread.h>
+#include <sys/stat.h>
 
 #include "tree/node.h"
 #include "util/buf.h"
@@ -11,6 +12,7 @@
 
 struct rdir;
 struct rfile;
+struct run;
 struct worker;
 
 struct link_slot {
@@ -25,6 +27,7 @@ struct links {
 	struct link_slot *slot;
 	size_t n, cap;
 	struct buf text; /* NUL-terminated paths and names */
+	size_t waiting;	 /* names, of all that are pending */
 	uint64_t dir_serial;
 	uint32_t dir_at; /* path of the directory of that serial */
 };
@@ -34,8 +37,8 @@ void links_fini(struct links *l);
 
 /*
  * links_join - make `name` in dir, as `en` is one, a further name of its
- * group's first. If the two entries differ in more than their names, that is
- * said once, and it begins a file of its own.
+ * group's first, now or when that is whole. If the two entries differ in more
+ * than their names, that is said once, and it begins a file of its own.
  *
  *   BC_ENOTFOUND  there is none yet, or none like it; e is not set
  *   others        could not be made
@@ -45,16 +48,27 @@ BC_MUST_CHECK enum bc_err links_join(struct worker *w, struct rdir *dir,
 				     const struct tree_entry *en,
 				     struct err *e);
 
-/* links_first - `name` in dir, which is made, is the group's first. f may be
- * NULL: it is complete. With too many of them that is told, and later names
- * become files of their own. */
+/* links_full - so many names wait for their files, or that of this one, that
+ * the files are to be finished before it joins. */
+bool links_full(struct run *run, const struct tree_entry *en);
+
+/* links_first - `name` in dir is the group's first. f may be NULL: it is there,
+ * complete. With too many of them that is told, and later names become files of
+ * their own. */
 BC_MUST_CHECK enum bc_err links_first(struct worker *w, struct rdir *dir,
 				      const char *name,
 				      const struct tree_entry *en,
 				      struct rfile *f, struct err *e);
 
-/* links_done - f is finished, or failed: then all its names are removed, and
- * links to it are no longer made. */
+/* links_there - `name` in dir was there before, as st. If its group has a first
+ * that it is no name of, that is told once. BC_ENOMEM. */
+BC_MUST_CHECK enum bc_err links_there(struct worker *w, struct rdir *dir,
+				      const char *name,
+				      const struct tree_entry *en,
+				      const struct stat *st, struct err *e);
+
+/* links_done - f is finished, and its further names are made; or it has failed,
+ * and links to it are no longer made. */
 void links_done(struct worker *w, struct rfile *f, bool failed);
 
 #endif

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -32,6 +33,7 @@
 enum {
 	SET_ID = 06000,
 	PROC_PATH_BYTES = 64,
+	FULL_BYTES = 256 << 10,
 };
 
 /* ---- what is asked for ----------------------------------------------------
@@ -130,13 +132,29 @@ struct target {
 	const struct rdir *dir;
 	const char *name;
 	int fd;
+	struct err *ends;	    /* NULL: whatever fails is a note */
+	bool lacks;		    /* attributes that cannot be read */
 	bool opaque;		    /* O_PATH: calls go through `proc` */
 	char proc[PROC_PATH_BYTES]; /* of such a descriptor */
 };
 
+/* Is it the room on the disk that lacks, or what one file may have there? */
+static bool is_full(int fd)
+{
+	struct statvfs fs;
+
+	return fstatvfs(fd, &fs) != 0 || fs.f_bavail * fs.f_frsize < FULL_BYTES;
+}
+
 static void note(const struct target *t, enum note kind)
 {
-	report_note(t->w, t->dir, t->name, kind, errno);
+	int sys = errno;
+
+	if (t->ends != NULL && (sys == EDQUOT || sys == ENOMEM ||
+				(sys == ENOSPC && is_full(t->fd))))
+		err_sys(t->ends, sys, "cannot set its attributes");
+	else
+		report_note(t->w, t->dir, t->name, kind, sys);
 }
 
 static void set_attrs(const struct target *t, struct attrs set)
@@ -159,7 +177,7 @@ static void set_attrs(const struct target *t, struct attrs set)
 	}
 }
 
-static void load_attrs(const struct target *t, const struct digest *id)
+static void load_attrs(struct target *t, const struct digest *id)
 {
 	struct err e = ERR_INIT;
 	struct chunk_reader *c = loader_reader(&t->w->loader, &e);
@@ -174,7 +192,14 @@ static void load_attrs(const struct target *t, const struct digest *id)
 		return;
 	}
 	err_wrap(&e, "its extended attributes cannot be read");
-	report_lost(t->w, t->dir, t->name, &e);
+	t->lacks = true;
+	if (rc == BC_EDAMAGE || t->ends == NULL) {
+		report_lost(t->w, t->dir, t->name, &e);
+		return;
+	}
+	/* The next run may read them. */
+	*t->ends = e;
+	t->ends->sys_errno = 0;
 }
 
 /* An ACL that the destination hands down is not the snapshot's. */
@@ -216,8 +241,8 @@ static void set_times(const struct target *t, const struct meta *m)
 		note(t, NOTE_TIME);
 }
 
-static void set_all(const struct target *t, const struct meta *m,
-		    enum tree_type type, bool set_mode)
+static void set_all(struct target *t, const struct meta *m, enum tree_type type,
+		    bool set_mode)
 {
 	uint32_t mode = m->mode;
 
@@ -232,24 +257,64 @@ static void set_all(const struct target *t, const struct meta *m,
 	if (set_mode &&
 	    (t->opaque ? chmod(t->proc, mode) : fchmod(t->fd, mode)) != 0)
 		note(t, NOTE_MODE);
-	set_times(t, m);
+	/* By its time it would pass for whole in the next run. */
+	if (!t->lacks || type == TREE_DIR)
+		set_times(t, m);
 }
 
-void meta_file(struct worker *w, const struct rfile *f, int fd, bool set_mode)
+enum bc_err meta_file(struct worker *w, const struct rfile *f, int fd,
+		      bool set_mode, struct err *e)
 {
-	struct target t = { .w = w, .dir = f->dir, .name = f->name, .fd = fd };
-	uint32_t flags = f->meta.flags;
+	struct err own = ERR_INIT;
+	struct target t = {
+		.w = w, .dir = f->dir, .name = f->name, .fd = fd, .ends = &own
+	};
 
 	set_all(&t, &f->meta, TREE_FILE, set_mode);
-	if (flags == 0)
-		return;
-	/* A link to an immutable file cannot be made, so they come last. */
-	if (f->linked && (flags & FLAGS_LATE) != 0) {
-		late_add(w, f->dir, f->name, 0, flags & FLAGS_LATE);
-		flags &= ~FLAGS_LATE;
-	}
-	if (!meta_flags(fd, flags, FLAGS_LATE | FLAGS_OTHER))
+	if (!meta_flags(fd, f->meta.flags, FLAGS_OTHER))
 		note(&t, NOTE_FLAGS);
+	if (own.code != BC_OK && e != NULL)
+		*e = own;
+	return own.code;
+}
+
+/* An immutable file can get no name. */
+void meta_file_last(struct worker *w, const struct rfile *f, int fd)
+{
+	struct stat st = { .st_dev = f->dev, .st_ino = f->ino };
+
+	if ((f->meta.flags & FLAGS_LATE) == 0)
+		return;
+	if (!f->linked && fd >= 0) {
+		if (!meta_flags(fd, f->meta.flags, FLAGS_LATE))
+			report_note(w, f->dir, f->name, NOTE_FLAGS, errno);
+	} else if (fd < 0 || fstat(fd, &st) == 0) {
+		late_add(w, f->dir, f->name, &st, 0,
+			 f->meta.flags & FLAGS_LATE);
+	}
+}
+
+void meta_kept(struct worker *w, const struct rdir *dir, const char *name,
+	       int dirfd, uint32_t flags, bool linked)
+{
+	struct stat st;
+	int fd, now = 0;
+
+	if ((flags & FLAGS_LATE) == 0)
+		return;
+	fd = openat(dirfd, name,
+		    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) ||
+	    ioctl(fd, FS_IOC_GETFLAGS, &now) != 0)
+		report_note(w, dir, name, NOTE_FLAGS, errno);
+	else if ((flags & FLAGS_LATE & ~(uint32_t)now) == 0)
+		; /* as nearly always */
+	else if (linked)
+		late_add(w, dir, name, &st, 0, flags & FLAGS_LATE);
+	else if (!meta_flags(fd, flags, FLAGS_LATE))
+		report_note(w, dir, name, NOTE_FLAGS, errno);
+	if (fd >= 0)
+		close(fd);
 }
 
 void meta_dir(struct worker *w, const struct rdir *d, int fd)
@@ -259,7 +324,7 @@ void meta_dir(struct worker *w, const struct rdir *d, int fd)
 
 	/* Names in it may still be wanted as the first of a hard link. */
 	if (!w->run->is_root && (m.mode & S_IXUSR) == 0) {
-		late_add(w, d, NULL, m.mode, 0);
+		late_add(w, d, NULL, NULL, m.mode, 0);
 		m.mode |= S_IXUSR;
 	}
 	set_all(&t, &m, TREE_DIR, true);
@@ -287,32 +352,34 @@ static mode_t type_mode(enum tree_type type)
 	}
 }
 
-void meta_other(struct worker *w, const struct rdir *dir, const char *name,
-		int dirfd, enum tree_type type, const struct meta *m)
+enum bc_err meta_other(struct worker *w, const struct rdir *dir,
+		       const char *name, int dirfd, const char *at,
+		       enum tree_type type, const struct meta *m, struct err *e)
 {
-	struct target t = { .w = w, .dir = dir, .name = name, .opaque = true };
-	struct err e = ERR_INIT;
+	struct err own = ERR_INIT;
+	struct target t = {
+		.w = w, .dir = dir, .name = name, .ends = &own, .opaque = true
+	};
 	struct stat st;
 	bool later;
 
-	t.fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	if (t.fd < 0) {
-		err_sys(&e, errno, "cannot open it to set its attributes");
-		report_failed(w, dir, name, &e);
-		return;
-	}
+	t.fd = openat(dirfd, at, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (t.fd < 0)
+		return err_sys(e, errno,
+			       "cannot open it to set its attributes");
 	/* Is it what was made? In a destination where others may write, a
 	 * name can be something else by now. */
 	if (fstat(t.fd, &st) != 0 || (st.st_mode & S_IFMT) != type_mode(type) ||
 	    st.st_nlink != 1 || st.st_uid != w->run->birth.uid) {
-		err_set(&e, BC_EREFUSED,
-			"somebody put something else in its place");
-		report_failed(w, dir, name, &e);
 		close(t.fd);
-		return;
+		return err_set(e, BC_EREFUSED,
+			       "somebody put something else in its place");
 	}
 	snprintf(t.proc, sizeof(t.proc), "/proc/self/fd/%d", t.fd);
 	(void)meta_open_mode(w->run, m, false, &later);
 	set_all(&t, m, type, later && type != TREE_LINK);
 	close(t.fd);
+	if (own.code != BC_OK && e != NULL)
+		*e = own;
+	return own.code;
 }

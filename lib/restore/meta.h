@@ -40,13 +40,27 @@ uint32_t meta_open_mode(const struct run *run, const struct meta *m,
 void meta_early(struct worker *w, const struct rdir *dir, const char *name,
 		int fd, const struct meta *m);
 
-/* meta_file, meta_dir - all attributes, by a descriptor. */
-void meta_file(struct worker *w, const struct rfile *f, int fd, bool set_mode);
+/*
+ * meta_file, meta_dir - all attributes, by a descriptor. What cannot be had
+ * here is told. Of a file but those with which it could not be given its name;
+ * and without room for them, or if the disk fails, it cannot be restored.
+ */
+BC_MUST_CHECK enum bc_err meta_file(struct worker *w, const struct rfile *f,
+				    int fd, bool set_mode, struct err *e);
+/* meta_file_last - those, once it has it; of a file with further names, or that
+ * is closed (-1), at the end of the run. */
+void meta_file_last(struct worker *w, const struct rfile *f, int fd);
+/* meta_kept - those of a file that was there, and may lack them. */
+void meta_kept(struct worker *w, const struct rdir *dir, const char *name,
+	       int dirfd, uint32_t flags, bool linked);
 void meta_dir(struct worker *w, const struct rdir *d, int fd);
 
-/* meta_other - of a link, fifo, socket or device. */
-void meta_other(struct worker *w, const struct rdir *dir, const char *name,
-		int dirfd, enum tree_type type, const struct meta *m);
+/* meta_other - of a link, fifo, socket or device that was made as `at`, and is
+ * to be `name`. */
+BC_MUST_CHECK enum bc_err meta_other(struct worker *w, const struct rdir *dir,
+				     const char *name, int dirfd,
+				     const char *at, enum tree_type type,
+				     const struct meta *m, struct err *e);
 
 /* meta_flags - inode flags among `mask`. False and errno. */
 bool meta_flags(int fd, uint32_t want, uint32_t mask);

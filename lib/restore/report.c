@@ -110,6 +110,9 @@ static const char *const note_text[] = {
 	[NOTE_LATE] = "attributes that come last could not be set",
 	[NOTE_LINKS_MANY] = "not linked: more hard links than memory for them",
 	[NOTE_LINK] = "not linked: the file that it is a name of differs",
+	[NOTE_LINK_THERE] = "is there already, but as a file of its own, not "
+			    "as a further name",
+	[NOTE_MARK] = "cannot be removed, and is not the snapshot's",
 };
 
 void report_note(struct worker *w, const struct rdir *dir, const char *name,
@@ -147,6 +150,16 @@ void report_item(struct worker *w, const struct rdir *dir, const char *name,
 	pthread_mutex_lock(&run->report);
 	run->o.item(run->o.ctx, shown_path(dir, name, &w->path), type, size);
 	pthread_mutex_unlock(&run->report);
+}
+
+void report_same(struct worker *w, enum tree_type type, uint64_t size)
+{
+	struct restore_progress *p = w->run->progress;
+
+	atomic_fetch_add_explicit(&p->same, 1, memory_order_relaxed);
+	if (type == TREE_FILE)
+		atomic_fetch_add_explicit(&p->same_size, size,
+					  memory_order_relaxed);
 }
 
 /* Worst wins; damage beats all but a stop on request. */

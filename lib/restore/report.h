@@ -33,6 +33,8 @@ enum note {
 	NOTE_LATE,
 	NOTE_LINK,
 	NOTE_LINKS_MANY,
+	NOTE_LINK_THERE,
+	NOTE_MARK,
 };
 
 /* report_error - an item is not restored. Counts it. name may be NULL: `dir`
@@ -59,6 +61,9 @@ void report_note(struct worker *w, const struct rdir *dir, const char *name,
 /* report_item - restored. */
 void report_item(struct worker *w, const struct rdir *dir, const char *name,
 		 enum tree_type type, uint64_t size);
+
+/* report_same - there before, and taken for what is to be restored. */
+void report_same(struct worker *w, enum tree_type type, uint64_t size);
 
 /*
  * report_verdict - the result of the run: the worst error wins, and damage

@@ -3,9 +3,13 @@
  * restore - write trees and files of a snapshot back; stream one file.
  *
  * Every chunk is verified against its id before a byte of it is written. A
- * file that cannot be restored whole is not there afterwards; the rest is.
- * Nothing is overwritten; a directory that is there is entered, and gets the
- * attributes that it has in the snapshot. Nothing is written outside the
+ * file that cannot be restored whole is not there afterwards; the rest is. It
+ * has its name when it is whole, with all its attributes, and not before:
+ * whatever ends the run.
+ * Nothing is overwritten. A directory that is there is entered, and gets the
+ * attributes that it has in the snapshot; what looks like what is to be
+ * restored (restore_there()) is taken for it, so that a run that was stopped or
+ * killed is finished by another one. Nothing is written outside the
  * destination, whatever the snapshot says and whoever moves or plants names
  * meanwhile. Nothing is synced.
  */
@@ -13,6 +17,7 @@
 #define BC_RESTORE_RESTORE_H
 
 #include <stdatomic.h>
+#include <sys/stat.h>
 
 #include "tree/node.h"
 #include "repo/repo.h"
@@ -39,7 +44,9 @@ struct restore_progress {
 	_Atomic uint64_t others; /* links, devices, ... */
 	_Atomic uint64_t size;	 /* of those files, holes included */
 	_Atomic uint64_t bytes;	 /* of files' content: chunks, as written */
-	_Atomic uint64_t errors; /* items not restored, or not entirely */
+	_Atomic uint64_t same; /* of those without directories: there before */
+	_Atomic uint64_t same_size; /* of the files among them */
+	_Atomic uint64_t errors;    /* items not restored, or not entirely */
 };
 
 struct restore_options {
@@ -51,10 +58,11 @@ struct restore_options {
 	 * dest, which is made (with its parents) if missing. Anything else is
 	 * made under the name dest, or under its own name in dest if that is
 	 * an existing directory. Attributes of the directory itself are given
-	 * to dest only if it was made or empty.
+	 * to dest only if it was made or empty; until then there is an empty
+	 * file .blobctl-get-ID in it, so that the next run does it too.
 	 */
 	const char *dest;
-	bool keep_dest;	  /* not even then */
+	bool keep_dest;	  /* not even if it was empty */
 	unsigned threads; /* 1 to RESTORE_THREADS_MAX; fewer if files are few */
 	enum restore_owner owner;
 	bool sparse; /* recorded zeros become holes too */
@@ -84,7 +92,7 @@ struct restore_options {
 
 struct restore_result {
 	/* As in the progress. */
-	uint64_t files, dirs, others, size, bytes, errors;
+	uint64_t files, dirs, others, size, bytes, same, errors;
 	enum bc_err worst; /* what restore_run() returned */
 };
 
@@ -102,8 +110,8 @@ struct restore_result {
  *	          directory
  *   others       nothing could be begun, or stopped there
  *
- * When it stops early, what is there is whole: files that were not finished
- * are removed, and directories that were not are open to their owner alone.
+ * When it stops early, what is there is whole, and directories that were made
+ * and are not are open to their owner alone.
  * With BC_EPARTIAL and BC_EDAMAGE `e` tells about the first item of that kind.
  * Memory is bounded: some 40 MB for two threads, at most 128 MB; hard links
  * take some hundred bytes a group on top. Needs a few
@@ -114,6 +122,19 @@ BC_MUST_CHECK enum bc_err restore_run(struct repo *r,
 				      const struct restore_options *o,
 				      struct restore_result *out,
 				      struct err *e);
+
+/* What has a name. */
+enum restore_there {
+	RESTORE_FREE,  /* nothing */
+	RESTORE_SAME,  /* the thing, as far as that can be seen: type, and size
+			  and time of a file, target, device */
+	RESTORE_TAKEN, /* something else */
+};
+
+/* restore_there - is `name` in a directory what entry `en` says?
+ *   st  [out] unless it is free */
+enum restore_there restore_there(int dirfd, const char *name,
+				 const struct tree_entry *en, struct stat *st);
 
 /* Where restore_cat() gives the bytes. Anything but BC_OK ends it. */
 struct restore_sink {

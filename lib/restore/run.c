@@ -136,8 +136,10 @@ enum bc_err run_batch(struct run *run, struct batch **out, struct err *e)
 			return BC_OK;
 		}
 		if (run->batches < BATCHES_MAX) {
-			run->batches++;
-			return batch_new(BATCH_REFS, out, e);
+			enum bc_err rc = batch_new(BATCH_REFS, out, e);
+
+			run->batches += rc == BC_OK;
+			return rc;
 		}
 		help(w, 0);
 	}
@@ -160,6 +162,26 @@ void run_submit(struct worker *w, struct batch *b)
 	}
 	pthread_mutex_unlock(&run->lock);
 	help(w, (run->threads - 1) * JOBS_AHEAD);
+}
+
+static bool is_settled(const struct run *run)
+{
+	unsigned n = 0;
+
+	for (const struct batch *b = run->idle; b != NULL; b = b->next)
+		n++;
+	return n == run->batches;
+}
+
+void run_settle(struct worker *w)
+{
+	struct run *run = w->run;
+
+	help(w, 0);
+	pthread_mutex_lock(&run->lock);
+	while (!is_settled(run))
+		pthread_cond_wait(&run->wake, &run->lock);
+	pthread_mutex_unlock(&run->lock);
 }
 
 static void *work(void *arg)
@@ -322,7 +344,8 @@ static void free_run(struct run *run)
 enum bc_err restore_run(struct repo *r, const struct restore_options *o,
 			struct restore_result *out, struct err *e)
 {
-	bool is_dir = o->what->type == TREE_DIR, fresh = false;
+	bool is_dir = o->what->type == TREE_DIR;
+	enum dest_state state = DEST_IN_USE;
 	struct run *run = new_run(r, o);
 	char *name = NULL;
 	enum bc_err rc;
@@ -334,11 +357,11 @@ enum bc_err restore_run(struct repo *r, const struct restore_options *o,
 	}
 	rc = links_init(&run->links, e);
 	if (rc == BC_OK)
-		rc = dest_open(run, is_dir, &name, &fresh, e);
+		rc = dest_open(run, is_dir, &name, &state, e);
 	if (rc == BC_OK) {
 		rc = start(run, e);
 		if (rc == BC_OK)
-			walk_run(&run->worker[0], name, fresh);
+			walk_run(&run->worker[0], name, state);
 		stop(run);
 	}
 	if (rc == BC_OK)
@@ -348,6 +371,7 @@ enum bc_err restore_run(struct repo *r, const struct restore_options *o,
 	out->others = run->progress->others;
 	out->size = run->progress->size;
 	out->bytes = run->progress->bytes;
+	out->same = run->progress->same;
 	out->errors = run->progress->errors;
 	out->worst = rc;
 	free(name);

@@ -8,6 +8,8 @@
  *	walk.c     down the tree: directories, and references to chunks
  *	dest.c     the destination, and the directories in it
  *	files.c    regular files
+ *	part.c     ... until they are whole
+ *	there.c    what has a name already
  *	meta.c     owner, attributes, mode, times
  *	owner.c    ... which number a name has here
  *	links.c    hard links
@@ -59,7 +61,11 @@ struct run {
 	struct restore_progress *progress;
 	int root; /* the destination, or the folder of the one file */
 	bool root_only_path; /* opened O_PATH: it may not be read */
+	bool marked;	     /* the destination has a mark of this run */
+	bool begun;	     /* ... or had one of a run that did not end */
 	atomic_bool no_openat2;
+	bool parts_named;   /* no nameless files here */
+	bool links_by_proc; /* they are named by way of /proc */
 	struct birth birth;
 	bool is_root;
 	struct owner_map users, groups;
@@ -102,5 +108,8 @@ bool run_dead(struct run *run);
 BC_MUST_CHECK enum bc_err run_batch(struct run *run, struct batch **out,
 				    struct err *e);
 void run_submit(struct worker *w, struct batch *b);
+
+/* run_settle - until all that was submitted is done. The walker. */
+void run_settle(struct worker *w);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -20,6 +21,7 @@
 #include "restore/files.h"
 #include "restore/links.h"
 #include "restore/meta.h"
+#include "restore/part.h"
 #include "restore/report.h"
 #include "restore/run.h"
 
@@ -159,11 +161,8 @@ static void walk_file(struct walk *k, struct rdir *dir,
 	f->single = is_single(&en->content) && !linked;
 	f->left = 1;
 	k->files++;
-	if (linked) {
-		rc = file_create(k->w, f, &e);
-		if (rc == BC_OK)
-			rc = links_first(k->w, dir, f->name, en, f, &e);
-	}
+	if (linked)
+		rc = links_first(k->w, dir, f->name, en, f, &e);
 	/* A single file's only reference is the walker's too: what is made of
 	 * nothing gets one without a chunk. */
 	if (rc == BC_OK && (!f->single || en->content.size > 0)) {
@@ -220,6 +219,8 @@ static enum bc_err make_other(int dirfd, const char *name,
 		errno = EINVAL;
 		break;
 	}
+	if (rc != 0)
+		part_taken();
 	return rc == 0 ? BC_OK : err_sys(e, errno, "cannot make it");
 }
 
@@ -227,14 +228,16 @@ static void walk_other(struct walk *k, struct rdir *dir,
 		       const struct tree_entry *en)
 {
 	int dirfd = dest_dir(k->w, dir);
+	char part[PART_NAME_BYTES];
 	struct err e = ERR_INIT;
 	struct meta m;
 	bool later;
 	enum bc_err rc;
 
 	meta_of(k->w, dir, k->name, en, &m);
+	part_name(dir, k->name, part);
 	rc = dirfd < 0 ? err_sys(&e, errno, "cannot open its directory")
-		       : make_other(dirfd, k->name, en,
+		       : make_other(dirfd, part, en,
 				    meta_open_mode(k->run, &m, false, &later),
 				    &e);
 	if (rc == BC_EACCES && dirfd >= 0 && e.sys_errno == EPERM &&
@@ -243,13 +246,82 @@ static void walk_other(struct walk *k, struct rdir *dir,
 		return;
 	}
 	if (rc == BC_OK) {
-		meta_other(k->w, dir, k->name, dirfd, en->type, &m);
+		rc = meta_other(k->w, dir, k->name, dirfd, part, en->type, &m,
+				&e);
+		/* What it needs of extended attributes may have been read from
+		 * the repository, but no other directory was opened. */
+		if (rc == BC_OK && part_move(dirfd, part, k->name) != 0)
+			rc = err_sys(&e, errno, "cannot give it its name");
+		if (rc != BC_OK)
+			(void)unlinkat(dirfd, part, 0);
+	}
+	if (rc == BC_OK) {
 		report_item(k->w, dir, k->name, en->type, 0);
 		if ((en->has & TREE_HAS_LINK) != 0)
 			rc = links_first(k->w, dir, k->name, en, NULL, &e);
 	}
 	if (rc != BC_OK)
 		report_failed(k->w, dir, k->name, &e);
+}
+
+/* Whose it would be if a run had made it. */
+static bool is_ours(struct walk *k, const struct meta *m, const struct stat *st)
+{
+	struct stat top;
+
+	return st->st_uid == k->run->birth.uid ||
+	       (m->own && st->st_uid == m->uid) ||
+	       (fstat(k->run->root, &top) == 0 && st->st_uid == top.st_uid);
+}
+
+/* There before this run: taken for it, if nobody else has put it there. */
+static enum bc_err keep_there(struct walk *k, struct rdir *dir, int dirfd,
+			      const struct tree_entry *en,
+			      const struct stat *st, struct err *e)
+{
+	enum bc_err rc = BC_OK;
+	struct meta m;
+
+	meta_of(k->w, dir, k->name, en, &m);
+	if (!is_ours(k, &m, st))
+		return err_sys(e, EEXIST, "cannot make it");
+	if (en->type == TREE_FILE)
+		meta_kept(k->w, dir, k->name, dirfd, m.flags,
+			  (en->has & TREE_HAS_LINK) != 0);
+	if ((en->has & TREE_HAS_LINK) != 0)
+		rc = links_there(k->w, dir, k->name, en, st, e);
+	if (rc == BC_OK)
+		report_same(k->w, en->type, (uint64_t)st->st_size);
+	return rc;
+}
+
+/* Has it a name already, in a directory that was there? */
+static bool is_there(struct walk *k, struct rdir *dir,
+		     const struct tree_entry *en)
+{
+	enum restore_there what = RESTORE_FREE;
+	char part[PART_NAME_BYTES];
+	struct err e = ERR_INIT;
+	enum bc_err rc = BC_OK;
+	struct stat st;
+	int dirfd = dir->there ? dest_dir(k->w, dir) : -1;
+
+	if (dirfd >= 0)
+		what = restore_there(dirfd, k->name, en, &st);
+	/* What a killed run has left of it; or, with two names, of its move. */
+	if (dirfd >= 0 &&
+	    (what == RESTORE_FREE || k->run->begun || st.st_nlink > 1)) {
+		part_name(dir, k->name, part);
+		part_sweep(dirfd, part,
+			   what == RESTORE_FREE || k->run->begun ? NULL : &st);
+	}
+	if (what == RESTORE_SAME)
+		rc = keep_there(k, dir, dirfd, en, &st, &e);
+	else if (what == RESTORE_TAKEN)
+		rc = err_sys(&e, EEXIST, "cannot make it");
+	if (rc != BC_OK)
+		report_failed(k->w, dir, k->name, &e);
+	return what != RESTORE_FREE;
 }
 
 /* Anything but a directory; its name is in k->name. */
@@ -259,6 +331,12 @@ static void walk_entry(struct walk *k, struct rdir *dir,
 	struct err e = ERR_INIT;
 	enum bc_err rc = BC_ENOTFOUND;
 
+	if (is_there(k, dir, en))
+		return;
+	if ((en->has & TREE_HAS_LINK) != 0 && links_full(k->run, en)) {
+		flush(k);
+		run_settle(k->w);
+	}
 	if ((en->has & TREE_HAS_LINK) != 0)
 		rc = links_join(k->w, dir, k->name, en, &e);
 	if (rc == BC_OK)
@@ -334,12 +412,32 @@ static void out_of_memory(struct walk *k, struct rdir *dir, const char *name)
 	report_failed(k->w, dir, name, &e);
 }
 
-static bool is_dir(int dirfd, const char *name)
+static bool is_dir(int dirfd, const char *name, struct stat *st)
 {
-	struct stat st;
+	return fstatat(dirfd, name, st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISDIR(st->st_mode);
+}
 
-	return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       S_ISDIR(st.st_mode);
+/* One of our own that an earlier run has made as it shall be, read-only or not
+ * to be entered: what is missing in it needs more. It gets its mode again. */
+static void make_usable(struct walk *k, int dirfd, const struct rdir *d,
+			const struct stat *st)
+{
+	char proc[64];
+	struct stat now;
+	int fd;
+
+	if (k->run->is_root || !d->apply || st->st_uid != geteuid() ||
+	    (st->st_mode & S_IRWXU) == S_IRWXU)
+		return;
+	fd = openat(dirfd, d->name,
+		    O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
+	if (fstat(fd, &now) == 0 && now.st_uid == geteuid())
+		(void)!chmod(proc, (now.st_mode & 07777) | S_IRWXU);
+	close(fd);
 }
 
 /* Make directory d, whose parent is there. One that is there is entered; it
@@ -349,6 +447,7 @@ static bool make_dir(struct walk *k, struct rdir *d)
 	int dirfd = dest_dir(k->w, d->parent);
 	bool on_the_way = d->later;
 	struct err e = ERR_INIT;
+	struct stat st;
 
 	d->later = false;
 	if (dirfd >= 0 && mkdirat(dirfd, d->name, 0700) == 0) {
@@ -356,11 +455,14 @@ static bool make_dir(struct walk *k, struct rdir *d)
 		report_item(k->w, d->parent, d->name, TREE_DIR, 0);
 		return true;
 	}
-	if (dirfd >= 0 && errno == EEXIST && is_dir(dirfd, d->name)) {
+	if (dirfd >= 0 && errno == EEXIST && is_dir(dirfd, d->name, &st)) {
 		/* What is made in it may get its group, or an ACL. */
 		atomic_store(&k->run->birth.known, false);
 		atomic_store(&k->run->birth.acl, true);
-		d->apply = !on_the_way;
+		/* On the way, but made by the run that has begun this. */
+		d->apply = !on_the_way || k->run->begun;
+		d->there = true;
+		make_usable(k, dirfd, d, &st);
 		return true;
 	}
 	err_sys(&e, errno, "cannot make the directory");
@@ -554,7 +656,7 @@ static void walk_one(struct walk *k, struct rdir *top, const char *name)
 	dest_release(k->w, top);
 }
 
-static void walk_all(struct walk *k, const char *name, bool fresh)
+static void walk_all(struct walk *k, const char *name, enum dest_state state)
 {
 	static const struct tree_entry nothing;
 	struct rdir *top =
@@ -568,7 +670,9 @@ static void walk_all(struct walk *k, const char *name, bool fresh)
 		free(top);
 		return;
 	}
-	top->apply = name == NULL && fresh && !k->run->o.keep_dest;
+	top->apply = state == DEST_BEGUN ||
+		     (state == DEST_EMPTY && !k->run->o.keep_dest);
+	top->there = state != DEST_EMPTY;
 	if (name != NULL)
 		walk_one(k, top, name);
 	else
@@ -576,7 +680,7 @@ static void walk_all(struct walk *k, const char *name, bool fresh)
 	flush(k);
 }
 
-void walk_run(struct worker *w, const char *name, bool fresh)
+void walk_run(struct worker *w, const char *name, enum dest_state state)
 {
 	struct walk k = { .w = w, .run = w->run };
 	struct err e = ERR_INIT;
@@ -596,7 +700,7 @@ void walk_run(struct worker *w, const char *name, bool fresh)
 	tree_reader_init(&k.tree, &source);
 	content_reader_init(&k.content, &source);
 	locator_init(&k.locator, w->run->r);
-	walk_all(&k, name, fresh);
+	walk_all(&k, name, state);
 	locator_fini(&k.locator);
 	content_reader_fini(&k.content);
 	tree_reader_fini(&k.tree);

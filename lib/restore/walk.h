@@ -5,11 +5,13 @@
 
 #include <stdbool.h>
 
+#include "restore/dest.h"
+
 struct worker;
 
 /* walk_run - walk o->what into the run; all errors are reported.
  *   name   of the one thing; NULL: a directory's contents
- *   fresh  the destination gets the directory's attributes */
-void walk_run(struct worker *w, const char *name, bool fresh);
+ *   state  of the destination: whether it gets the directory's attributes */
+void walk_run(struct worker *w, const char *name, enum dest_state state);
 
 #endif

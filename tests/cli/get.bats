@@ -234,13 +234,23 @@ dirs() { (cd "$1" && find . -mindepth 1 -type d | sort | xargs); }
 	blobctl -q get latest:src out
 	rm -r out/b.c out/sub/deep
 	chmod 700 out/sub
-	run --separate-stderr blobctl get -n latest:src out
-	status_is 3
-	[[ $stderr != *"sub: is there"* ]]
-	run --separate-stderr blobctl get latest:src out
-	status_is 3
+	for n in -n ""; do
+		# shellcheck disable=SC2086
+		run --separate-stderr blobctl get $n latest:src out
+		status_is 0
+		[[ $stderr != *"is there"* ]]
+		err_has "restore"
+		err_has " 2 files"
+		err_has "4 items there already, with the same size and time"
+	done
 	touch -r src out # the destination itself stays as it is
 	same_tree src out
+	# What is there and another one is not touched, but told.
+	echo mine >out/b.c
+	run --separate-stderr blobctl get latest:src out
+	status_is 3
+	err_has "b.c: is there already"
+	[ "$(cat out/b.c)" = mine ]
 	# What is only on the way to what is wanted stays as it is.
 	rm -r out/sub/deep
 	chmod 700 out/sub
@@ -254,18 +264,73 @@ dirs() { (cd "$1" && find . -mindepth 1 -type d | sort | xargs); }
 	for i in {1..9}; do random_bytes 3000000 $i | split -b 3000 - src/d$i/f; done
 	blobctl -q put src
 	# Somewhere in the middle, more often than not.
-	for after in 0.05 0.1 0.2 0.4; do
-		timeout -s TERM $after "$BLOBCTL" -q get latest out || :
+	for sig in TERM KILL; do
+		for after in 0.05 0.1 0.2 0.4; do
+			timeout -s $sig $after "$BLOBCTL" -q get latest out || :
+		done
+		run --separate-stderr blobctl get latest out
+		status_is 0
+		same_tree src out/src
+		[ -z "$(find out -name '.blobctl-*')" ]
+		rm -r out
 	done
+}
+
+@test "one file that is there already, and the same" {
+	mkdir src
+	echo 1 >src/f
+	ln -s f src/l
+	blobctl -q put src/
+	for n in -n "" "" -n; do
+		for p in f l; do
+			# shellcheck disable=SC2086
+			run --separate-stderr blobctl get $n latest:$p out-$p
+			status_is 0
+		done
+	done
+	err_has "1 item there already"
+	touch out-f
+	run --separate-stderr blobctl get latest:f out-f
+	status_is 1
+	err_has "is there already"
+	ln -sf elsewhere out-l
+	run --separate-stderr blobctl get latest:l out-l
+	status_is 1
+}
+
+@test "further names of a file that is there" {
+	mkdir src
+	random_bytes 300000 1 >src/a
+	ln src/a src/b
+	ln src/a src/c
+	blobctl -q put src/
+	blobctl -q get latest out
+	rm out/b
+	blobctl -q get latest out
+	touch -r src out
+	same_tree src out
+	[ "$(stat -c %h out/a)" -eq 3 ]
+	# A copy of it has all that can be seen, but is none of its names.
+	cp -p out/b out/d
+	mv out/d out/b
 	run --separate-stderr blobctl get latest out
-	[ "$status" -eq 3 ] || [ "$status" -eq 0 ]
-	same_tree src out/src
+	status_is 3
+	err_has "b: is there already, but as a file of its own"
+	# The first is lost: the others stay what they are.
+	rm -r out
+	blobctl -q get latest out
+	rm out/a
+	run --separate-stderr blobctl get latest out
+	status_is 3
+	cmp src/a out/a
+	[ "$(stat -c %h out/b)" -eq 2 ]
 }
 
 @test "how many more are in the way stands before the closing line" {
 	mkdir src out
 	for i in $(seq 30); do
-		echo $i | tee src/$i >out/$i
+		echo $i >src/$i
+		echo mine >out/$i
 	done
 	blobctl -q put src/
 	for quiet in "" -q; do
@@ -517,7 +582,7 @@ socket.socket(socket.AF_UNIX).bind("socket")'
 	chmod 2700 src/group
 	setfacl -d -m u:1000:rwx src/group
 	run --separate-stderr blobctl get latest:src src
-	status_is 3
+	status_is 0
 	touch -r was src
 	same_tree was src
 }
@@ -584,6 +649,7 @@ socket.socket(socket.AF_UNIX).bind("socket")'
 	blobctl -q put src
 	chown -R 65534:65534 repo src
 	rm src/lost
+	touch src/there
 	chmod 500 src
 	run --separate-stderr as_nobody env HOME=/nonexistent "$BLOBCTL" -R "$T/repo" get latest:src "$T/src"
 	status_is 3

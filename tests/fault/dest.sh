@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Each call with which `get` changes its destination fails once, or is the
-# moment of a stop: what is there under a name is whole, what is not as it was
-# is told, and the same command then brings the rest.
+# moment of a stop or of a SIGKILL: what is there under a name is whole, what is
+# not as it was is told, and the same command then brings the rest: all of it
+# after a stop and a SIGKILL.
 #
 # usage: dest.sh
 # shellcheck source=tests/tools/campaign.bash
@@ -36,6 +37,10 @@ with open(os.path.join(top, "sub/sparse"), "wb") as f:
     f.truncate(3000000)
 os.symlink("small", os.path.join(top, "sub/link"))
 os.mkfifo(os.path.join(top, "sub/fifo"))
+if os.geteuid() == 0:
+    for name in "sub/link", "sub/fifo", "sub/sparse":
+        os.chown(os.path.join(top, name), 4321, 4321, follow_symlinks=False)
+os.chmod(os.path.join(top, "sub/fifo"), 0o640)
 os.chmod(os.path.join(top, "sub/deep/f"), 0o400)
 os.chmod(os.path.join(top, "sub/deep"), 0o750)
 try:
@@ -45,9 +50,9 @@ except OSError:
 PY
 find "$T/src" -exec touch -h -d 2026-01-02 {} +
 
-# compare whole|same: whole: all that is there, under whatever name, has its
-# content. same: all is there, with its attributes; the top itself does not
-# count.
+# compare whole|same: whole: all that is there has its content, but for names
+# that say that it has not. same: all is there, with its attributes. below: the
+# same but for the top's own.
 cat >"$T/compare.py" <<'PY'
 import os, stat, sys
 what, src, dest = sys.argv[1:]
@@ -56,13 +61,15 @@ def tree(top):
     for folder, dirs, files in os.walk(top):
         for name in dirs + files:
             path = os.path.join(folder, name)
-            out[os.path.relpath(path, top)] = os.lstat(path)
+            if what != "whole" or not name.startswith(".blobctl-"):
+                out[os.path.relpath(path, top)] = os.lstat(path)
+    out["."] = os.lstat(top)
     return out
 a, b = tree(src), tree(dest)
 bad = ["%s: not in the source" % p for p in b if p not in a]
 for p, sa in a.items():
     if p not in b:
-        if what == "same":
+        if what != "whole":
             bad.append("%s: missing" % p)
         continue
     sb = b[p]
@@ -74,7 +81,7 @@ for p, sa in a.items():
                 bad.append("%s: another content, %d bytes" % (p, sb.st_size))
     elif stat.S_ISLNK(sa.st_mode) and os.readlink(os.path.join(src, p)) != os.readlink(os.path.join(dest, p)):
         bad.append("%s: another target" % p)
-    if what == "same":
+    if what == "same" or what == "below" and p != ".":
         for key in "st_mode", "st_mtime_ns", "st_uid", "st_gid", "st_nlink":
             if key == "st_nlink" and not stat.S_ISREG(sa.st_mode):
                 continue
@@ -98,28 +105,74 @@ compare() {
 # get [VARIABLE=VALUE...]: into $T/got, disturbed.
 get() {
 	env "$@" LD_PRELOAD="$T/fail.so" DEST="$T/got" \
-		"$TESTING" -R "$R" get -j2 latest "$T/got" >"$T/out" 2>"$T/said" </dev/null
+		bash -c '[ -z "$0" ] || ulimit -n "$0"; exec "$@"' "${few:-}" \
+		"$TESTING" -R "$R" get -j2 ${only:+"$only"} latest "$T/got" >"$T/out" 2>"$T/said" </dev/null
 }
 
 new_repo --reserve=64KiB
+# With a root of nobody's, and with one that has attributes; and with folders
+# that are only on the way.
+(cd "$T" && b put -q src) || fail "put"
+rm -rf "$T/got"
+for n in 5 50; do
+	get NTH=$n HOW=kill
+	get
+	again=$?
+	[ $again = 0 ] && python3 "$T/compare.py" same "$T/src" "$T/got/src" >"$T/said" ||
+		fail "nobody's root, killed at call $n: again $again"
+	left=$(find "$T/got" -name '.blobctl-*')
+	[ -z "$left" ] || fail "nobody's root, killed at call $n, left: $left"
+	rm -rf "$T/got"
+done
 b put -q "$T/src/" || fail "put"
+for n in 8 12; do
+	only=--include=linked*
+	get NTH=$n HOW=kill
+	get
+	again=$?
+	[ $again = 0 ] || fail "a part, killed at call $n: again $again"
+	for at in sub sub/linked; do
+		[ "$(stat -c "%a %Y" "$T/src/$at")" = "$(stat -c "%a %Y" "$T/got/$at")" ] ||
+			fail "a part, killed at call $n: $at"
+	done
+	only=
+	rm -rf "$T/got"
+done
 get DEST_LOG="$T/calls" || fail "undisturbed: status $?"
 compare same || fail "undisturbed"
 calls=$(stat -c %s "$T/calls")
 [ "$calls" -gt 40 ] || fail "only $calls calls were seen"
 
-# 28: no space; 5: I/O error; 13: no rights.
-for how in 28 5 13 stop short; do
+# 28: no space; 5: I/O error; 13: no rights. Behind the colon: how old the file
+# system is.
+for what in 28: 5: 13: stop: short: kill: kill:1 kill:2 kill:3 28:1 kill:few; do
 	before=$failed
-	case $how in
-	13 | short) step=$(every 3) ;;
-	*) step=1 ;;
+	how=${what%:*}
+	export OLD=${what#*:}
+	# With few descriptors files are closed that are not whole.
+	few=
+	[ "$OLD" != few ] || few=40
+	case $what in
+	kill:) step=1 ;;
+	28: | 5:) step=$(every 3) ;;
+	*) step=$(every 8) ;;
 	esac
+	rm -rf "$T/got" "$T/calls"
+	get DEST_LOG="$T/calls"
+	status=$?
+	# Where there are no hard links further names cannot be had.
+	if [ "$OLD" = 3 ]; then
+		[ $status = 3 ] || fail "$what, undisturbed: status $status"
+	else
+		[ $status = 0 ] || fail "$what, undisturbed: status $status"
+		compare same || fail "$what, undisturbed"
+	fi
+	calls=$(stat -c %s "$T/calls")
 	for ((n = 1; n <= calls; n += step)); do
 		rm -rf "$T/got"
 		get NTH=$n HOW=$how
 		status=$?
-		where="call $n, $how: status $status"
+		where="call $n, $what: status $status"
 		[ -d "$T/got" ] || { # its own mkdir is not below it
 			fail "$where, nothing is there"
 			break
@@ -128,21 +181,39 @@ for how in 28 5 13 stop short; do
 		0) compare same || fail "$where" ;;
 		1 | 3 | 14) [ -s "$T/said" ] || fail "$where, nothing is said" ;;
 		143) [ $how = stop ] || [ $how = short ] || fail "$where" ;;
+		137) [ $how = kill ] || fail "$where" ;;
 		*) fail "$where" ;;
 		esac
 		compare whole || fail "$where"
-		# Its own attributes come last; what was told may lack some.
+		# Of what is killed when it was all but done the top lacks its own
+		# attributes.
+		same=same
+		case $how:$(find "$T/got" -maxdepth 1 -name '.blobctl-get-*') in
+		kill:) [ -z "$(ls -A "$T/got")" ] || [ "$OLD" = 3 ] || same=below ;;
+		esac
+		[ $same = same ] || ! compare same || same=same
+		[ $same = same ] || compare below || fail "$where, not all but done"
 		get
 		again=$?
-		[ $again = 0 ] || [ $again = 3 ] || fail "$where, again $again"
+		case $how:$OLD in
+		*:3) [ $again = 3 ] || fail "$where, again $again" ;;
+		stop:* | short:* | kill:*)
+			[ $again = 0 ] || fail "$where, again $again"
+			compare $same || fail "$where, not the same again"
+			;;
+		*) # What was told may lack attributes, its time among them.
+			[ $again = 0 ] || [ $again = 3 ] || fail "$where, again $again"
+			;;
+		esac
 		compare whole || fail "$where, again"
-		[ $how != stop ] || compare same || fail "$where, not the same again"
+		left=$(find "$T/got" -name '.blobctl-*')
+		[ -z "$left" ] || fail "$where, left: $left"
 		missing=$(cd "$T/src" && find . -mindepth 1 | while read -r p; do
 			[ -e "$T/got/$p" ] || [ -L "$T/got/$p" ] || echo "$p"
 		done)
-		[ -z "$missing" ] || fail "$where, still missing: $missing"
+		[ "$OLD" = 3 ] || [ -z "$missing" ] || fail "$where, still missing: $missing"
 		[ "$failed" = "$before" ] || break
 	done
-	[ "$failed" != "$before" ] || ok "$how: $calls calls, one in $step"
+	[ "$failed" != "$before" ] || ok "$what $calls calls, one in $step"
 done
 plan

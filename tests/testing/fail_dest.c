@@ -9,7 +9,11 @@
  *   NTH=N         the call to disturb (default: none)
  *   HOW=ERRNO     it fails with that number
  *   HOW=stop      a SIGTERM comes before it
+ *   HOW=kill      a SIGKILL
  *   HOW=short     half of it is written (pwrite), else as stop
+ *   OLD=1         a file system without nameless files
+ *   OLD=2         and without renames that do not replace
+ *   OLD=3         and without hard links
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -75,6 +79,8 @@ static bool fails(int fd)
 	if (nth == NULL || how == NULL ||
 	    atomic_fetch_add(&calls, 1) + 1 != strtol(nth, NULL, 10))
 		return false;
+	if (strcmp(how, "kill") == 0)
+		kill(getpid(), SIGKILL);
 	if (strcmp(how, "stop") == 0 || strcmp(how, "short") == 0) {
 		/* By the time of the call it has been seen. */
 		kill(getpid(), SIGTERM);
@@ -90,9 +96,24 @@ static bool fails(int fd)
 			return -1;                                             \
 	} while (0)
 
+/* Is the file system older than that? Then errno is set. */
+static bool is_older(int fd, int than, int sys)
+{
+	const char *old = getenv("OLD");
+
+	if (old == NULL || strtol(old, NULL, 10) < than || !below(fd))
+		return false;
+	errno = sys;
+	return true;
+}
+
 static int open_at(int dir, const char *path, int flags, mode_t mode)
 {
-	if ((flags & O_CREAT) != 0 && path[0] != '/')
+	bool nameless = (flags & O_TMPFILE) == O_TMPFILE;
+
+	if (nameless && is_older(dir, 1, EOPNOTSUPP))
+		return -1;
+	if (((flags & O_CREAT) != 0 || nameless) && path[0] != '/')
 		DISTURB(dir);
 	return (int)syscall(SYS_openat, dir, path, flags, mode);
 }
@@ -141,8 +162,31 @@ int symlinkat(const char *to, int dir, const char *name)
 
 int linkat(int from, const char *name, int to, const char *other, int flags)
 {
+	if (is_older(to, 3, EPERM))
+		return -1;
 	DISTURB(to);
 	return (int)syscall(SYS_linkat, from, name, to, other, flags);
+}
+
+int renameat2(int from, const char *name, int to, const char *other,
+	      unsigned flags)
+{
+	if (flags != 0 && is_older(to, 2, EINVAL))
+		return -1;
+	DISTURB(to);
+	return (int)syscall(SYS_renameat2, from, name, to, other, flags);
+}
+
+int renameat(int from, const char *name, int to, const char *other)
+{
+	DISTURB(to);
+	return (int)syscall(SYS_renameat2, from, name, to, other, 0);
+}
+
+int unlinkat(int dir, const char *name, int flags)
+{
+	DISTURB(dir);
+	return (int)syscall(SYS_unlinkat, dir, name, flags);
 }
 
 static ssize_t write_at(int fd, const void *p, size_t n, off64_t at)
@@ -202,6 +246,18 @@ int futimens(int fd, const struct timespec ts[2])
 {
 	DISTURB(fd);
 	return (int)syscall(SYS_utimensat, fd, NULL, ts, 0);
+}
+
+int fchownat(int fd, const char *name, uid_t uid, gid_t gid, int flags)
+{
+	DISTURB(fd);
+	return (int)syscall(SYS_fchownat, fd, name, uid, gid, flags);
+}
+
+int utimensat(int fd, const char *name, const struct timespec ts[2], int flags)
+{
+	DISTURB(fd);
+	return (int)syscall(SYS_utimensat, fd, name, ts, flags);
 }
 
 int fsetxattr(int fd, const char *name, const void *v, size_t n, int flags)

@@ -7,8 +7,9 @@
  *   CHANGE_TIMES=N     so often at most (default: always)
  *   BAD_SECTOR=NAME:AT  a read of a file of that name that has byte AT in it
  *                      fails with ENODATA, as from a disk, or BAD_ERRNO=N
- *   FAIL_CLOSE=NAME    close() of a file of that name, open for writing, ends
- *                      with ENOSPC, as a network file system's may
+ *   FAIL_CLOSE=NAME    every file system is one of a network, and there close()
+ *                      of the first file whose name begins so, open for
+ *                      writing, ends with ENOSPC
  *   STOP_AT=N          there is no fallocate(), and the Nth pwrite() of 64
  *                      KiB or more comes with a SIGTERM
  */
@@ -22,6 +23,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 static void change(const char *path, const struct stat *st)
@@ -135,8 +137,23 @@ ssize_t pwrite(int fd, const void *p, size_t n, off_t at)
 	return pwrite64(fd, p, n, at);
 }
 
+int fstatfs64(int fd, struct statfs64 *out)
+{
+	int rc = (int)syscall(SYS_fstatfs, fd, out);
+
+	if (getenv("FAIL_CLOSE") != NULL)
+		out->f_type = 0x6969;
+	return rc;
+}
+
+int fstatfs(int fd, struct statfs *out)
+{
+	return fstatfs64(fd, (struct statfs64 *)out);
+}
+
 int close(int fd)
 {
+	static int failed;
 	const char *name = getenv("FAIL_CLOSE"), *last;
 	char path[4096];
 	int flags = name == NULL ? -1 : fcntl(fd, F_GETFL);
@@ -145,8 +162,9 @@ int close(int fd)
 	    (last = name_of(fd, path)) == NULL)
 		return (int)syscall(SYS_close, fd);
 	syscall(SYS_close, fd);
-	if (strcmp(last, name) != 0)
+	if (failed || strncmp(last, name, strlen(name)) != 0)
 		return 0;
+	failed = 1;
 	errno = ENOSPC;
 	return -1;
 }

@@ -408,9 +408,15 @@ static void one_thing(void)
 	/* One name of an inode is a file of its own. */
 	CHECK_OK(restore_one(&b, "linked", b.out), &b.e);
 	CHECK(bed_exists(b.out, "linked"));
-	/* Taken, no folder, a folder that is a file. */
-	CHECK_EQ(restore_one(&b, "random", b.out), BC_EEXIST);
+	/* There, and the same. */
+	CHECK_OK(restore_one(&b, "random", b.out), &b.e);
+	CHECK_EQ(b.res.files, 0);
+	CHECK_EQ(b.res.same, 1);
 	same_entry(in, out, "random", true);
+	/* Taken, no folder, a folder that is a file. */
+	CHECK(utimensat(out, "small", NULL, 0) == 0);
+	CHECK_EQ(restore_one(&b, "small", b.out), BC_EEXIST);
+	CHECK_EQ(b.res.same, 0);
 	CHECK_EQ(restore_one(&b, "one", bed_at(b.out, "no/such", dest)),
 		 BC_ENOTFOUND);
 	CHECK_EQ(restore_one(&b, "one", bed_at(b.out, "no/", dest)),
