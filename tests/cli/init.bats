@@ -425,6 +425,7 @@ open("end").close()
 	err_has "try: blobctl get 'my docs:my docs'"
 	mkdir 'my docs/my docs'
 	blobctl -q put 'my docs'
+	echo changed >'my docs/a'
 	run --separate-stderr blobctl get 'my docs:my docs/a' 'my docs/a'
 	err_has "try: blobctl get 'my docs:my docs/a' NEW"
 	run --separate-stderr blobctl get latest --include='a *'
