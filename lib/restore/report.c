@@ -110,8 +110,7 @@ static const char *const note_text[] = {
 	[NOTE_LATE] = "attributes that come last could not be set",
 	[NOTE_LINKS_MANY] = "not linked: more hard links than memory for them",
 	[NOTE_LINK] = "not linked: the file that it is a name of differs",
-	[NOTE_LINK_THERE] = "is there already, but as a file of its own, not "
-			    "as a further name",
+	[NOTE_LINK_THERE] = "is there already, but is no further name",
 	[NOTE_MARK] = "cannot be removed, and is not the snapshot's",
 };
 

@@ -315,7 +315,7 @@ dirs() { (cd "$1" && find . -mindepth 1 -type d | sort | xargs); }
 	mv out/d out/b
 	run --separate-stderr blobctl get latest out
 	status_is 3
-	err_has "b: is there already, but as a file of its own"
+	err_has "b: is there already, but is no further name"
 	# The first is lost: the others stay what they are.
 	rm -r out
 	blobctl -q get latest out

@@ -102,10 +102,19 @@ compare() {
 	return 1
 }
 
+# few N COMMAND: with so many descriptors, unless N is empty.
+cat >"$T/few" <<'SH'
+#!/bin/bash
+[ -z "$1" ] || ulimit -n "$1"
+shift
+exec "$@"
+SH
+chmod +x "$T/few"
+
 # get [VARIABLE=VALUE...]: into $T/got, disturbed.
 get() {
 	env "$@" LD_PRELOAD="$T/fail.so" DEST="$T/got" \
-		bash -c '[ -z "$0" ] || ulimit -n "$0"; exec "$@"' "${few:-}" \
+		"$T/few" "${few:-}" \
 		"$TESTING" -R "$R" get -j2 ${only:+"$only"} latest "$T/got" >"$T/out" 2>"$T/said" </dev/null
 }
 
@@ -118,15 +127,16 @@ for n in 5 50; do
 	get NTH=$n HOW=kill
 	get
 	again=$?
-	[ $again = 0 ] && python3 "$T/compare.py" same "$T/src" "$T/got/src" >"$T/said" ||
-		fail "nobody's root, killed at call $n: again $again"
+	[ $again = 0 ] || fail "nobody's root, killed at call $n: again $again"
+	python3 "$T/compare.py" same "$T/src" "$T/got/src" >"$T/said" ||
+		fail "nobody's root, killed at call $n"
 	left=$(find "$T/got" -name '.blobctl-*')
 	[ -z "$left" ] || fail "nobody's root, killed at call $n, left: $left"
 	rm -rf "$T/got"
 done
 b put -q "$T/src/" || fail "put"
 for n in 8 12; do
-	only=--include=linked*
+	only='--include=linked*'
 	get NTH=$n HOW=kill
 	get
 	again=$?
@@ -170,7 +180,7 @@ for what in 28: 5: 13: stop: short: kill: kill:1 kill:2 kill:3 28:1 kill:few; do
 	calls=$(stat -c %s "$T/calls")
 	for ((n = 1; n <= calls; n += step)); do
 		rm -rf "$T/got"
-		get NTH=$n HOW=$how
+		get NTH=$n HOW="$how"
 		status=$?
 		where="call $n, $what: status $status"
 		[ -d "$T/got" ] || { # its own mkdir is not below it
@@ -180,8 +190,8 @@ for what in 28: 5: 13: stop: short: kill: kill:1 kill:2 kill:3 28:1 kill:few; do
 		case $status in
 		0) compare same || fail "$where" ;;
 		1 | 3 | 14) [ -s "$T/said" ] || fail "$where, nothing is said" ;;
-		143) [ $how = stop ] || [ $how = short ] || fail "$where" ;;
-		137) [ $how = kill ] || fail "$where" ;;
+		143) [ "$how" = stop ] || [ "$how" = short ] || fail "$where" ;;
+		137) [ "$how" = kill ] || fail "$where" ;;
 		*) fail "$where" ;;
 		esac
 		compare whole || fail "$where"
