@@ -17,8 +17,8 @@ static bool same_target(int dirfd, const char *name, struct bytes target)
 
 /* As statfs(2) has them. */
 static const uint32_t coarse[] = {
-	0x4d44,	    /* FAT: 2 s, or 10 ms (exFAT has its own) */
-	0x2011bab0, /* exFAT */
+	0x4d44,	    /* FAT: 2 s */
+	0x2011bab0, /* exFAT: 10 ms */
 	0x5346544e, /* NTFS */
 	0x7366746e, /* NTFS3 */
 	0x6969,	    /* NFS, SMB, FUSE: of any of these */
