@@ -4,12 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "hash/sha256.h"
 #include "restore/dest.h"
 #include "restore/files.h"
+#include "restore/fskind.h"
 #include "restore/run.h"
 #include "util/hex.h"
 
@@ -37,26 +37,6 @@ void part_name(const struct rdir *dir, const char *name,
 /* ---- what can be done here ------------------------------------------------
  */
 
-/* As statfs(2) has them; <linux/magic.h> lacks some. */
-#define FS_NFS	0x6969U
-#define FS_SMB2 0xfe534d42U
-#define FS_CIFS 0xff534d42U
-#define FS_FUSE 0x65735546U
-
-/* Those tell by close() that something was not written, and it must be closed
- * before it has its name. */
-static bool tells_late(int fd)
-{
-	struct statfs fs;
-	unsigned type;
-
-	if (fstatfs(fd, &fs) != 0)
-		return true;
-	type = (unsigned)fs.f_type;
-	return type == FS_FUSE || type == FS_CIFS || type == FS_SMB2 ||
-	       type == FS_NFS;
-}
-
 static void proc_path(int fd, char out[PROC_PATH_BYTES])
 {
 	snprintf(out, PROC_PATH_BYTES, "/proc/self/fd/%d", fd);
@@ -67,7 +47,7 @@ void part_learn(struct run *run, int nameless)
 	char proc[PROC_PATH_BYTES];
 	struct stat own, by;
 
-	run->parts_named = nameless < 0 || tells_late(nameless);
+	run->parts_named = nameless < 0 || fs_tells_late(nameless);
 	if (run->parts_named)
 		return;
 	/* Linking by the descriptor takes a right that not even every root has.

@@ -9,7 +9,10 @@
  *	dest.c     the destination, and the directories in it
  *	files.c    regular files
  *	part.c     ... until they are whole
- *	there.c    what has a name already
+ *	other.c    links, fifos, sockets and devices
+ *	kept.c     what has the name already: taken for it, or in the way
+ *	there.c    ... whether it is the thing
+ *	fskind.c   what kinds of file system do differently
  *	meta.c     owner, attributes, mode, times
  *	owner.c    ... which number a name has here
  *	links.c    hard links

@@ -2,9 +2,9 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
+#include "restore/fskind.h"
 #include "restore/restore.h"
 
 static bool same_target(int dirfd, const char *name, struct bytes target)
@@ -15,29 +15,15 @@ static bool same_target(int dirfd, const char *name, struct bytes target)
 	return n >= 0 && bytes_eq(bytes_of(now, (size_t)n), target);
 }
 
-/* As statfs(2) has them. */
-static const uint32_t coarse[] = {
-	0x4d44,	    /* FAT: 2 s */
-	0x2011bab0, /* exFAT: 10 ms */
-	0x5346544e, /* NTFS */
-	0x7366746e, /* NTFS3 */
-	0x6969,	    /* NFS, SMB, FUSE: of any of these */
-	0xff534d42, 0xfe534d42, 0x65735546,
-};
-
-/* May times there be coarser than they were given? */
+/* May its time be in larger steps than it was given? */
 static bool is_coarse(int dirfd, const char *name)
 {
 	int fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	struct statfs fs;
-	bool found = false;
+	bool coarse = fd >= 0 && fs_rounds_times(fd);
 
-	if (fd >= 0 && fstatfs(fd, &fs) == 0)
-		for (size_t i = 0; i < sizeof(coarse) / sizeof(coarse[0]); i++)
-			found |= (uint32_t)fs.f_type == coarse[i];
 	if (fd >= 0)
 		close(fd);
-	return found;
+	return coarse;
 }
 
 /* Is it what a file system makes of a time that counts in larger steps? */

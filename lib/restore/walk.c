@@ -8,20 +8,17 @@
 #include "restore/walk.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
-#include <unistd.h>
 
 #include "tree/content_reader.h"
 #include "tree/reader.h"
 #include "restore/dest.h"
 #include "restore/files.h"
+#include "restore/kept.h"
 #include "restore/links.h"
-#include "restore/meta.h"
-#include "restore/part.h"
+#include "restore/other.h"
 #include "restore/report.h"
 #include "restore/run.h"
 
@@ -184,146 +181,6 @@ static void walk_file(struct walk *k, struct rdir *dir,
 	file_drop(k->w, f, 1);
 }
 
-/* ---- everything else ------------------------------------------------------
- */
-
-static enum bc_err make_other(int dirfd, const char *name,
-			      const struct tree_entry *en, uint32_t mode,
-			      struct err *e)
-{
-	char target[TREE_TARGET_MAX_BYTES + 1];
-	dev_t dev = makedev(en->major, en->minor);
-	int rc = -1;
-
-	switch (en->type) {
-	case TREE_LINK:
-		memcpy(target, en->target.p, en->target.n);
-		target[en->target.n] = '\0';
-		rc = symlinkat(target, dirfd, name);
-		break;
-	case TREE_FIFO:
-		rc = mknodat(dirfd, name, S_IFIFO | mode, 0);
-		break;
-	case TREE_SOCKET:
-		rc = mknodat(dirfd, name, S_IFSOCK | mode, 0);
-		break;
-	case TREE_CHAR:
-		rc = mknodat(dirfd, name, S_IFCHR | mode, dev);
-		break;
-	case TREE_BLOCK:
-		rc = mknodat(dirfd, name, S_IFBLK | mode, dev);
-		break;
-	case TREE_FILE:
-	case TREE_DIR:
-	default:
-		errno = EINVAL;
-		break;
-	}
-	if (rc != 0)
-		part_taken();
-	return rc == 0 ? BC_OK : err_sys(e, errno, "cannot make it");
-}
-
-static void walk_other(struct walk *k, struct rdir *dir,
-		       const struct tree_entry *en)
-{
-	int dirfd = dest_dir(k->w, dir);
-	char part[PART_NAME_BYTES];
-	struct err e = ERR_INIT;
-	struct meta m;
-	bool later;
-	enum bc_err rc;
-
-	meta_of(k->w, dir, k->name, en, &m);
-	part_name(dir, k->name, part);
-	rc = dirfd < 0 ? err_sys(&e, errno, "cannot open its directory")
-		       : make_other(dirfd, part, en,
-				    meta_open_mode(k->run, &m, false, &later),
-				    &e);
-	if (rc == BC_EACCES && dirfd >= 0 && e.sys_errno == EPERM &&
-	    (en->type == TREE_CHAR || en->type == TREE_BLOCK)) {
-		report_note(k->w, dir, k->name, NOTE_DEVICE, EPERM);
-		return;
-	}
-	if (rc == BC_OK) {
-		rc = meta_other(k->w, dir, k->name, dirfd, part, en->type, &m,
-				&e);
-		/* What it needs of extended attributes may have been read from
-		 * the repository, but no other directory was opened. */
-		if (rc == BC_OK && part_move(dirfd, part, k->name) != 0)
-			rc = err_sys(&e, errno, "cannot give it its name");
-		if (rc != BC_OK)
-			(void)unlinkat(dirfd, part, 0);
-	}
-	if (rc == BC_OK) {
-		report_item(k->w, dir, k->name, en->type, 0);
-		if ((en->has & TREE_HAS_LINK) != 0)
-			rc = links_first(k->w, dir, k->name, en, NULL, &e);
-	}
-	if (rc != BC_OK)
-		report_failed(k->w, dir, k->name, &e);
-}
-
-/* Whose it would be if a run had made it. */
-static bool is_ours(struct walk *k, const struct meta *m, const struct stat *st)
-{
-	struct stat top;
-
-	return st->st_uid == k->run->birth.uid ||
-	       (m->own && st->st_uid == m->uid) ||
-	       (fstat(k->run->root, &top) == 0 && st->st_uid == top.st_uid);
-}
-
-/* There before this run: taken for it, if nobody else has put it there. */
-static enum bc_err keep_there(struct walk *k, struct rdir *dir, int dirfd,
-			      const struct tree_entry *en,
-			      const struct stat *st, struct err *e)
-{
-	enum bc_err rc = BC_OK;
-	struct meta m;
-
-	meta_of(k->w, dir, k->name, en, &m);
-	if (!is_ours(k, &m, st))
-		return err_sys(e, EEXIST, "cannot make it");
-	if (en->type == TREE_FILE)
-		meta_kept(k->w, dir, k->name, dirfd, m.flags,
-			  (en->has & TREE_HAS_LINK) != 0);
-	if ((en->has & TREE_HAS_LINK) != 0)
-		rc = links_there(k->w, dir, k->name, en, st, e);
-	if (rc == BC_OK)
-		report_same(k->w, en->type, (uint64_t)st->st_size);
-	return rc;
-}
-
-/* Has it a name already, in a directory that was there? */
-static bool is_there(struct walk *k, struct rdir *dir,
-		     const struct tree_entry *en)
-{
-	enum restore_there what = RESTORE_FREE;
-	char part[PART_NAME_BYTES];
-	struct err e = ERR_INIT;
-	enum bc_err rc = BC_OK;
-	struct stat st;
-	int dirfd = dir->there ? dest_dir(k->w, dir) : -1;
-
-	if (dirfd >= 0)
-		what = restore_there(dirfd, k->name, en, &st);
-	/* What a killed run has left of it; or, with two names, of its move. */
-	if (dirfd >= 0 &&
-	    (what == RESTORE_FREE || k->run->begun || st.st_nlink > 1)) {
-		part_name(dir, k->name, part);
-		part_sweep(dirfd, part,
-			   what == RESTORE_FREE || k->run->begun ? NULL : &st);
-	}
-	if (what == RESTORE_SAME)
-		rc = keep_there(k, dir, dirfd, en, &st, &e);
-	else if (what == RESTORE_TAKEN)
-		rc = err_sys(&e, EEXIST, "cannot make it");
-	if (rc != BC_OK)
-		report_failed(k->w, dir, k->name, &e);
-	return what != RESTORE_FREE;
-}
-
 /* Anything but a directory; its name is in k->name. */
 static void walk_entry(struct walk *k, struct rdir *dir,
 		       const struct tree_entry *en)
@@ -331,7 +188,7 @@ static void walk_entry(struct walk *k, struct rdir *dir,
 	struct err e = ERR_INIT;
 	enum bc_err rc = BC_ENOTFOUND;
 
-	if (is_there(k, dir, en))
+	if (kept_entry(k->w, dir, k->name, en))
 		return;
 	if ((en->has & TREE_HAS_LINK) != 0 && links_full(k->run, en)) {
 		flush(k);
@@ -346,7 +203,7 @@ static void walk_entry(struct walk *k, struct rdir *dir,
 	else if (en->type == TREE_FILE)
 		walk_file(k, dir, en);
 	else
-		walk_other(k, dir, en);
+		other_make(k->w, dir, k->name, en);
 }
 
 /* ---- directories ----------------------------------------------------------
@@ -412,42 +269,12 @@ static void out_of_memory(struct walk *k, struct rdir *dir, const char *name)
 	report_failed(k->w, dir, name, &e);
 }
 
-static bool is_dir(int dirfd, const char *name, struct stat *st)
-{
-	return fstatat(dirfd, name, st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       S_ISDIR(st->st_mode);
-}
-
-/* One of our own that an earlier run has made as it shall be, read-only or not
- * to be entered: what is missing in it needs more. It gets its mode again. */
-static void make_usable(struct walk *k, int dirfd, const struct rdir *d,
-			const struct stat *st)
-{
-	char proc[64];
-	struct stat now;
-	int fd;
-
-	if (k->run->is_root || !d->apply || st->st_uid != geteuid() ||
-	    (st->st_mode & S_IRWXU) == S_IRWXU)
-		return;
-	fd = openat(dirfd, d->name,
-		    O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
-	if (fstat(fd, &now) == 0 && now.st_uid == geteuid())
-		(void)!chmod(proc, (now.st_mode & 07777) | S_IRWXU);
-	close(fd);
-}
-
-/* Make directory d, whose parent is there. One that is there is entered; it
- * gets its attributes if all in it was wanted, not if it is on the way only. */
+/* Make directory d, whose parent is there, or enter the one that is there. */
 static bool make_dir(struct walk *k, struct rdir *d)
 {
 	int dirfd = dest_dir(k->w, d->parent);
 	bool on_the_way = d->later;
 	struct err e = ERR_INIT;
-	struct stat st;
 
 	d->later = false;
 	if (dirfd >= 0 && mkdirat(dirfd, d->name, 0700) == 0) {
@@ -455,16 +282,9 @@ static bool make_dir(struct walk *k, struct rdir *d)
 		report_item(k->w, d->parent, d->name, TREE_DIR, 0);
 		return true;
 	}
-	if (dirfd >= 0 && errno == EEXIST && is_dir(dirfd, d->name, &st)) {
-		/* What is made in it may get its group, or an ACL. */
-		atomic_store(&k->run->birth.known, false);
-		atomic_store(&k->run->birth.acl, true);
-		/* On the way, but made by the run that has begun this. */
-		d->apply = !on_the_way || k->run->begun;
-		d->there = true;
-		make_usable(k, dirfd, d, &st);
+	if (dirfd >= 0 && errno == EEXIST &&
+	    kept_dir(k->w, dirfd, d, on_the_way))
 		return true;
-	}
 	err_sys(&e, errno, "cannot make the directory");
 	report_failed(k->w, d->parent, d->name, &e);
 	return false;
