@@ -67,6 +67,18 @@ static bool has_trees(const struct put *p)
 	return false;
 }
 
+/* Has the run that made the cache known of all that is lost now, and is what
+ * it has stored again in this repository? */
+static bool has_mended(const struct put *p, const struct stat_bond *bond)
+{
+	bool live;
+
+	return digest_eq(&p->hurt, &bond->hurt) &&
+	       repo_snapshot_live(p->repo, &bond->snapshot, &live, NULL) ==
+		       BC_OK &&
+	       live;
+}
+
 /*
  * May the cache stand for reading the files? The trees it names must be
  * reachable from a snapshot that lives at this session's generation, and what
@@ -93,7 +105,7 @@ static enum bc_err trust(struct put *p, const struct stat_bond *bond,
 	if (rc != BC_OK)
 		return rc;
 	sound = digest_eq(&p->hurt, &none);
-	*trusted = live && (sound || digest_eq(&p->hurt, &bond->hurt));
+	*trusted = live && (sound || has_mended(p, bond));
 	if (!sound && (lost || (had && !*trusted)))
 		session_tell_hurt(p->session, !*trusted);
 	return BC_OK;
@@ -133,10 +145,12 @@ static bool worth_a_cache(const struct put *p)
 	       p->root.dir.bytes > CACHE_WORTH_BYTES;
 }
 
-void known_save(struct put *p)
+void known_save(struct put *p, const struct digest *id)
 {
-	const struct stat_bond bond = { p->root.dir.id, p->hurt,
-					p->racy.begun };
+	const struct stat_bond bond = { .root = p->root.dir.id,
+					.hurt = p->hurt,
+					.snapshot = *id,
+					.begun = p->racy.begun };
 	struct known *k = &p->known;
 
 	if (k->after == NULL || !k->differs || !worth_a_cache(p) ||

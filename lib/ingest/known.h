@@ -25,8 +25,9 @@ struct known {
  * repository allow: sets p->hurt. A failure is the repository's. */
 BC_MUST_CHECK enum bc_err known_open(struct put *p, struct err *e);
 
-/* known_save - the snapshot with root p->root is committed. */
-void known_save(struct put *p);
+/* known_save - the snapshot with root p->root is committed, or was there.
+ *   id  of the one that this put has made; zeros: none */
+void known_save(struct put *p, const struct digest *id);
 
 /* known_close - release all. */
 void known_close(struct put *p);

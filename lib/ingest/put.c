@@ -287,6 +287,7 @@ static void reset_progress(struct put_progress *g)
 static enum bc_err put_once(struct repo *r, const struct put_options *o,
 			    bool *sound, struct put_result *out, struct err *e)
 {
+	static const struct digest none;
 	struct put *p = calloc(1, sizeof(*p));
 	struct clock clk = clock_of(o);
 	int64_t begun = clk.real(clk.ctx);
@@ -329,7 +330,7 @@ static enum bc_err put_once(struct repo *r, const struct put_options *o,
 	if (rc == BC_OK && res.unchanged && !o->dry_run)
 		rc = commit_chunks(p, e);
 	if (rc == BC_OK)
-		known_save(p);
+		known_save(p, res.unchanged ? &none : &res.id);
 	res.files = p->root.files;
 	res.dirs = p->root.dirs;
 	res.others = p->root.others;

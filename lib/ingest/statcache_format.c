@@ -13,6 +13,7 @@ enum {
 	/* Zeros in caches of older versions: nothing, long ago. */
 	HEAD_HURT_AT = 80,
 	HEAD_BEGUN_AT = 112,
+	HEAD_SNAPSHOT_AT = 120,
 	HEAD_CRC_AT = 4092,
 	CACHE_VERSION = 1,
 	RECORD_SUMMED_AT = 8, /* length and checksum come before */
@@ -35,6 +36,7 @@ void stat_head_encode(const struct stat_head *h, uint8_t out[STAT_HEAD_BYTES])
 	le_put64(out + HEAD_TABLE_AT, h->table);
 	memcpy(out + HEAD_HURT_AT, h->bond.hurt.b, DIGEST_BYTES);
 	le_put64(out + HEAD_BEGUN_AT, (uint64_t)h->bond.begun);
+	memcpy(out + HEAD_SNAPSHOT_AT, h->bond.snapshot.b, DIGEST_BYTES);
 	le_put32(out + HEAD_CRC_AT, crc32c(0, out, HEAD_CRC_AT));
 }
 
@@ -53,6 +55,7 @@ bool stat_head_decode(struct bytes file, struct stat_head *out)
 	memcpy(h.bond.root.b, p + HEAD_ROOT_AT, DIGEST_BYTES);
 	memcpy(h.bond.hurt.b, p + HEAD_HURT_AT, DIGEST_BYTES);
 	h.bond.begun = (int64_t)le_get64(p + HEAD_BEGUN_AT);
+	memcpy(h.bond.snapshot.b, p + HEAD_SNAPSHOT_AT, DIGEST_BYTES);
 	h.records = le_get64(p + HEAD_RECORDS_AT);
 	h.table = le_get64(p + HEAD_TABLE_AT);
 	if (!mul_u64(h.records, STAT_SLOT_BYTES, &bytes) ||

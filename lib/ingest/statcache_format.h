@@ -3,8 +3,8 @@
  * ingest/statcache_format - the bytes of a stat cache. Pure.
  *
  *   header   4096: magic 8, version 4, zero 4, repository 16, root 32,
- *            records 8, offset of the table 8, hurt 32, begun 8, ...,
- *            CRC at 4092
+ *            records 8, offset of the table 8, hurt 32, begun 8,
+ *            snapshot 32, ..., CRC at 4092
  *   records  length 4, CRC of what follows 4, then: flags 4 (1: more parts),
  *            part 4, node 32, entries 8, bytes 8, files 8, dirs 8, others 8,
  *            count 8, path length 4, path, entries to the end
@@ -62,8 +62,11 @@ struct stat_record {
 struct stat_bond {
 	struct digest root; /* the root tree of a snapshot */
 	/* What was lost of the repository when the run began that made it:
-	 * session_hurt(). That run has relied on nothing of it. */
+	 * session_hurt(). That run has relied on nothing of it, and what it
+	 * has stored again is there if its own snapshot is: a repository that
+	 * was put back from a copy may have another one of the same root. */
 	struct digest hurt;
+	struct digest snapshot; /* zeros: none was made */
 	int64_t begun; /* when that run began, ns: racy.h */
 };
 

@@ -12,6 +12,11 @@ BC_MUST_CHECK enum bc_err repo_root_live(struct repo *r,
 					 const struct digest *root, bool *live,
 					 struct err *e);
 
+/* repo_snapshot_live - has this handle's generation that snapshot? */
+BC_MUST_CHECK enum bc_err repo_snapshot_live(struct repo *r,
+					     const struct digest *id,
+					     bool *live, struct err *e);
+
 /*
  * repo_newest_root - does the newest snapshot of that name have this root?
  *   id    [out] that snapshot, if same

@@ -24,6 +24,7 @@ static struct stat_bond the_bond(void)
 
 	memset(b.root.b, 7, DIGEST_BYTES);
 	memset(b.hurt.b, 9, DIGEST_BYTES);
+	memset(b.snapshot.b, 8, DIGEST_BYTES);
 	return b;
 }
 
@@ -176,6 +177,7 @@ static unsigned found(struct bytes file)
 	CHECK(pack_id_eq(&h.repo, &repo));
 	CHECK(digest_eq(&h.bond.root, &bond.root));
 	CHECK(digest_eq(&h.bond.hurt, &bond.hurt));
+	CHECK(digest_eq(&h.bond.snapshot, &bond.snapshot));
 	CHECK_EQ(h.bond.begun, bond.begun);
 	for (unsigned i = 0; i < DIRS; i++) {
 		if (!stat_find(file, &h, bytes_str(paths[i]), parts[i], &r))
