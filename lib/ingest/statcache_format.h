@@ -67,7 +67,7 @@ struct stat_bond {
 	 * was put back from a copy may have another one of the same root. */
 	struct digest hurt;
 	struct digest snapshot; /* zeros: none was made */
-	int64_t begun; /* when that run began, ns: racy.h */
+	int64_t begun;		/* when that run began, ns: racy.h */
 };
 
 struct stat_head {

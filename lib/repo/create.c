@@ -9,6 +9,7 @@
 #include "repo/holder.h"
 #include "repo/layout.h"
 #include "util/arith.h"
+#include "util/fmt.h"
 
 enum { RESERVE_MAX_BYTES = 16 << 20, RESERVE_SHARE = 100 };
 
@@ -91,6 +92,17 @@ static enum bc_err make_folders(struct io_dir *dir, struct err *e)
 	return rc;
 }
 
+static enum bc_err no_room(uint64_t bytes, uint64_t available, struct err *e)
+{
+	char want[FMT_BYTES], have[FMT_BYTES];
+
+	err_set(e, BC_ENOSPC, "a reserve of %s does not fit in the %s free",
+		fmt_size(bytes, FMT_IEC, want),
+		fmt_size(available, FMT_IEC, have));
+	err_hint(e, "a smaller one, --reserve=16MiB, or none, --reserve=0");
+	return BC_ENOSPC;
+}
+
 static enum bc_err make_reserve(struct io_dir *dir, struct superblock *s,
 				struct err *e)
 {
@@ -104,6 +116,8 @@ static enum bc_err make_reserve(struct io_dir *dir, struct superblock *s,
 		s->reserve_bytes = round_down(
 			min_u64(space.total / RESERVE_SHARE, RESERVE_MAX_BYTES),
 			IO_ALIGN);
+	if (s->reserve_bytes > space.available)
+		return no_room(s->reserve_bytes, space.available, e);
 	rc = io_file_open(dir, REPO_RESERVE_FILE,
 			  IO_WRITE | IO_CREATE | IO_TRUNCATE, &f, e);
 	if (rc == BC_OK && s->reserve_bytes > 0)
@@ -250,6 +264,7 @@ static enum bc_err fill(struct io_dir *dir, const struct repo_create_options *o,
 				.reserve_bytes = o->reserve_bytes };
 	struct repo_look l;
 	enum bc_err rc = repo_look_dir(dir, &l, e);
+	bool reserve = false;
 
 	if (rc == BC_OK)
 		rc = judge(io_dir_path(dir), &l, e);
@@ -257,6 +272,7 @@ static enum bc_err fill(struct io_dir *dir, const struct repo_create_options *o,
 		rc = rng_fill(o->rng, s.id.b, PACK_ID_BYTES, e);
 	if (rc == BC_OK)
 		rc = make_folders(dir, e);
+	reserve = rc == BC_OK;
 	if (rc == BC_OK)
 		rc = make_reserve(dir, &s, e);
 	if (rc == BC_OK)
@@ -265,6 +281,9 @@ static enum bc_err fill(struct io_dir *dir, const struct repo_create_options *o,
 		rc = io_dir_sync(dir, e);
 	if (rc == BC_OK)
 		rc = superblock_store(dir, &s, e);
+	/* Not to keep from others what no repository has. */
+	if (rc != BC_OK && reserve)
+		(void)!io_unlink(dir, REPO_RESERVE_FILE, NULL);
 	if (rc == BC_OK && id != NULL)
 		*id = s.id;
 	return rc;

@@ -64,6 +64,22 @@ setup() {
 	done
 }
 
+@test "a reserve that does not fit: status 14, and no space is taken" {
+	local left
+
+	run --separate-stderr blobctl init --no-remember r --reserve=900000T
+	status_is 14
+	err_has "--reserve="
+	mounts_or_skip
+	# ... also where it seems to fit, as ext4 needs a little more.
+	run on_tmpfs 16m '
+		"$BLOBCTL" -q init --no-remember "$T/mnt/r" --reserve=16380K
+		[ $? -eq 14 ] || exit 90
+		df --output=used -k "$T/mnt" | tail -1'
+	left=${lines[-1]}
+	[ "$left" -lt 200 ]
+}
+
 @test "the repository on a file system that is read-only" {
 	mounts_or_skip
 	run on_tmpfs 64m '
