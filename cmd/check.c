@@ -58,6 +58,7 @@ struct run {
 	struct ctx *c;
 	struct check_progress progress;
 	struct buf key, last; /* SNAP:PATH of what was told */
+	uint64_t folders;     /* of those told */
 };
 
 static void sample(void *ctx, struct progress_now *now)
@@ -139,16 +140,19 @@ static void tell_affected(void *ctx, const struct check_affected *a)
 	else
 		s.key = buf_bytes(&r->key);
 	/* A directory of which several nodes are lost is one path. */
-	if (!bytes_eq(s.key, buf_bytes(&r->last)))
-		show_affected(&r->c->out, &s);
+	if (bytes_eq(s.key, buf_bytes(&r->last)))
+		return;
+	r->folders += a->type == TREE_DIR;
+	show_affected(&r->c->out, &s);
 }
 
 /* ---- the command -----------------------------------------------------------
  */
 
-static void show_total(struct ctx *c, const struct check_opts *o,
+static void show_total(const struct run *run, const struct check_opts *o,
 		       const struct check_result *r)
 {
+	struct ctx *c = run->c;
 	char skipped[SKIPPED_BYTES] = "";
 	struct show_check_total t = { .packs = r->packs,
 				      .logs = r->logs,
@@ -158,6 +162,7 @@ static void show_total(struct ctx *c, const struct check_opts *o,
 				      .damages = r->damages,
 				      .notes = r->notes,
 				      .affected_paths = r->affected_paths,
+				      .affected_folders = run->folders,
 				      .affected_snapshots =
 					      r->affected_snapshots,
 				      .read_data = o->read_data };
@@ -211,7 +216,7 @@ static enum bc_err run_check(struct ctx *c, struct run *run, struct err *e)
 
 	progress_stop(bar);
 	if (rc == BC_OK || rc == BC_EDAMAGE)
-		show_total(c, o, &r);
+		show_total(run, o, &r);
 	if (rc == BC_ENOREPO)
 		rc = ctx_no_repo(c, rc, e);
 	if (rc == BC_EDAMAGE && e->hint[0] == '\0')

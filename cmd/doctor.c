@@ -310,14 +310,34 @@ static void check_catalog(struct exam *x, struct repo *r,
 	}
 }
 
+static void check_damage(struct exam *x, const struct repo_health *h)
+{
+	static const char FIX[] = "blobctl check";
+	char some[FMT_BYTES];
+
+	if (h->may_lack)
+		finding(x, HEALTH_BAD, "log", FIX,
+			"the log is damaged: commits may be missing");
+	if (h->packs_lost > 0)
+		finding(x, HEALTH_WARN, "packs", FIX,
+			"the files of %s are gone or too short",
+			fmt_things(h->packs_lost, "pack", some));
+	if (h->hurt > 0)
+		finding(x, HEALTH_WARN, "damage", FIX,
+			"known to be damaged: %s in packs and logs",
+			fmt_things(h->hurt, "place", some));
+}
+
 static void check_index(struct exam *x, struct repo *r,
 			const struct repo_health *h)
 {
 	char chunks[FMT_BYTES], runs[FMT_BYTES];
+
 	if (h->index_in_memory)
 		finding(x, HEALTH_WARN, "index", NULL,
-			"the index is made in memory, since it cannot be "
-			"written");
+			"the index is made in memory, since %s",
+			h->may_lack ? "the log is damaged"
+				    : "it cannot be written");
 	else
 		finding(x, HEALTH_GOOD, "index", NULL,
 			"the index stands at generation %" PRIu64 " of %" PRIu64
@@ -395,6 +415,7 @@ static enum bc_err check_repo(struct exam *x, struct err *e)
 	check_space(x, c->repo, &h);
 	check_probes(x, c->repo);
 	check_catalog(x, c->repo, &h);
+	check_damage(x, &h);
 	if (views == BC_OK)
 		check_index(x, c->repo, &h);
 	else
@@ -402,7 +423,9 @@ static enum bc_err check_repo(struct exam *x, struct err *e)
 			why.text);
 	check_clock(x, c->repo);
 	check_sessions(x, c->repo);
-	return BC_OK;
+	return h.may_lack
+		       ? err_set(e, BC_EDAMAGE, "%s is damaged", c->repo_path)
+		       : BC_OK;
 }
 
 static enum bc_err doctor_run(struct ctx *c, struct err *e)

@@ -61,7 +61,9 @@ struct run {
 	struct restore_progress progress;
 	uint64_t total; /* bytes */
 	uint64_t skipped, damaged;
-	uint64_t taken; /* of those skipped: there is something already */
+	uint64_t taken;	  /* of those skipped: there is something already */
+	uint64_t folders; /* of them all: with what is in them */
+	bool one; /* no directory: what fails is the whole run's error */
 };
 
 static bool any_fits(const struct opt_list *l, struct bytes path, bool is_dir)
@@ -108,6 +110,11 @@ static enum bc_err nothing_fits(const struct ctx *c, struct err *e)
 	const struct get_opts *o = c->opts;
 	char word[CTX_WORD_BYTES];
 
+	if (o->include.n == 0) {
+		(void)err_set(e, BC_ENOTFOUND, "--exclude leaves nothing of %s",
+			      c->args[0]);
+		return BC_ENOTFOUND;
+	}
 	(void)err_set(e, BC_ENOTFOUND, "nothing in %s fits --include=%s%s",
 		      c->args[0], o->include.v[0],
 		      o->include.n > 1	 ? " or the other patterns"
@@ -149,6 +156,8 @@ static void tell_error(void *ctx, const char *path, enum bc_err code,
 	if (code == BC_EEXIST) {
 		r->taken++;
 		text = "is there already";
+	} else if (r->one && code != BC_EDAMAGE && code != BC_EPARTIAL) {
+		return;
 	}
 	msg_item(&r->c->msg, bc_err_name(code), bytes_str(path), "%s", text);
 }
@@ -249,7 +258,10 @@ static void explain_folder(const char *dest, struct err *e)
 		copy[--n] = '\0';
 	if (dest[n] == '\0')
 		folder = dirname(copy);
-	if (stat(folder, &st) == 0 || errno != ENOENT) {
+	if (stat(folder, &st) == 0 && S_ISDIR(st.st_mode)) {
+		err_hint(e, "nothing can be made in %s; name another folder",
+			 folder);
+	} else if (errno != ENOENT) {
 		err_hint(e, "name a folder that is there, or a file in one");
 	} else {
 		(void)err_set(e, BC_ENOTFOUND, "there is no folder %s", folder);
@@ -267,6 +279,10 @@ static void explain(const struct run *run, enum bc_err rc, const char *dest,
 	char word[CTX_WORD_BYTES];
 	const char *key = ctx_word(run->c->args[0], "SNAP:PATH", word);
 	char some[FMT_BYTES], more[FMT_BYTES];
+	const char *below = run->folders == 0 ? ""
+			    : run->skipped + run->damaged == 1
+				    ? ", nor what is in it"
+				    : ", nor what is in the folders among them";
 
 	if (rc == BC_EEXIST && run->taken > 0) {
 		(void)err_set(e, rc, "nothing that exists is overwritten");
@@ -276,22 +292,28 @@ static void explain(const struct run *run, enum bc_err rc, const char *dest,
 	} else if (rc == BC_EPARTIAL && run->skipped > run->taken &&
 		   run->taken > 0) {
 		(void)err_set(
-			e, rc, "%s not restored, %s %s there already",
+			e, rc, "%s not restored%s, %s %s there already",
 			fmt_things(run->skipped - run->taken, "item", some),
-			fmt_things(run->taken, "item", more),
+			below, fmt_things(run->taken, "item", more),
 			run->taken == 1 ? "is" : "are");
 		err_hint(e, "mend what the lines above say and run it again");
 	} else if (rc == BC_EPARTIAL && run->taken > 0) {
 		(void)err_set(e, rc,
 			      "%s %s there already; nothing that exists is "
-			      "overwritten",
+			      "overwritten%s",
 			      fmt_things(run->taken, "item", some),
-			      run->taken == 1 ? "is" : "are");
+			      run->taken == 1 ? "is" : "are",
+			      run->folders == 0 ? ""
+			      : run->taken == 1
+				      ? ", and what belongs into it is not "
+					"restored"
+				      : ", and what belongs into the folders "
+					"among them is not restored");
 		err_hint(e, "blobctl get %s NEW   restores into a new folder",
 			 key);
 	} else if (rc == BC_EPARTIAL && run->skipped > 0) {
-		(void)err_set(e, rc, "%s not restored; all else was",
-			      fmt_things(run->skipped, "item", some));
+		(void)err_set(e, rc, "%s not restored%s; all else was",
+			      fmt_things(run->skipped, "item", some), below);
 		err_hint(e, "mend what the lines above say and run it again");
 	} else if (rc == BC_EPARTIAL) {
 		(void)err_set(e, rc,
@@ -301,9 +323,9 @@ static void explain(const struct run *run, enum bc_err rc, const char *dest,
 			    "system cannot have");
 	} else if (rc == BC_EDAMAGE && run->damaged > 0) {
 		(void)err_set(e, rc,
-			      "%s damaged in the repository and not restored; "
-			      "all else was",
-			      fmt_things(run->damaged, "item", some));
+			      "%s damaged in the repository and not "
+			      "restored%s; all else was",
+			      fmt_things(run->damaged, "item", some), below);
 	} else if (rc == BC_ECANCEL) {
 		(void)err_set(e, rc, "stopped; what is there is whole");
 		err_hint(e, "the same command restores what is missing");
@@ -312,11 +334,20 @@ static void explain(const struct run *run, enum bc_err rc, const char *dest,
 	}
 }
 
+static enum bc_err nothing_done(struct err *e)
+{
+	(void)err_set(e, BC_ESYS, "nothing was restored");
+	err_hint(e, "mend what the lines above say and run it again");
+	return BC_ESYS;
+}
+
 static enum bc_err restore(struct ctx *c, const struct pick *k,
 			   const char *dest, struct err *e)
 {
 	const struct get_opts *o = c->opts;
-	struct run run = { .c = c, .total = size_of(k->entry) };
+	struct run run = { .c = c,
+			   .total = size_of(k->entry),
+			   .one = k->entry->type != TREE_DIR };
 	const struct progress_source src = { "get", sample, &run, false };
 	struct tree_entry root;
 	struct restore_options ro = {
@@ -362,6 +393,10 @@ static enum bc_err restore(struct ctx *c, const struct pick *k,
 	msg_end_groups(&c->msg);
 	if (rc == BC_OK || rc == BC_EPARTIAL || rc == BC_EDAMAGE)
 		show(&run, k, dest, &r);
+	if (rc == BC_EPARTIAL && run.skipped > 0 && run.taken == 0 &&
+	    r.files + r.dirs + r.others + r.same == 0)
+		return nothing_done(e);
+	run.folders = r.folders;
 	explain(&run, rc, dest, e);
 	return rc;
 }
@@ -504,6 +539,25 @@ static enum bc_err count_alone(struct pretence *p, const struct pick *k,
 	return at == RESTORE_TAKEN ? BC_EEXIST : BC_OK;
 }
 
+/* Can something be made there? In what is there, or in the nearest folder above
+ * that is. */
+static enum bc_err may_write(const char *dest, struct err *e)
+{
+	char *copy = strdup(dest), *at = copy;
+	enum bc_err rc = BC_OK;
+	struct stat st;
+
+	if (copy == NULL)
+		return err_set(e, BC_ENOMEM, "no memory");
+	while ((stat(at, &st) != 0 || !S_ISDIR(st.st_mode)) &&
+	       strcmp(at, ".") != 0 && strcmp(at, "/") != 0)
+		at = dirname(at);
+	if (faccessat(AT_FDCWD, at, W_OK | X_OK, AT_EACCESS) != 0)
+		rc = err_sys(e, errno, "cannot restore to %s", at);
+	free(copy);
+	return rc;
+}
+
 /* What there is to restore, as the snapshot has it, but for what is in the
  * way. */
 static enum bc_err pretend(struct ctx *c, const struct pick *k,
@@ -511,7 +565,7 @@ static enum bc_err pretend(struct ctx *c, const struct pick *k,
 {
 	const struct get_opts *o = c->opts;
 	struct pretence p = {
-		.run = { .c = c },
+		.run = { .c = c, .one = k->entry->type != TREE_DIR },
 		.dest = dest,
 		.sum = { .dest = bytes_str(dest),
 			 .other_name = other_name(k),
@@ -535,6 +589,8 @@ static enum bc_err pretend(struct ctx *c, const struct pick *k,
 	else
 		rc = count_alone(&p, k, into, e);
 	free(p.counted);
+	if (rc == BC_OK && p.sum.files + p.sum.dirs + p.sum.others > 0)
+		rc = may_write(dest, e);
 	if (rc == BC_OK && o->include.n > 0 && p.run.skipped == 0 &&
 	    p.sum.files + p.sum.dirs + p.sum.others + p.sum.same == 0)
 		return nothing_fits(c, e);
@@ -560,6 +616,20 @@ static enum bc_err not_a_stream(const struct ctx *c, struct err *e)
 	return BC_EUSAGE;
 }
 
+/* Where the key names no directory, the patterns are for it by its name. */
+static enum bc_err check_one(struct ctx *c, const struct pick *k, struct err *e)
+{
+	struct run run = { .c = c };
+	char *name = default_dest(k);
+	enum restore_want how;
+
+	if (name == NULL)
+		return err_set(e, BC_ENOMEM, "no memory for a name");
+	how = want(&run, name, k->entry);
+	free(name);
+	return how == RESTORE_NOT ? nothing_fits(c, e) : BC_OK;
+}
+
 static enum bc_err get_run(struct ctx *c, struct err *e)
 {
 	struct pick k = PICK_INIT;
@@ -576,6 +646,8 @@ static enum bc_err get_run(struct ctx *c, struct err *e)
 		if (dest == NULL)
 			rc = err_set(e, BC_ENOMEM, "no memory");
 	}
+	if (rc == BC_OK && k.entry->type != TREE_DIR)
+		rc = check_one(c, &k, e);
 	if (rc == BC_OK && (k.snapshot->rec.flags & SNAPSHOT_SKIPPED) != 0)
 		msg_warn(&c->msg, "partial",
 			 "the snapshot is partial: some items could not be "

@@ -296,9 +296,12 @@ static enum progress_mode choose(const struct out *o, unsigned mode)
 		return (enum progress_mode)mode;
 	if (o->opt.quiet)
 		return PROGRESS_NONE;
-	if (o->err_tty && term != NULL && strcmp(term, "dumb") != 0)
-		return PROGRESS_BAR;
-	return ci != NULL && *ci != '\0' ? PROGRESS_PLAIN : PROGRESS_NONE;
+	/* Many a runner gives its jobs a terminal, and keeps what they say. */
+	if (ci != NULL && *ci != '\0')
+		return PROGRESS_PLAIN;
+	return o->err_tty && term != NULL && strcmp(term, "dumb") != 0
+		       ? PROGRESS_BAR
+		       : PROGRESS_NONE;
 }
 
 struct progress *progress_start(struct out *o, struct msg *m, unsigned mode,

@@ -231,11 +231,23 @@ static enum bc_err add_root(struct ctx *c, struct roots *r, const char *path,
 	return BC_OK;
 }
 
+static bool reads_stdin(const struct ctx *c)
+{
+	for (size_t i = 0; i < c->n_args; i++)
+		if (strcmp(c->args[i], "-") == 0)
+			return true;
+	return false;
+}
+
 static enum bc_err make_roots(struct ctx *c, struct roots *r, struct err *e)
 {
+	const struct put_opts *o = c->opts;
 	enum bc_err rc = BC_OK;
 
 	*r = (struct roots){ .files = true };
+	if (o->stdin_name != PUT_DEFAULT.stdin_name && !reads_stdin(c) &&
+	    !opt_from_env(c->line, "stdin-name"))
+		return ctx_usage(c, e, "--stdin-name goes with `-`");
 	r->at = calloc(c->n_args, sizeof(*r->at));
 	r->source = calloc(c->n_args, sizeof(*r->source));
 	if (r->at == NULL || r->source == NULL)
@@ -476,6 +488,14 @@ static void note_own(struct ctx *c, const struct roots *roots)
 	free(own);
 }
 
+static bool has_stream(const struct roots *roots)
+{
+	for (size_t i = 0; i < roots->n; i++)
+		if (roots->at[i].how == PUT_STDIN)
+			return true;
+	return false;
+}
+
 static enum bc_err store_roots(struct ctx *c, const struct roots *roots,
 			       const struct tag *tags, struct err *e)
 {
@@ -525,7 +545,12 @@ static enum bc_err store_roots(struct ctx *c, const struct roots *roots,
 	progress_stop(bar);
 	io_dir_close(p.cache);
 	if (rc == BC_ECANCEL && !c->g.dry_run)
-		err_hint(e, "the same command goes on from here");
+		err_hint(e, "%s",
+			 has_stream(roots)
+				 ? "what was stored of it is known when the "
+				   "same "
+				   "stream comes again"
+				 : "the same command goes on from here");
 	if (rc != BC_OK)
 		return rc;
 	/* Its own words first, then what they come to. */

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cmd/msg.h"
 
@@ -474,6 +475,8 @@ void show_affected(struct out *o, const struct show_affected *r)
 	out_print(o, "%shurts%s ", out_paint(o, false, COLOUR_RED),
 		  out_paint(o, false, COLOUR_NONE));
 	out_name(o, r->key);
+	if (strcmp(r->type, "dir") == 0)
+		out_print(o, ", and what is in it");
 	if (r->lost_bytes > 0)
 		out_print(o, " (%s)", out_size(o, r->lost_bytes, lost));
 	out_print(o, "\n");
@@ -494,6 +497,7 @@ void show_check_total(struct out *o, struct msg *m,
 	out_count_u64(o, "damages", r->damages);
 	out_count_u64(o, "notes", r->notes);
 	out_count_u64(o, "affected_paths", r->affected_paths);
+	out_count_u64(o, "affected_folders", r->affected_folders);
 	out_count_u64(o, "affected_snapshots", r->affected_snapshots);
 	out_count_text(o, "skipped", r->skipped);
 	msg_note(m, "%s, %s in %s and %s checked; %s; %s",
@@ -513,9 +517,12 @@ void show_check_total(struct out *o, struct msg *m,
 	if (r->skipped != NULL)
 		msg_note(m, "not checked: %s", r->skipped);
 	if (r->affected_paths > 0)
-		msg_note(m, "hurt: %s in %s; all others can still be restored",
+		msg_note(m, "hurt: %s in %s%s; all else can still be restored",
 			 fmt_things(r->affected_paths, "path", a),
-			 fmt_things(r->affected_snapshots, "snapshot", b));
+			 fmt_things(r->affected_snapshots, "snapshot", b),
+			 r->affected_folders == 0
+				 ? ""
+				 : ", with what is in the folders among them");
 }
 
 /* ---- stats ----------------------------------------------------------------

@@ -179,7 +179,8 @@ struct show_affected {
 struct show_check_total {
 	uint64_t packs, logs, snapshots, chunks, bytes_read, damages, notes;
 	uint64_t affected_paths, affected_snapshots;
-	unsigned read_data;  /* per cent of the packs */
+	uint64_t affected_folders; /* of the paths: names in them are lost */
+	unsigned read_data;	   /* per cent of the packs */
 	const char *skipped; /* what could not be checked; NULL: nothing */
 };
 

@@ -67,6 +67,13 @@ static enum bc_err read_changes(const struct ctx *c, struct changes *g,
 				return ctx_usage(c, e, "%.*s is given twice",
 						 (int)g->set[i].key.n,
 						 (const char *)g->set[i].key.p);
+	for (size_t i = 0; i < g->n_set; i++)
+		for (size_t k = 0; k < g->n_drop; k++)
+			if (bytes_eq(g->set[i].key, g->drop[k]))
+				return ctx_usage(c, e,
+						 "%.*s is both set and removed",
+						 (int)g->set[i].key.n,
+						 (const char *)g->set[i].key.p);
 	return BC_OK;
 }
 

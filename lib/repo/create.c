@@ -35,6 +35,14 @@ static enum bc_err judge(const char *path, const struct repo_look *l,
 		return BC_OK;
 	case REPO_THERE:
 		err_set(e, BC_EEXIST, "%s is a repository already", path);
+		if (l->damaged) {
+			err_set(e, BC_EEXIST,
+				"%s is a repository already, and damaged",
+				path);
+			err_hint(e, "put `superblock` back from a copy of "
+				    "this repository, however old");
+			return BC_EEXIST;
+		}
 		err_hint(e, "use it as it is; with --if-missing that is no "
 			    "failure");
 		return BC_EEXIST;

@@ -6,6 +6,7 @@
 #include "hash/sha256.h"
 #include "pack/open.h"
 #include "repo/dir_salvage.h"
+#include "repo/layout.h"
 #include "repo/hurt.h"
 #include "repo/packs.h"
 #include "repo/state.h"
@@ -356,7 +357,10 @@ static void tell_lost_group(struct repo *r, const struct pack_ref *p,
 {
 	/* No block begins there, but it is known that something is lost. */
 	hurt_found(&r->hurt, p->number, &p->id, (uint32_t)at);
-	repo_note_f(r, "the group at byte %llu of %s is damaged",
+	repo_note_f(r,
+		    "the group at byte %llu of %s is damaged; what was "
+		    "committed since is known by " REPO_CATALOG_FILE
+		    " alone: keep a copy of it, and run `blobctl check`",
 		    (unsigned long long)at, log_file_path(l));
 }
 

@@ -2,6 +2,7 @@
 
 #include "repo/health.h"
 
+#include "repo/hurt.h"
 #include "repo/layout.h"
 #include "repo/state.h"
 #include "repo/views.h"
@@ -14,6 +15,18 @@ static enum repo_catalog where_is_catalog(const struct repo *r)
 		return REPO_CATALOG_BUSY;
 	return r->catalog_why == BC_EDAMAGE ? REPO_CATALOG_AHEAD
 					    : REPO_CATALOG_UNWRITABLE;
+}
+
+/* What is remembered first: a look adds to it. */
+static void look_for_damage(struct repo *r, struct repo_health *out)
+{
+	struct hurt_look look;
+
+	out->may_lack = repo_may_lack(r);
+	repo_hurt_load(r);
+	out->hurt = r->hurt.n;
+	if (repo_hurt_look(r, &look, NULL) == BC_OK)
+		out->packs_lost = look.lost;
 }
 
 enum bc_err repo_health(struct repo *r, struct repo_health *out, struct err *e)
@@ -30,6 +43,7 @@ enum bc_err repo_health(struct repo *r, struct repo_health *out, struct err *e)
 		out->superblocks = 0;
 	if (io_stat_at(r->dir, REPO_RESERVE_FILE, &st, NULL) == BC_OK)
 		out->reserve_stored = st.stored;
+	look_for_damage(r, out);
 	rc = repo_need_index(r, e);
 	if (rc != BC_OK)
 		return rc;

@@ -25,10 +25,14 @@ struct repo_health {
 	uint64_t index_chunks;
 	unsigned index_runs;
 	uint64_t reserve_stored; /* bytes that the reserve takes */
+	bool may_lack;		 /* the log is damaged: repo_may_lack() */
+	size_t packs_lost;	 /* whose file is gone or too short */
+	size_t hurt;		 /* damaged places that are remembered */
 };
 
-/* repo_health - opens the index if nobody has yet. BC_EDAMAGE and others: the
- * index cannot even be made. */
+/* repo_health - opens the index if nobody has yet, and looks at the file of
+ * each pack. BC_EDAMAGE and others: the index cannot even be made; `out` is
+ * filled but for what it says of that. */
 BC_MUST_CHECK enum bc_err repo_health(struct repo *r, struct repo_health *out,
 				      struct err *e);
 

@@ -138,8 +138,10 @@ static void decide(const struct scan *s, struct io_dir *dir,
 {
 	const char *what = "";
 
+	out->damaged = false;
 	if (s->superblock || (s->copy && copy_counts(dir))) {
 		out->found = REPO_THERE;
+		out->damaged = !copy_counts(dir);
 	} else if (s->packs || s->used_log) {
 		out->found = REPO_LOST_SUPERBLOCKS;
 		what = s->packs ? REPO_PACKS_DIR : REPO_LOG_DIR;

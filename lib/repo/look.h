@@ -23,6 +23,7 @@ enum repo_found {
 
 struct repo_look {
 	enum repo_found found;
+	bool damaged; /* REPO_THERE: no superblock of it can be read */
 	/* By what it is known, a path in the folder: of what is foreign, the
 	 * first by name. Empty if there is nothing to name. */
 	char what[300];

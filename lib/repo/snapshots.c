@@ -335,7 +335,14 @@ static enum bc_err not_found(struct repo *r, const struct snap_key *key,
 	struct catalog_select q = { .limit = NAMES_MAX };
 	uint64_t count = 0;
 
-	if (catalog_count(r->catalog, &count, NULL) == BC_OK && count == 0) {
+	if (catalog_count(r->catalog, &count, NULL) == BC_OK && count == 0 &&
+	    r->may_lack) {
+		err_set(e, BC_ENOTFOUND,
+			"the log is damaged, and no snapshot can be known");
+		err_hint(e, "blobctl check   says what is damaged");
+		return BC_ENOTFOUND;
+	}
+	if (count == 0) {
 		err_set(e, BC_ENOTFOUND, "the repository has no snapshots yet");
 		err_hint(e, "blobctl put PATH   makes one");
 		return BC_ENOTFOUND;

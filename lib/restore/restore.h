@@ -47,6 +47,7 @@ struct restore_progress {
 	_Atomic uint64_t same; /* of those without directories: there before */
 	_Atomic uint64_t same_size; /* of the files among them */
 	_Atomic uint64_t errors;    /* items not restored, or not entirely */
+	_Atomic uint64_t folders;   /* of those: nor all that is in them */
 };
 
 struct restore_options {
@@ -92,7 +93,7 @@ struct restore_options {
 
 struct restore_result {
 	/* As in the progress. */
-	uint64_t files, dirs, others, size, bytes, same, errors;
+	uint64_t files, dirs, others, size, bytes, same, errors, folders;
 	enum bc_err worst; /* what restore_run() returned */
 };
 

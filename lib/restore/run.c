@@ -373,6 +373,7 @@ enum bc_err restore_run(struct repo *r, const struct restore_options *o,
 	out->bytes = run->progress->bytes;
 	out->same = run->progress->same;
 	out->errors = run->progress->errors;
+	out->folders = run->progress->folders;
 	out->worst = rc;
 	free(name);
 	free_run(run);

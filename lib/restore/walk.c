@@ -286,6 +286,7 @@ static bool make_dir(struct walk *k, struct rdir *d)
 	    kept_dir(k->w, dirfd, d, on_the_way))
 		return true;
 	err_sys(&e, errno, "cannot make the directory");
+	atomic_fetch_add(&k->run->progress->folders, 1);
 	report_failed(k->w, d->parent, d->name, &e);
 	return false;
 }
@@ -353,6 +354,7 @@ static bool skip_node(struct walk *k, const struct level *l, struct err *e)
 	struct tree_place at;
 
 	err_wrap(e, "names in it are lost");
+	atomic_fetch_add(&k->run->progress->folders, 1);
 	report_lost(k->w, l->dir, NULL, e);
 	err_clear(e);
 	tree_reader_peek(&k->tree, &at);

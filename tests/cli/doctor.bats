@@ -107,3 +107,22 @@ state() { blobctl doctor 2>/dev/null | awk -F'\t' -v c="$1" '$2 == c { print $1 
 	has "a session may be at work"
 	[ -e repo/leases/00112233445566778899aabbccddeeff ]
 }
+
+@test "damage that is known is found" {
+	local pack
+
+	new_repo --compression=none
+	random_bytes 3000000 1 >big
+	blobctl -q put big
+	pack=$(ls -S repo/packs/* | head -1)
+	flip "$pack" 1000000
+	run blobctl check --read-data
+	status_is 13
+	run --separate-stderr blobctl doctor
+	status_is 0
+	has "known to be damaged: 1 place"
+	has "blobctl check"
+	rm "$pack"
+	run --separate-stderr blobctl --json doctor
+	has '"code":"packs","state":"warning"'
+}

@@ -655,3 +655,52 @@ socket.socket(socket.AF_UNIX).bind("socket")'
 	status_is 3
 	err_has "1 item not restored, 1 item is there already"
 }
+
+@test "patterns are for a single file too" {
+	small_tree src
+	blobctl -q put src
+	run --separate-stderr blobctl get --include=nosuch latest:src/a.txt one
+	status_is 4
+	err_has "--include=nosuch"
+	run --separate-stderr blobctl get --exclude=a.txt latest:src/a.txt one
+	status_is 4
+	err_has "--exclude"
+	[ ! -e one ]
+	blobctl -q get --include='*.txt' latest:src/a.txt one
+	cmp src/a.txt one
+}
+
+@test "a folder that cannot be made: nothing is called restored" {
+	root_only "becomes another user"
+	let_in
+	small_tree src
+	blobctl -q put src
+	chmod -R a+rX repo
+	mkdir -m 755 mine
+	run --separate-stderr as_nobody env HOME=/nonexistent "$BLOBCTL" -R "$T/repo" get -n latest "$T/mine"
+	status_is 1
+	run --separate-stderr as_nobody env HOME=/nonexistent "$BLOBCTL" -R "$T/repo" get latest "$T/mine"
+	status_is 1
+	err_has "nothing was restored"
+}
+
+@test "what is in a folder that cannot be made is told of" {
+	small_tree src
+	blobctl -q put src
+	mkdir -p out/src
+	echo mine >out/src/sub
+	run --separate-stderr blobctl get latest out
+	status_is 3
+	err_has "what belongs into it is not restored"
+	[ "$(cat out/src/sub)" = mine ]
+	cmp src/a.txt out/src/a.txt
+}
+
+@test "a file that cannot be made is said once" {
+	small_tree src
+	blobctl -q put src
+	run --separate-stderr blobctl get latest:src/a.txt /proc/x
+	[ "$status" -ne 0 ]
+	[ "$(grep -c "No such file\|not permitted\|denied" <<<"$stderr")" -le 1 ]
+	err_has "another folder"
+}

@@ -810,7 +810,7 @@ open("end").close()
 	[ "$(blobctl ls | wc -l)" -eq 0 ]
 	blobctl -q put big
 	run --separate-stderr bash -c 'ulimit -f 1000; exec "$0" get latest out' "$BLOBCTL"
-	status_is 3
+	status_is 1
 	err_has "File too large"
 	[ ! -e out/big ]
 	blobctl -q check

@@ -70,7 +70,7 @@ big_tree() {
 		when_blocked $number put -
 		[ "${lines[0]}" = "-$number" ]
 		has "stopping after the work in flight"
-		has "the same command goes on from here"
+		has "the same stream comes again"
 		# An empty line is for the terminal, where ^C stands in it.
 		[[ $(head -n 1 err) == "blobctl: stopping after"* ]]
 	done
@@ -83,7 +83,7 @@ big_tree() {
 	when_blocked 0 --max-duration=1s put -
 	[ "${lines[0]}" = 8 ]
 	has "the time is up"
-	has "the same command goes on from here"
+	has "the same stream comes again"
 }
 
 @test "the end of the time is an event, and told with -q" {
@@ -95,7 +95,7 @@ big_tree() {
 	json_ok
 	has '"type":"error","code":"time_up","message":"the time is up"'
 	err_has "the time is up"
-	err_has "the same command goes on from here"
+	err_has "the same stream comes again"
 	[ "${#stderr_lines[@]}" -eq 2 ]
 }
 

@@ -65,3 +65,11 @@ tags() { blobctl ls --format='{tags}'; }
 	err_has "zz is given twice"
 	[[ $(blobctl ls --format='{tags}') != *zz=* ]]
 }
+
+@test "a tag is not set and removed at once" {
+	echo x >f
+	blobctl -q put f
+	run --separate-stderr blobctl tag latest q=r --remove=q
+	status_is 2
+	err_has "both set and removed"
+}
