@@ -203,8 +203,7 @@ static enum bc_err add_damage(struct ctx *c, enum bc_err rc, struct err *e)
 	if (!silent)
 		return rc;
 	return err_set(e, BC_EDAMAGE,
-		       "the log of %s is damaged: the last commits may be "
-		       "missing here",
+		       "the log of %s is damaged: commits may be missing here",
 		       repo_path(c->repo));
 }
 

@@ -17,7 +17,18 @@ static const char COPY_NEXT[] =
 /* ---- where it ends --------------------------------------------------------
  */
 
-/* Is there a log that goes on where the one with the head ends? */
+static bool has_group(struct check *c, struct log_file *l, uint64_t at)
+{
+	struct group *g = NULL;
+	enum bc_err rc =
+		log_file_group(l, at, GROUP_WHOLE, c->r->dec, &g, NULL);
+
+	group_free(g);
+	return rc == BC_OK;
+}
+
+/* Is there a log that goes on just where the one with the head ends, with a
+ * group? One that says it ended later tells of groups that are lost. */
 static bool has_successor(struct check *c)
 {
 	const struct log_pos *head = &c->r->head;
@@ -37,7 +48,8 @@ static bool has_successor(struct check *c)
 		    BC_OK)
 			found = pack_id_eq(&log_file_head(l)->prev_id,
 					   &head->log) &&
-				log_file_head(l)->prev_end >= head->end;
+				log_file_head(l)->prev_end == head->end &&
+				has_group(c, l, LOG_HEAD_BYTES);
 		log_file_close(l);
 	}
 	log_list_free(&list);
@@ -49,15 +61,12 @@ bool check_moved_on(struct check *c)
 	const struct log_pos *head = &c->r->head;
 	char name[LOG_NAME_BYTES];
 	struct log_file *l = NULL;
-	struct group *g = NULL;
 
 	if (c->moved_on)
 		return true;
 	log_name(head->seq, &head->log, name);
 	if (log_file_open(c->r->log_dir, name, false, &l, NULL) == BC_OK)
-		c->moved_on = log_file_group(l, head->end, GROUP_WHOLE,
-					     c->r->dec, &g, NULL) == BC_OK;
-	group_free(g);
+		c->moved_on = has_group(c, l, head->end);
 	log_file_close(l);
 	c->moved_on = c->moved_on || has_successor(c);
 	return c->moved_on;
@@ -93,11 +102,13 @@ static enum bc_err check_behind(struct check *c, struct log_file *l,
 			   last ? ", or is under way" : "");
 		break;
 	case LOG_TAIL_STRANGE:
+		c->log_whole = false;
 		check_tell(c, CHECK_DAMAGE, &at, LOST_NEXT,
 			   "bytes beyond the end of the log that no append "
 			   "has written: a commit may be lost");
 		break;
 	case LOG_TAIL_DAMAGED:
+		c->log_whole = false;
 		check_tell(c, CHECK_DAMAGE, &at, LOST_NEXT,
 			   "a group was written here as a whole%s and is "
 			   "damaged: a commit may be lost",
@@ -214,6 +225,18 @@ static void tell_stray_log(struct check *c, const struct log_name *n)
 			   "a log that was begun and given up");
 	}
 	log_file_close(l);
+}
+
+static void tell_lost_snapshots(struct check *c)
+{
+	struct catalog_checkpoint k;
+
+	if (catalog_checkpoint(c->r->catalog, &k, NULL) != BC_OK || k.lost == 0)
+		return;
+	check_tell(
+		c, CHECK_DAMAGE, NULL, COPY_NEXT,
+		"%llu snapshot%s lost: the records in the log cannot be read",
+		(unsigned long long)k.lost, k.lost == 1 ? " is" : "s are");
 }
 
 static enum bc_err count_snapshots(struct check *c, struct err *e)
@@ -429,8 +452,6 @@ enum bc_err check_log(struct check *c, const struct repo_options *ro,
 		return rc == BC_OK ? count_snapshots(c, e) : rc;
 	}
 	if (rc == BC_OK)
-		rc = check_chain(c, e);
-	if (rc == BC_OK)
 		rc = check_end(c, e);
 	if (rc == BC_OK)
 		rc = log_list_read(c->r->log_dir, &list, e);
@@ -442,5 +463,9 @@ enum bc_err check_log(struct check *c, const struct repo_options *ro,
 		rc = check_checkpoints(c, e);
 	if (rc == BC_OK && !c->log_whole)
 		take_disk_catalog(c);
+	if (rc == BC_OK)
+		tell_lost_snapshots(c);
+	if (rc == BC_OK)
+		rc = check_chain(c, e);
 	return rc == BC_OK ? count_snapshots(c, e) : rc;
 }

@@ -318,6 +318,22 @@ static bool can_be_read(const struct repo *r, enum bc_err rc)
 	       ((rc == BC_EIO || rc == BC_EACCES) && !r->write);
 }
 
+/* The log says that they were made, and not what they were: a name may mean
+ * another one here, as long as that is so. */
+static void tell_lost_snapshots(struct repo *r)
+{
+	struct catalog_checkpoint c;
+
+	if (catalog_checkpoint(r->catalog, &c, NULL) != BC_OK || c.lost == 0)
+		return;
+	r->may_lack = true;
+	repo_note_f(r,
+		    "%llu snapshot%s lost: %s record%s in the log cannot be "
+		    "read",
+		    (unsigned long long)c.lost, c.lost == 1 ? " is" : "s are",
+		    c.lost == 1 ? "its" : "their", c.lost == 1 ? "" : "s");
+}
+
 enum bc_err repo_open_catalog(struct repo *r, struct err *e)
 {
 	bool on_disk = false;
@@ -350,6 +366,8 @@ enum bc_err repo_open_catalog(struct repo *r, struct err *e)
 	}
 	if (rc == BC_EDAMAGE && on_disk && !r->write)
 		rc = trust_catalog(r, e);
+	if (rc == BC_OK)
+		tell_lost_snapshots(r);
 	return rc;
 }
 

@@ -521,3 +521,97 @@ readers_say_13() {
 	err_has "usage: blobctl check"
 	[[ $stderr != *read-data* ]]
 }
+
+# two_logs - five snapshots, three in a log that has a successor: $log.
+two_logs() {
+	rm -rf repo
+	new_repo
+	for i in 1 2 3; do
+		echo "$i" >one
+		blobctl -q put one
+	done
+	log=$(echo repo/log/*)
+	head -c 5000 /dev/urandom >>"$log"
+	for i in 4 5; do
+		echo "$i" >one
+		blobctl -q put one 2>/dev/null
+	done
+	[ "$(ls repo/log | wc -l)" -eq 2 ]
+}
+
+@test "a log that has a successor and lost its end is damage" {
+	local log
+
+	two_logs
+	run --separate-stderr blobctl check
+	status_is 0
+	dd if=/dev/urandom of="$log" bs=512 seek=32 count=1 conv=notrunc status=none
+	run --separate-stderr blobctl check
+	status_is 13
+	has "${log##*/}"
+	two_logs
+	truncate -s 12288 "$log"
+	run --separate-stderr blobctl check
+	status_is 13
+	has "are damaged"
+	rm repo/catalog.db*
+	run --separate-stderr blobctl check
+	status_is 13
+}
+
+@test "a damaged block of the last group: found, remembered and mended" {
+	new_repo --compression=none
+	mkdir src
+	random_bytes 3000 1 >src/f
+	for i in 1 2 3; do echo "$i" >src/$i; done
+	sleep 0.05
+	blobctl -q put src
+	python3 - repo/log/* src/f <<-'PY'
+		import sys
+		d = bytearray(open(sys.argv[1], "rb").read())
+		d[d.find(open(sys.argv[2], "rb").read(100))] ^= 1
+		open(sys.argv[1], "r+b").write(d)
+	PY
+	run --separate-stderr blobctl check
+	status_is 13
+	has "src/f"
+	blobctl -q put src 2>/dev/null
+	blobctl -q get latest out
+	same_tree src out/src
+	rm -r out
+	blobctl -q get 'latest~1' out
+	same_tree src out/src
+	run --separate-stderr blobctl check
+	status_is 0
+}
+
+@test "a snapshot whose record is lost: 13 as long as a name may mean another" {
+	new_repo --compression=none
+	for i in 1 2 3; do
+		echo "v$i" >one
+		blobctl -q put --name snap one
+	done
+	blobctl -q tag 'snap~2' k=v
+	python3 - repo/log/* <<-'PY'
+		import sys
+		d = bytearray(open(sys.argv[1], "rb").read())
+		d[d.rfind(b"\x04snap") + 1] ^= 1
+		open(sys.argv[1], "r+b").write(d)
+	PY
+	rm repo/catalog.db*
+	for i in 1 2; do
+		run --separate-stderr blobctl cat latest:one
+		status_is 13
+		[ "$output" = v2 ]
+		err_has "1 snapshot is lost"
+	done
+	run --separate-stderr blobctl ls
+	status_is 13
+	[ "${#lines[@]}" -eq 2 ]
+	run --separate-stderr blobctl check
+	status_is 13
+	has "1 snapshot is lost"
+	run --separate-stderr blobctl rm -y latest
+	status_is 13
+	[ "$(blobctl ls 2>/dev/null | wc -l)" -eq 2 ]
+}
