@@ -243,8 +243,8 @@ static enum bc_err check_catalog(struct check *c, struct err *e)
 		check_tell(c, CHECK_DAMAGE, &at, CATALOG_NEXT, "%s", e->text);
 	else if (rc == BC_ENOTFOUND)
 		check_tell(c, CHECK_NOTE, &at, NULL,
-			   "it is missing; the next command makes it from the "
-			   "log");
+			   "it is missing or empty; the next command makes it "
+			   "from the log");
 	else if (rc != BC_OK && rc != BC_ENOMEM)
 		check_tell(c, CHECK_NOTE, &at, NULL,
 			   "it could not be compared: %s", e->text);

@@ -130,10 +130,16 @@ int dir_stat(const struct put *p, const struct dir_job *d, int fd, uint32_t i,
 	return 0;
 }
 
+bool dir_is_own(const struct put *p, const struct item *it)
+{
+	return p->own_ino != 0 && it->ino == p->own_ino &&
+	       it->dev == p->own_dev;
+}
+
 bool dir_enters(const struct put *p, const struct dir_job *d, uint32_t i,
 		const struct item *it)
 {
-	if (p->own_ino != 0 && it->ino == p->own_ino && it->dev == p->own_dev)
+	if (dir_is_own(p, it))
 		return false;
 	return !p->o->one_file_system ||
 	       it->dev == p->roots[d->names.ref[i].root].dev;

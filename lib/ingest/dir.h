@@ -91,6 +91,9 @@ int dir_fd(const struct put *p, const struct dir_job *d, int fd, uint32_t i);
 int dir_stat(const struct put *p, const struct dir_job *d, int fd, uint32_t i,
 	     struct item *out);
 
+/* dir_is_own - is this directory the repository? */
+bool dir_is_own(const struct put *p, const struct item *it);
+
 /* dir_enters - is what is in the directory that name i is stored too? Not of
  * a mount point, if the root's file system is not to be left; not of the
  * repository itself, which would grow by itself each time. */

@@ -92,6 +92,10 @@ static enum bc_err open_contents(struct put *p, struct dir_job *top,
 	}
 	r->dev = it.dev;
 	racy_learn(&p->racy, r->fd);
+	if (dir_is_own(p, &it)) {
+		free(scratch);
+		return BC_OK;
+	}
 	sys = scratch == NULL ? ENOMEM
 			      : names_list(&top->names, r->fd,
 					   (uint16_t)(p->n_roots - 1), scratch);

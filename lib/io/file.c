@@ -122,7 +122,7 @@ enum bc_err io_file_open(struct io_dir *d, const char *name, unsigned flags,
 	}
 	if (sys == EINVAL || sys == EISDIR) {
 		free(f);
-		return err_set(e, BC_EINVAL, "%s/%s is not a regular file",
+		return err_set(e, BC_EDAMAGE, "%s/%s is not a regular file",
 			       d->path, name);
 	}
 	if (sys != 0) {

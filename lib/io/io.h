@@ -258,7 +258,7 @@ enum io_flags {
  *   out    [out] release with io_file_close()
  *
  *   BC_ENOTFOUND, BC_EEXIST, BC_EACCES, BC_ESYS (too many open files, with a
- *   hint), BC_EINVAL (not a regular file)
+ *   hint), BC_EDAMAGE (not a regular file)
  */
 BC_MUST_CHECK enum bc_err io_file_open(struct io_dir *d, const char *name,
 				       unsigned flags, struct io_file **out,

@@ -166,7 +166,8 @@ static int first_dir(struct worker *w, const char *folder)
 	return fd;
 }
 
-/* Link `name` in dir to the first of s. Under the lock. */
+/* Link `name` in dir to the first of s. Under the lock. BC_EFULL, without a
+ * text: that inode has as many names as it can have. */
 static enum bc_err make_link(struct worker *w, struct rdir *dir,
 			     const char *name, const struct link_slot *s,
 			     struct err *e)
@@ -184,7 +185,7 @@ static enum bc_err make_link(struct worker *w, struct rdir *dir,
 	sys = errno;
 	close(from);
 	if (rc != 0 && sys == EMLINK)
-		return BC_ENOTFOUND; /* full: the next inode begins */
+		return BC_EFULL; /* the next inode begins */
 	return rc == 0 ? BC_OK : err_sys(e, sys, "cannot link it to %s", first);
 }
 
@@ -230,6 +231,11 @@ enum bc_err links_join(struct worker *w, struct rdir *dir, const char *name,
 	} else if (s != NULL && s->name != 0) {
 		rc = make_link(w, dir, name, s, e);
 		made = rc == BC_OK;
+		/* The first was moved away: not that there is none yet. */
+		if (rc == BC_ENOTFOUND)
+			rc = BC_ESYS;
+		else if (rc == BC_EFULL)
+			rc = BC_ENOTFOUND;
 	}
 	pthread_mutex_unlock(&l->lock);
 	if (unlike)
@@ -354,7 +360,7 @@ static void done_name(struct worker *w, struct rfile *f,
 	first.name = f->link_name;
 	rc = make_link(w, k->dir, k->name, &first, &e);
 	pthread_mutex_unlock(&l->lock);
-	if (rc == BC_ENOTFOUND && e.code == BC_OK)
+	if (rc == BC_EFULL)
 		rc = err_set(&e, BC_EPARTIAL,
 			     "this file system has not so many names for one "
 			     "file");

@@ -193,11 +193,12 @@ static void load_attrs(struct target *t, const struct digest *id)
 	}
 	err_wrap(&e, "its extended attributes cannot be read");
 	t->lacks = true;
-	if (rc == BC_EDAMAGE || t->ends == NULL) {
+	if (t->ends == NULL) {
 		report_lost(t->w, t->dir, t->name, &e);
 		return;
 	}
-	/* The next run may read them. */
+	/* Without them it is not whole, and may be open to more than it was: an
+	 * ACL's mask stands where the group's rights do. */
 	*t->ends = e;
 	t->ends->sys_errno = 0;
 }
@@ -254,6 +255,9 @@ static void set_all(struct target *t, const struct meta *m, enum tree_type type,
 		load_attrs(t, &m->attrs_id);
 	else if (m->attrs.raw.n > 0)
 		set_attrs(t, m->attrs);
+	/* A folder has its name already. */
+	if (t->lacks)
+		mode &= S_IRWXU;
 	if (set_mode &&
 	    (t->opaque ? chmod(t->proc, mode) : fchmod(t->fd, mode)) != 0)
 		note(t, NOTE_MODE);

@@ -560,8 +560,10 @@ two_logs() {
 }
 
 @test "a damaged block of the last group: found, remembered and mended" {
+	rm -rf repo
 	new_repo --compression=none
-	mkdir src
+	mkdir -p src
+	rm -rf src/*
 	random_bytes 3000 1 >src/f
 	for i in 1 2 3; do echo "$i" >src/$i; done
 	sleep 0.05
@@ -586,6 +588,7 @@ two_logs() {
 }
 
 @test "a snapshot whose record is lost: 13 as long as a name may mean another" {
+	rm -rf repo
 	new_repo --compression=none
 	for i in 1 2 3; do
 		echo "v$i" >one

@@ -704,3 +704,43 @@ socket.socket(socket.AF_UNIX).bind("socket")'
 	[ "$(grep -c "No such file\|not permitted\|denied" <<<"$stderr")" -le 1 ]
 	err_has "another folder"
 }
+
+@test "a file whose attributes are damaged is left out, and comes when they are mended" {
+	requires setfattr setfacl python3
+	rm -rf repo
+	new_repo --compression=none
+	mkdir src
+	for i in $(seq 100 399); do
+		echo "$i" >src/f$i
+		chmod 600 src/f$i
+		setfattr -n user.x -v "v$(random_bytes 2250 "$i" | base64 -w0)" src/f$i 2>/dev/null ||
+			skip "no attributes here"
+	done
+	setfacl -m u:1234:rw src/f150 2>/dev/null || skip "no ACLs here"
+	sleep 0.05
+	blobctl -q put src
+	echo other >other
+	blobctl -q put other
+	python3 - repo/log/* repo/packs/* "$(random_bytes 2250 150 | base64 -w0)" <<-'PY'
+		import os, sys
+		for name in sys.argv[1:-1]:
+		    if not os.path.isfile(name):
+		        continue
+		    d = bytearray(open(name, "rb").read())
+		    at = d.find(sys.argv[-1].encode())
+		    if at >= 0:
+		        d[at + 100] ^= 1
+		        open(name, "r+b").write(d)
+		        break
+		else:
+		    sys.exit("not found")
+	PY
+	run --separate-stderr blobctl get 'src' out
+	status_is 13
+	err_has "attributes cannot be read"
+	[ ! -e out/src/f150 ]
+	blobctl -q put src 2>/dev/null
+	blobctl -q get src out
+	[ "$(getfacl -pcE out/src/f150)" = "$(getfacl -pcE src/f150)" ]
+	same_tree src out/src
+}

@@ -8,8 +8,8 @@
 # shellcheck source=tests/tools/campaign.bash
 . "$(dirname "$0")/../tools/campaign.bash"
 
-# forge PACK|LOG: change a byte in the middle of the first data block, and make
-# both checksums fit again.
+# forge PACK|LOG: add the polynomial of CRC-32C to the first data block, somewhere
+# in the middle: no checksum of it changes, wherever one is kept.
 forge() {
 	python3 - "$1" <<'PY'
 import struct, sys
@@ -36,9 +36,11 @@ with open(sys.argv[1], "r+b") as f:
     stored = struct.unpack_from("<I", raw, at + 8)[0]
     body = at + 64
     assert crc(raw[body:body + stored]) == struct.unpack_from("<I", raw, at + 32)[0]
-    raw[body + stored // 2] ^= 1
-    struct.pack_into("<I", raw, at + 32, crc(raw[body:body + stored]))
-    struct.pack_into("<I", raw, at + 60, crc(raw[at:at + 60]))
+    was = crc(raw[body:body + stored])
+    at = body + stored // 2 & ~511 | 100
+    for i, v in enumerate((1 | 0x82f63b78 << 1).to_bytes(5, "little")):
+        raw[at + i] ^= v
+    assert crc(raw[body:body + stored]) == was
     f.seek(0)
     f.write(raw)
 PY

@@ -175,11 +175,11 @@ static void open_flags(struct scratch *s)
 	/* Whatever is not a regular file is refused, without waiting. */
 	f = NULL;
 	CHECK(mkfifoat(io_dir_fd(s->d), "pipe", 0600) == 0);
-	CHECK_EQ(io_file_open(s->d, "pipe", IO_READ, &f, &s->e), BC_EINVAL);
+	CHECK_EQ(io_file_open(s->d, "pipe", IO_READ, &f, &s->e), BC_EDAMAGE);
 	HAS(s->e, "not a regular file");
-	CHECK_EQ(io_file_open(s->d, "pipe", IO_WRITE, &f, &s->e), BC_EINVAL);
-	CHECK_EQ(io_file_open(s->d, ".", IO_READ, &f, &s->e), BC_EINVAL);
-	CHECK_EQ(io_file_open(s->d, ".", IO_WRITE, &f, &s->e), BC_EINVAL);
+	CHECK_EQ(io_file_open(s->d, "pipe", IO_WRITE, &f, &s->e), BC_EDAMAGE);
+	CHECK_EQ(io_file_open(s->d, ".", IO_READ, &f, &s->e), BC_EDAMAGE);
+	CHECK_EQ(io_file_open(s->d, ".", IO_WRITE, &f, &s->e), BC_EDAMAGE);
 	CHECK_EQ(io_file_open(s->d, "/dev/null", IO_READ, &f, &s->e),
 		 BC_EINVAL);
 	CHECK(f == NULL);
