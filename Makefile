@@ -11,6 +11,7 @@ bindir    ?= $(prefix)/bin
 datadir   ?= $(prefix)/share
 mandir    ?= $(datadir)/man
 docdir    ?= $(datadir)/doc/blobctl
+schemadir ?= $(datadir)/blobctl/schema
 
 # Folders of the library, from the bottom layer up (docs/architecture.md).
 LAYERS := util hash codec io chunk tree pack log index catalog repo check ingest restore
@@ -143,6 +144,7 @@ format: ## rewrite the sources by .clang-format
 # What the tree holds of these is installed; uninstall knows the same names.
 MAN1 := $(wildcard man/*.1)
 MAN5 := $(wildcard man/*.5)
+SCHEMAS := $(wildcard schema/*.json)
 DOCS := $(wildcard README.md CHANGELOG.md LICENSE docs/*.md contrib/blobctl_read.py)
 SHELLS := $(wildcard completions/blobctl.bash completions/_blobctl \
 	completions/blobctl.fish)
@@ -155,6 +157,7 @@ install: $(BUILD)/blobctl ## install under DESTDIR and prefix
 	$(if $(MAN1),install -Dm644 -t "$(DESTDIR)$(mandir)/man1" $(MAN1))
 	$(if $(MAN5),install -Dm644 -t "$(DESTDIR)$(mandir)/man5" $(MAN5))
 	$(if $(DOCS),install -Dm644 -t "$(DESTDIR)$(docdir)" $(DOCS))
+	install -Dm644 -t "$(DESTDIR)$(schemadir)" $(SCHEMAS)
 	$(foreach c,$(SHELLS),install -Dm644 $c \
 		"$(DESTDIR)$(completion_$(notdir $c))" &&) :
 
@@ -163,9 +166,11 @@ uninstall: ## remove what install put there
 		$(MAN1:man/%="$(DESTDIR)$(mandir)/man1/%") \
 		$(MAN5:man/%="$(DESTDIR)$(mandir)/man5/%") \
 		$(foreach d,$(DOCS),"$(DESTDIR)$(docdir)/$(notdir $d)") \
+		$(SCHEMAS:schema/%="$(DESTDIR)$(schemadir)/%") \
 		$(foreach c,$(SHELLS),"$(DESTDIR)$(completion_$(notdir $c))")
-	[ ! -d "$(DESTDIR)$(docdir)" ] || \
-		rmdir --ignore-fail-on-non-empty "$(DESTDIR)$(docdir)"
+	for d in "$(DESTDIR)$(docdir)" "$(DESTDIR)$(schemadir)" \
+		"$(DESTDIR)$(datadir)/blobctl"; do [ ! -d "$$d" ] || \
+		rmdir --ignore-fail-on-non-empty "$$d"; done
 
 clean: ## remove everything that was built
 	rm -rf $(BUILD)

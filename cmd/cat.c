@@ -100,6 +100,11 @@ static enum bc_err cat_run(struct ctx *c, struct err *e)
 	return rc;
 }
 
+static const char *const CAT_COUNTS[] = {
+	"written_bytes",
+	NULL,
+};
+
 const struct cmd cmd_cat = {
 	.name = "cat",
 	.summary = "write a stored file to standard output",
@@ -107,6 +112,7 @@ const struct cmd cmd_cat = {
 	.group = "Archive",
 	.examples = "  blobctl cat latest:etc/fstab | less\n"
 		    "  blobctl cat disk:image.raw --range=0-511 > mbr\n",
+	.counts = CAT_COUNTS,
 	.needs = CMD_REPO | CMD_STOPS,
 	.args_min = 1,
 	.args_max = 1,

@@ -253,6 +253,21 @@ static enum bc_err check_run(struct ctx *c, struct err *e)
 }
 
 /* No CMD_REPO: what cannot be opened any more can still be checked. */
+static const char *const CHECK_COUNTS[] = {
+	"packs",
+	"logs",
+	"snapshots",
+	"chunks",
+	"read_bytes",
+	"damages",
+	"notes",
+	"affected_paths",
+	"affected_folders",
+	"affected_snapshots",
+	"skipped",
+	NULL,
+};
+
 const struct cmd cmd_check = {
 	.name = "check",
 	.summary = "verify the repository",
@@ -260,6 +275,7 @@ const struct cmd cmd_check = {
 	.group = "Manage",
 	.examples = "  blobctl check\n"
 		    "  blobctl check --read-data=5%\n",
+	.counts = CHECK_COUNTS,
 	.needs = CMD_STOPS,
 	.args_max = 1, /* to say where it belongs */
 	.opts = check_opts,

@@ -83,6 +83,7 @@ struct cmd {
 	const char *usage;	    /* operands only */
 	const char *group;	    /* of the overview; NULL: not in it */
 	const char *examples;	    /* lines */
+	const char *const *counts;  /* as out_start() has them; or NULL */
 	unsigned needs;
 	size_t args_min, args_max; /* operands; SIZE_MAX: no bound */
 	const struct opt *opts;	   /* NULL: none of its own */

@@ -293,12 +293,26 @@ static enum bc_err diff_run(struct ctx *c, struct err *e)
 	return rc;
 }
 
+static const char *const DIFF_COUNTS[] = {
+	"added",
+	"removed",
+	"changed",
+	"type_changed",
+	"attributes_changed",
+	"added_bytes",
+	"removed_bytes",
+	"changed_before_bytes",
+	"changed_after_bytes",
+	NULL,
+};
+
 const struct cmd cmd_diff = {
 	.name = "diff",
 	.summary = "show what differs between two snapshots",
 	.usage = "SNAP[:PATH] SNAP[:PATH]",
 	.group = "Look",
 	.examples = "  blobctl diff photos~1 photos\n",
+	.counts = DIFF_COUNTS,
 	.needs = CMD_REPO | CMD_STOPS | CMD_PAGED,
 	.args_min = 2,
 	.args_max = 2,

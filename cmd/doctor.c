@@ -446,10 +446,14 @@ static enum bc_err doctor_run(struct ctx *c, struct err *e)
 	return rc;
 }
 
+static const char *const DOCTOR_COUNTS[] = { "bad_findings", "warning_findings",
+					     NULL };
+
 const struct cmd cmd_doctor = {
 	.name = "doctor",
 	.summary = "look for what slows or breaks things here",
 	.usage = "",
 	.group = "Tools",
+	.counts = DOCTOR_COUNTS,
 	.run = doctor_run,
 };

@@ -321,6 +321,12 @@ static enum bc_err find_run(struct ctx *c, struct err *e)
 	return rc;
 }
 
+static const char *const FIND_COUNTS[] = {
+	"searched_snapshots",
+	"matches",
+	NULL,
+};
+
 const struct cmd cmd_find = {
 	.name = "find",
 	.summary = "find names in all snapshots",
@@ -328,6 +334,7 @@ const struct cmd cmd_find = {
 	.group = "Look",
 	.examples = "  blobctl find '*.odt' --since=30d\n"
 		    "  blobctl find '**/src/**/*.[ch]'\n",
+	.counts = FIND_COUNTS,
 	.needs = CMD_REPO | CMD_STOPS,
 	.args_min = 1,
 	.args_max = 1,

@@ -166,15 +166,8 @@ static void tell_item(void *ctx, const char *path, enum tree_type type,
 		      uint64_t size)
 {
 	struct ctx *c = ((struct run *)ctx)->c;
-	struct json j;
 
-	if (out_events(&c->out)) {
-		json_begin(&j, "file");
-		json_path(&j, "path", bytes_str(path));
-		json_text(&j, "entry_type", pick_type(type));
-		json_u64(&j, "size_bytes", size);
-		out_emit(&c->out, &j);
-	}
+	show_file(&c->out, bytes_str(path), pick_type(type), size, "restored");
 	msg_detail(&c->msg, "%s", path);
 }
 
@@ -662,6 +655,12 @@ static enum bc_err get_run(struct ctx *c, struct err *e)
 
 static const char *const GET_ALIASES[] = { "restore", NULL };
 
+static const char *const GET_COUNTS[] = {
+	"files",	 "dirs",	  "others",
+	"logical_bytes", "written_bytes", "same_items",
+	"skipped_items", "damaged_items", NULL,
+};
+
 const struct cmd cmd_get = {
 	.name = "get",
 	.aliases = GET_ALIASES,
@@ -670,6 +669,7 @@ const struct cmd cmd_get = {
 	.group = "Archive",
 	.examples = "  blobctl get latest:Pictures/2026 out\n"
 		    "  blobctl get 'photos@2026-05-01' /srv/restore\n",
+	.counts = GET_COUNTS,
 	.needs = CMD_REPO | CMD_STOPS,
 	.args_min = 1,
 	.args_max = 2,

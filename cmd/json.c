@@ -129,6 +129,24 @@ void json_path(struct json *j, const char *key, struct bytes s)
 	raw(j, "\"");
 }
 
+void json_list(struct json *j, const char *key, struct bytes s)
+{
+	const uint8_t *first = s.p, *at = s.p, *nul;
+
+	put_key(j, key);
+	raw(j, "[");
+	for (; s.n > 0; at = nul + 1) {
+		nul = memchr(at, '\0', s.n);
+		if (nul == NULL)
+			break;
+		raw(j, at == first ? "\"" : ",\"");
+		note(j, fmt_json_text(&j->b, bytes_of(at, (size_t)(nul - at))));
+		raw(j, "\"");
+		s.n -= (size_t)(nul - at) + 1;
+	}
+	raw(j, "]");
+}
+
 void json_time(struct json *j, const char *key, int64_t ns)
 {
 	char text[FMT_BYTES];

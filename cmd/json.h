@@ -44,6 +44,8 @@ void json_bytes(struct json *j, const char *key, struct bytes s);
 /* json_path - key and key_b64: base64 of the exact bytes when they are not
  * UTF-8, else null. A span with p == NULL gives two nulls. */
 void json_path(struct json *j, const char *key, struct bytes s);
+/* json_list - an array of texts, each with a NUL behind it in s. */
+void json_list(struct json *j, const char *key, struct bytes s);
 /* json_time - RFC 3339 in UTC from nanoseconds since 1970. */
 void json_time(struct json *j, const char *key, int64_t ns);
 /* json_splice - all pairs of a fragment. */

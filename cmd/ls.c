@@ -8,6 +8,7 @@
 #include "cmd/ls_ncdu.h"
 #include "cmd/pick.h"
 #include "cmd/show.h"
+#include "cmd/snapshot_row.h"
 #include "util/hex.h"
 
 enum ls_sort { SORT_AUTO, SORT_NAME, SORT_TIME, SORT_SIZE, SORT_NONE };
@@ -86,10 +87,11 @@ struct list {
 	struct held **rows;
 	size_t n, cap;
 	size_t partial; /* snapshots that lack items */
-	struct buf key, tags;
+	struct snapshot_row row;
+	struct buf key;
 };
 
-enum { KEY_MAX_BYTES = 1 << 20, TAGS_MAX_BYTES = 64 << 20 };
+enum { KEY_MAX_BYTES = 1 << 20 };
 
 static void list_init(struct list *l, struct ctx *c, const struct pick *in)
 {
@@ -98,7 +100,7 @@ static void list_init(struct list *l, struct ctx *c, const struct pick *in)
 	l->hold = l->o->sort == SORT_SIZE ||
 		  l->o->sort == (in == NULL ? SORT_NAME : SORT_TIME);
 	buf_init(&l->key, KEY_MAX_BYTES);
-	buf_init(&l->tags, TAGS_MAX_BYTES);
+	snapshot_row_init(&l->row);
 }
 
 static void list_fini(struct list *l)
@@ -109,7 +111,7 @@ static void list_fini(struct list *l)
 	}
 	free(l->rows);
 	buf_fini(&l->key);
-	buf_fini(&l->tags);
+	snapshot_row_fini(&l->row);
 }
 
 /* Copies what the spans borrow. */
@@ -220,39 +222,20 @@ static enum bc_err list_snapshot(void *ctx, const struct catalog_snapshot *s,
 				 struct err *e)
 {
 	struct list *l = ctx;
-	struct snapshot_record rec = { .tags = NULL };
 	struct held h = { .time = s->time, .size = s->bytes };
-	enum bc_err rc;
+	enum bc_err rc = snapshot_row_fill(&l->row, l->c->repo, s, e);
 
-	hex_encode(s->id.b, DIGEST_BYTES, h.id);
-	hex_encode(s->root.b, DIGEST_BYTES, h.root);
-	h.snapshot = (struct show_snapshot){ .id = h.id,
-					     .root = h.root,
-					     .time = s->time,
-					     .name = s->name,
-					     .host = s->host,
-					     .files = s->files,
-					     .dirs = s->dirs,
-					     .bytes = s->bytes,
-					     .stored_bytes = s->new_stored };
-	/* What is not in the catalog's own columns. */
-	h.snapshot.state = "complete";
-	if (snapshot_record_decode(s->record, &rec, NULL) == BC_OK) {
-		h.snapshot.user = rec.user;
-		if ((rec.flags & SNAPSHOT_SKIPPED) != 0) {
-			h.snapshot.state = "partial";
-			l->partial++;
-		}
+	if (rc != BC_OK)
+		return rc;
+	l->partial += l->row.partial;
+	if (!l->hold) {
+		show_snapshot(&l->c->out, &l->row.show);
+		return BC_OK;
 	}
-	buf_clear(&l->tags);
-	rc = pick_tags(l->c->repo, &s->id, &l->tags, e);
-	h.snapshot.tags = buf_bytes(&l->tags);
-	if (rc == BC_OK && l->hold)
-		rc = hold(l, &h, e);
-	else if (rc == BC_OK)
-		show_snapshot(&l->c->out, &h.snapshot);
-	snapshot_record_fini(&rec);
-	return rc;
+	h.snapshot = l->row.show;
+	memcpy(h.id, l->row.id, sizeof(h.id));
+	memcpy(h.root, l->row.root, sizeof(h.root));
+	return hold(l, &h, e);
 }
 
 static enum bc_err list_snapshots(struct list *l, const struct show_style *st,
@@ -388,6 +371,12 @@ static enum bc_err ls_run(struct ctx *c, struct err *e)
 
 static const char *const LS_ALIASES[] = { "list", NULL };
 
+static const char *const LS_COUNTS[] = {
+	"snapshots",
+	"entries",
+	NULL,
+};
+
 const struct cmd cmd_ls = {
 	.name = "ls",
 	.aliases = LS_ALIASES,
@@ -397,6 +386,7 @@ const struct cmd cmd_ls = {
 	.examples = "  blobctl ls\n"
 		    "  blobctl ls -l latest:Pictures\n"
 		    "  blobctl ls --format='{id}\\t{name}'\n",
+	.counts = LS_COUNTS,
 	.needs = CMD_REPO | CMD_STOPS | CMD_PAGED,
 	.args_max = 1,
 	.opts = ls_opts,

@@ -449,7 +449,8 @@ int main(int argc, char **argv)
 	if (rc != BC_OK)
 		c.g.no_pager = true;
 	start_output(&c);
-	out_start(&c.out, c.cmd == NULL ? NULL : c.cmd->name, c.g.dry_run);
+	out_start(&c.out, c.cmd == NULL ? NULL : c.cmd->name,
+		  c.cmd == NULL ? NULL : c.cmd->counts, c.g.dry_run);
 	if (rc == BC_OK) {
 		warn_unknown_env(&c.msg, environ);
 		rc = run(&c, &e);

@@ -93,11 +93,13 @@ void out_init(struct out *o, const struct out_options *opt, struct clock clk)
 	pthread_mutex_init(&o->lock, NULL);
 }
 
-void out_start(struct out *o, const char *command, bool dry_run)
+void out_start(struct out *o, const char *command, const char *const *counts,
+	       bool dry_run)
 {
 	struct json j;
 
 	o->command = command;
+	o->count_keys = counts;
 	if (out_events(o)) {
 		json_begin(&j, "start");
 		json_text(&j, "command", command);
@@ -181,6 +183,10 @@ static void emit_summary(struct out *o, int status, int signal)
 	json_u64(&j, "warnings_count", o->warnings);
 	json_u64(&j, "errors_count", o->errors);
 	json_splice(&j, &o->counts);
+	for (unsigned i = 0; o->count_keys != NULL && o->count_keys[i] != NULL;
+	     i++)
+		if ((o->counted >> i & 1) == 0)
+			json_null(&j, o->count_keys[i]);
 	out_emit(o, &j);
 }
 
@@ -344,19 +350,36 @@ void out_emit(struct out *o, struct json *j)
 	json_free(j);
 }
 
-void out_count_u64(struct out *o, const char *key, uint64_t v)
+/* Is that a key of the command's, without a value so far? */
+static bool is_due(struct out *o, const char *key)
 {
-	json_u64(&o->counts, key, v);
+	for (unsigned i = 0; o->count_keys != NULL && o->count_keys[i] != NULL;
+	     i++)
+		if (strcmp(o->count_keys[i], key) == 0) {
+			bool due = (o->counted >> i & 1) == 0;
+
+			o->counted |= UINT32_C(1) << i;
+			return due;
+		}
+	return false;
 }
 
-void out_count_null(struct out *o, const char *key)
+void out_count_u64(struct out *o, const char *key, uint64_t v)
 {
-	json_null(&o->counts, key);
+	if (is_due(o, key))
+		json_u64(&o->counts, key, v);
 }
 
 void out_count_text(struct out *o, const char *key, const char *s)
 {
-	json_text(&o->counts, key, s);
+	if (is_due(o, key))
+		json_text(&o->counts, key, s);
+}
+
+void out_count_bool(struct out *o, const char *key, bool v)
+{
+	if (is_due(o, key))
+		json_bool(&o->counts, key, v);
 }
 
 const char *out_size(const struct out *o, uint64_t n, char buf[FMT_BYTES])

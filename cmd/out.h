@@ -64,8 +64,10 @@ struct out {
 	struct clock clk;
 	int64_t began_real, began_mono;
 	char run_id[RUN_ID_BYTES];
-	const char *command; /* NULL until known */
-	struct json counts;  /* the command's part of the summary */
+	const char *command;	       /* NULL until known */
+	struct json counts;	       /* the command's part of the summary */
+	const char *const *count_keys; /* all that it may have; or NULL */
+	uint32_t counted;	       /* which of them it has: a bit each */
 	uint64_t warnings, errors;
 	pthread_mutex_t lock; /* JSON lines */
 	int write_errno;      /* first failure on standard output */
@@ -80,8 +82,11 @@ struct out {
 /* out_init - also draws the run id. Writes nothing. Never fails. */
 void out_init(struct out *o, const struct out_options *opt, struct clock clk);
 
-/* out_start - the `start` line. */
-void out_start(struct out *o, const char *command, bool dry_run);
+/* out_start - the `start` line.
+ *   counts  keys of the command's part of the summary, at most 32, NULL at the
+ *           end; those that get no value will be null there. Or NULL. */
+void out_start(struct out *o, const char *command, const char *const *counts,
+	       bool dry_run);
 
 /* out_flush - write what is held back and wait for the pager. BC_ESYS if
  * anything written so far was lost, BC_ECANCEL if a stop was the reason; that
@@ -131,9 +136,10 @@ bool out_events(const struct out *o);
 /* out_emit - write the line and free j. */
 void out_emit(struct out *o, struct json *j);
 
-/* out_count_* - one key of the summary. */
+/* out_count_* - the value of one of the command's keys in the summary, once;
+ * other keys are left out. */
 void out_count_u64(struct out *o, const char *key, uint64_t v);
-void out_count_null(struct out *o, const char *key);
+void out_count_bool(struct out *o, const char *key, bool v);
 void out_count_text(struct out *o, const char *key, const char *s);
 
 /* ---- tables ---------------------------------------------------------------
@@ -141,6 +147,7 @@ void out_count_text(struct out *o, const char *key, const char *s);
 
 enum out_kind {
 	OUT_TEXT,  /* words of ours or a user's */
+	OUT_LIST,  /* several, each with a NUL behind it; an array in JSON */
 	OUT_PATH,  /* bytes that may be anything; last columns are cut last */
 	OUT_ID,	   /* hexadecimal; 8 digits on a terminal */
 	OUT_SIZE,  /* bytes */
@@ -173,7 +180,7 @@ struct out_value {
 	uint64_t n;	/* SIZE COUNT MODE BOOL */
 	int64_t t;	/* TIME */
 	double f;	/* REAL */
-	struct bytes s; /* TEXT PATH ID */
+	struct bytes s; /* TEXT LIST PATH ID */
 	bool null;
 };
 
@@ -202,6 +209,10 @@ static inline struct out_value out_null(void)
 {
 	return (struct out_value){ .null = true };
 }
+
+/* out_event - only the JSON line of a row. */
+void out_event(struct out *o, const struct out_column *columns,
+	       const char *type, const struct out_value *v);
 
 struct out_table_options {
 	const char *type;   /* of the JSON lines */

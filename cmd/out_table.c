@@ -161,6 +161,30 @@ static enum bc_err add(struct buf *b, const char *s)
 	return buf_add(b, s, strlen(s));
 }
 
+/* A blank between two. */
+static enum bc_err add_list(struct buf *b, struct bytes s, bool human)
+{
+	enum bc_err rc = BC_OK;
+	bool first = true;
+
+	while (s.n > 0 && rc == BC_OK) {
+		const uint8_t *nul = memchr(s.p, '\0', s.n);
+		struct bytes item;
+
+		if (nul == NULL)
+			break;
+		item = bytes_of(s.p, (size_t)(nul - s.p));
+		s = bytes_of(nul + 1, s.n - item.n - 1);
+		if (!first)
+			rc = buf_add(b, " ", 1);
+		first = false;
+		if (rc == BC_OK)
+			rc = human ? fmt_terminal(b, item)
+				   : buf_add(b, item.p, item.n);
+	}
+	return rc;
+}
+
 /* For programs: exact, raw. */
 static enum bc_err add_exact(struct buf *b, const struct out_column *c,
 			     const struct out_value *v)
@@ -174,6 +198,8 @@ static enum bc_err add_exact(struct buf *b, const struct out_column *c,
 	case OUT_PATH:
 	case OUT_ID:
 		return buf_add(b, v->s.p, v->s.n);
+	case OUT_LIST:
+		return add_list(b, v->s, false);
 	case OUT_SIZE:
 	case OUT_COUNT:
 		snprintf(text, sizeof(text), "%" PRIu64, v->n);
@@ -206,6 +232,8 @@ static enum bc_err add_human(const struct out *o, struct buf *b,
 	case OUT_TEXT:
 	case OUT_PATH:
 		return fmt_terminal(b, v->s);
+	case OUT_LIST:
+		return add_list(b, v->s, true);
 	case OUT_ID:
 		if (id.n > ID_SHOWN)
 			id.n = ID_SHOWN;
@@ -229,24 +257,29 @@ static enum bc_err add_human(const struct out *o, struct buf *b,
 	return add_exact(b, c, v);
 }
 
-static void emit_row(struct out *o, const struct out_table *t,
-		     const struct out_value *v)
+void out_event(struct out *o, const struct out_column *columns,
+	       const char *type, const struct out_value *v)
 {
 	char text[FMT_BYTES];
 	struct json j;
 
-	json_begin(&j, t->opt.type);
-	for (size_t i = 0; i < t->n; i++) {
-		const char *key = t->columns[i].key;
+	if (!out_events(o))
+		return;
+	json_begin(&j, type);
+	for (size_t i = 0; columns[i].key != NULL; i++) {
+		const char *key = columns[i].key;
 
-		if (v[i].null && t->columns[i].kind != OUT_PATH) {
+		if (v[i].null && columns[i].kind != OUT_PATH) {
 			json_null(&j, key);
 			continue;
 		}
-		switch (t->columns[i].kind) {
+		switch (columns[i].kind) {
 		case OUT_TEXT:
 		case OUT_ID:
 			json_bytes(&j, key, v[i].s);
+			break;
+		case OUT_LIST:
+			json_list(&j, key, v[i].s);
 			break;
 		case OUT_PATH:
 			json_path(&j, key,
@@ -413,7 +446,7 @@ static enum bc_err add_cut(struct buf *b, const char *cell, enum out_kind kind,
 
 static bool is_text(enum out_kind k)
 {
-	return k == OUT_PATH || k == OUT_TEXT;
+	return k == OUT_PATH || k == OUT_TEXT || k == OUT_LIST;
 }
 
 /* Columns of the whole line, if of each text no more than `enough` counts. */
@@ -652,7 +685,7 @@ void out_row(struct out *o, const struct out_value *v)
 
 	t->rows++;
 	if (out_events(o))
-		emit_row(o, t, v);
+		out_event(o, t->columns, t->opt.type, v);
 	if (o->opt.json)
 		return;
 	if (t->aligned) {

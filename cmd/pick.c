@@ -92,14 +92,14 @@ enum bc_err pick_open_id(struct pick *k, struct repo *r,
 static enum bc_err add_tag(void *ctx, const struct tag *t, struct err *e)
 {
 	struct buf *b = ctx;
-	enum bc_err rc = b->n == 0 ? BC_OK : buf_add(b, " ", 1);
+	enum bc_err rc = buf_add(b, t->key.p, t->key.n);
 
-	if (rc == BC_OK)
-		rc = buf_add(b, t->key.p, t->key.n);
 	if (rc == BC_OK)
 		rc = buf_add(b, "=", 1);
 	if (rc == BC_OK)
 		rc = buf_add(b, t->value.p, t->value.n);
+	if (rc == BC_OK)
+		rc = buf_u8(b, 0);
 	return rc == BC_OK ? BC_OK : err_set(e, rc, "no memory for tags");
 }
 

@@ -63,7 +63,8 @@ BC_MUST_CHECK enum bc_err pick_open_id(struct pick *k, struct repo *r,
 
 void pick_close(struct pick *k);
 
-/* pick_tags - "k=v k=v" of a snapshot, in order of keys, appended to out. */
+/* pick_tags - "k=v" of a snapshot, each with a NUL behind it, in order of keys,
+ * appended to out. */
 BC_MUST_CHECK enum bc_err pick_tags(struct repo *r, const struct digest *id,
 				    struct buf *out, struct err *e);
 

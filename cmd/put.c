@@ -9,10 +9,13 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
+#include "cmd/pick.h"
 #include "cmd/show.h"
 #include "cmd/signal.h"
+#include "cmd/snapshot_row.h"
 #include "ingest/put.h"
 #include "io/io.h"
+#include "repo/snapshots.h"
 #include "util/hex.h"
 #include "util/parse_key.h"
 
@@ -331,22 +334,16 @@ static void tell_event(void *ctx, const struct put_event *ev)
 
 /* With -v what was read, with -vv all and why: a directory that is as it was in
  * one line, with a slash. */
-static void tell_item(void *ctx, const char *path, uint64_t size,
-		      enum put_item_state state)
+static void tell_item(void *ctx, const char *path, enum tree_type type,
+		      uint64_t size, enum put_item_state state)
 {
 	static const char *const STATES[] = { "read", "changed", "unchanged" };
 	struct ctx *c = ((struct run *)ctx)->c;
-	struct json j;
 
 	if (state == PUT_ITEM_SAME && c->g.verbose < 2)
 		return;
-	if (out_events(&c->out)) {
-		json_begin(&j, "file");
-		json_path(&j, "path", bytes_str(path));
-		json_u64(&j, "size_bytes", size);
-		json_text(&j, "state", STATES[state]);
-		out_emit(&c->out, &j);
-	}
+	show_file(&c->out, bytes_str(path), pick_type(type), size,
+		  STATES[state]);
 	if (c->g.verbose < 2)
 		msg_detail(&c->msg, "%s", path);
 	else
@@ -388,13 +385,35 @@ static enum bc_err make_tags(const struct put_opts *o, struct tag **out,
 	return BC_OK;
 }
 
+/* The snapshot as ls lists it; NULL if it cannot be had. */
+static const struct show_snapshot *
+made(struct repo *r, const struct snapshot *s, struct snapshot_row *row)
+{
+	const struct catalog_snapshot as = {
+		.id = s->id,
+		.root = s->rec.root.dir.id,
+		.time = s->rec.time,
+		.name = s->rec.name,
+		.host = s->rec.host,
+		.files = s->rec.files,
+		.dirs = s->rec.dirs,
+		.others = s->rec.others,
+		.bytes = s->rec.bytes,
+		.new_bytes = s->rec.new_bytes,
+		.new_stored = s->rec.new_stored,
+		.record = buf_bytes(&s->raw),
+	};
+
+	return snapshot_row_fill(row, r, &as, NULL) == BC_OK ? &row->show
+							     : NULL;
+}
+
 static void show_result(struct ctx *c, const struct put_opts *o,
-			const struct put_result *r, const char *name)
+			const struct put_result *r)
 {
 	char id[DIGEST_HEX_BYTES];
 	struct show_put s = { .id = c->g.dry_run ? NULL : id,
 			      .same = r->unchanged && !c->g.dry_run,
-			      .name = bytes_str(name),
 			      .files = r->files,
 			      .dirs = r->dirs,
 			      .others = r->others,
@@ -403,9 +422,17 @@ static void show_result(struct ctx *c, const struct put_opts *o,
 			      .stored_bytes = r->new_stored,
 			      .skipped = r->unreadable,
 			      .dry_run = c->g.dry_run };
+	struct snapshot_row row;
+	struct snapshot *snap = NULL;
 
 	hex_encode(r->id.b, DIGEST_BYTES, id);
+	snapshot_row_init(&row);
+	if (out_events(&c->out) && !c->g.dry_run &&
+	    snapshots_get(c->repo, &r->id, &snap, NULL) == BC_OK)
+		s.made = made(c->repo, snap, &row);
 	show_put(&c->out, &c->msg, &s, o->print_id);
+	snapshot_row_fini(&row);
+	snapshot_free(snap);
 }
 
 /* The stat cache is the user's and this host's, not the repository's: it is
@@ -555,7 +582,7 @@ static enum bc_err store_roots(struct ctx *c, const struct roots *roots,
 		return rc;
 	/* Its own words first, then what they come to. */
 	msg_end_groups(&c->msg);
-	show_result(c, o, &r, name);
+	show_result(c, o, &r);
 	if (r.unchanged && o->tags.n > 0)
 		msg_warn(&c->msg, "not_tagged",
 			 "nothing has changed, so no snapshot is made and "
@@ -610,6 +637,11 @@ static enum bc_err put_run(struct ctx *c, struct err *e)
 
 static const char *const PUT_ALIASES[] = { "backup", NULL };
 
+static const char *const PUT_COUNTS[] = {
+	"snapshot_id",	 "made",	  "files",     "dirs",	       "others",
+	"skipped_items", "logical_bytes", "new_bytes", "stored_bytes", NULL,
+};
+
 const struct cmd cmd_put = {
 	.name = "put",
 	.aliases = PUT_ALIASES,
@@ -618,6 +650,7 @@ const struct cmd cmd_put = {
 	.group = "Archive",
 	.examples = "  blobctl put ~/Pictures --tag=camera=x100\n"
 		    "  pg_dump app | blobctl put - --stdin-name=app.sql\n",
+	.counts = PUT_COUNTS,
 	.needs = CMD_REPO | CMD_WRITES | CMD_STOPS,
 	.args_min = 1,
 	.args_max = SIZE_MAX,

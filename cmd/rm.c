@@ -178,6 +178,13 @@ static enum bc_err rm_run(struct ctx *c, struct err *e)
 
 static const char *const RM_ALIASES[] = { "remove", NULL };
 
+static const char *const RM_COUNTS[] = {
+	"removed_snapshots",
+	"freed_bytes",
+	"reclaimable_bytes",
+	NULL,
+};
+
 const struct cmd cmd_rm = {
 	.name = "rm",
 	.aliases = RM_ALIASES,
@@ -185,6 +192,7 @@ const struct cmd cmd_rm = {
 	.usage = "SNAP...",
 	.group = "Manage",
 	.examples = "  blobctl rm photos~7\n",
+	.counts = RM_COUNTS,
 	.needs = CMD_REPO | CMD_WRITES | CMD_STOPS,
 	.args_min = 1,
 	.args_max = SIZE_MAX,

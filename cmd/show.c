@@ -38,8 +38,10 @@ static const struct out_column SNAPSHOT_COLUMNS[] = {
 	{ "stored_bytes", "STORED", OUT_SIZE, OUT_LONG, false, 6 },
 	{ "host", "HOST", OUT_TEXT, OUT_LONG, false, 9 },
 	{ "user", "USER", OUT_TEXT, OUT_LONG, false, 8 },
-	{ "tags", "TAGS", OUT_TEXT, OUT_ALWAYS, false, 4 },
+	{ "tags", "TAGS", OUT_LIST, OUT_ALWAYS, false, 4 },
 	{ "dirs", "DIRS", OUT_COUNT, OUT_JSON_ONLY, false, 0 },
+	{ "others", "OTHERS", OUT_COUNT, OUT_JSON_ONLY, false, 0 },
+	{ "new_bytes", "NEW", OUT_SIZE, OUT_JSON_ONLY, false, 0 },
 	{ "root_id", "ROOT", OUT_ID, OUT_JSON_ONLY, false, 0 },
 	{ "state", "STATE", OUT_TEXT, OUT_LONG, false, 5 },
 	{ NULL, NULL, OUT_TEXT, OUT_ALWAYS, false, 0 },
@@ -51,15 +53,30 @@ enum bc_err show_snapshots(struct out *o, const struct show_style *s,
 	return begin(o, SNAPSHOT_COLUMNS, "snapshot", s, e);
 }
 
-void show_snapshot(struct out *o, const struct show_snapshot *r)
+enum {
+	SNAPSHOT_VALUES =
+		sizeof(SNAPSHOT_COLUMNS) / sizeof(SNAPSHOT_COLUMNS[0]) - 1
+};
+
+static void snapshot_values(const struct show_snapshot *r,
+			    struct out_value v[SNAPSHOT_VALUES])
 {
-	const struct out_value v[] = {
-		out_s(r->id),	 out_t(r->time),  out_b(r->name),
-		out_n(r->bytes), out_n(r->files), out_n(r->stored_bytes),
-		out_b(r->host),	 out_b(r->user),  out_b(r->tags),
-		out_n(r->dirs),	 out_s(r->root),  out_s(r->state),
+	const struct out_value all[SNAPSHOT_VALUES] = {
+		out_s(r->id),	 out_t(r->time),   out_b(r->name),
+		out_n(r->bytes), out_n(r->files),  out_n(r->stored_bytes),
+		out_b(r->host),	 out_b(r->user),   out_b(r->tags),
+		out_n(r->dirs),	 out_n(r->others), out_n(r->new_bytes),
+		out_s(r->root),	 out_s(r->state),
 	};
 
+	memcpy(v, all, sizeof(all));
+}
+
+void show_snapshot(struct out *o, const struct show_snapshot *r)
+{
+	struct out_value v[SNAPSHOT_VALUES];
+
+	snapshot_values(r, v);
 	out_row(o, v);
 }
 
@@ -221,6 +238,7 @@ void show_diff_stat(struct out *o, const struct show_diff_stat *r, bool print)
 static void count_put(struct out *o, const struct show_put *r)
 {
 	out_count_text(o, "snapshot_id", r->id);
+	out_count_bool(o, "made", r->id != NULL && !r->same);
 	out_count_u64(o, "files", r->files);
 	out_count_u64(o, "dirs", r->dirs);
 	out_count_u64(o, "others", r->others);
@@ -233,21 +251,29 @@ static void count_put(struct out *o, const struct show_put *r)
 	out_count_u64(o, "stored_bytes", r->stored_bytes);
 }
 
-static void emit_put(struct out *o, const struct show_put *r)
+void show_file(struct out *o, struct bytes path, const char *type,
+	       uint64_t size, const char *state)
 {
 	struct json j;
 
-	if (!out_events(o) || r->id == NULL)
+	if (!out_events(o))
 		return;
-	json_begin(&j, "snapshot");
-	json_text(&j, "id", r->id);
-	json_path(&j, "name", r->name);
-	json_bool(&j, "made", !r->same);
-	json_u64(&j, "files", r->files);
-	json_u64(&j, "logical_bytes", r->bytes);
-	json_u64(&j, "new_bytes", r->new_bytes);
-	json_u64(&j, "stored_bytes", r->stored_bytes);
+	json_begin(&j, "file");
+	json_path(&j, "path", path);
+	json_text(&j, "entry_type", type);
+	json_u64(&j, "size_bytes", size);
+	json_text(&j, "state", state);
 	out_emit(o, &j);
+}
+
+static void emit_put(struct out *o, const struct show_put *r)
+{
+	struct out_value v[SNAPSHOT_VALUES];
+
+	if (r->made == NULL)
+		return;
+	snapshot_values(r->made, v);
+	out_event(o, SNAPSHOT_COLUMNS, "snapshot", v);
 }
 
 void show_put(struct out *o, struct msg *m, const struct show_put *r,
@@ -365,10 +391,8 @@ void show_removed_total(struct out *o, struct msg *m, uint64_t snapshots,
 
 	out_count_u64(o, "removed_snapshots", snapshots);
 	out_count_u64(o, "freed_bytes", freed);
-	if (reclaimable == SHOW_UNKNOWN) {
-		out_count_null(o, "reclaimable_bytes");
+	if (reclaimable == SHOW_UNKNOWN)
 		return;
-	}
 	out_count_u64(o, "reclaimable_bytes", reclaimable);
 	msg_note(m, "%s: %s; reclaimable in all: %s%s",
 		 dry_run ? "would free" : "freed now", out_size(o, freed, now),

@@ -31,10 +31,11 @@ struct show_snapshot {
 	const char *root; /* of its root tree: equal for equal content */
 	int64_t time;	  /* nanoseconds since 1970 */
 	struct bytes name, host, user;
-	struct bytes tags; /* "k=v k=v" */
-	uint64_t files, dirs;
+	struct bytes tags; /* "k=v", each with a NUL behind it */
+	uint64_t files, dirs, others;
 	uint64_t bytes;	       /* of the files, as they were */
-	uint64_t stored_bytes; /* that this snapshot added */
+	uint64_t new_bytes;    /* plain bytes that were not there before it */
+	uint64_t stored_bytes; /* what they took, without its own record */
 	const char *state;     /* "complete", or "partial": items could not be
 				  read when it was made */
 };
@@ -105,10 +106,16 @@ void show_diff_stat(struct out *o, const struct show_diff_stat *r, bool print);
 /* ---- put, get, rm, init ---------------------------------------------------
  */
 
+/* show_file - what put has stored or get restored, as -v reports it. JSON
+ * alone. type   of the entry: file, dir, link, fifo, socket, char or block
+ *   state  read, changed, unchanged; restored */
+void show_file(struct out *o, struct bytes path, const char *type,
+	       uint64_t size, const char *state);
+
 struct show_put {
-	const char *id; /* NULL: nothing was stored (-n) */
-	bool same;	/* --if-changed: that one was there before */
-	struct bytes name;
+	const struct show_snapshot *made; /* NULL: none can be told of */
+	const char *id;			  /* NULL: nothing was stored (-n) */
+	bool same; /* --if-changed: that one was there before */
 	uint64_t files, dirs, others;
 	uint64_t bytes;
 	uint64_t new_bytes;    /* plain bytes that were not there before */

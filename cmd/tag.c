@@ -170,12 +170,20 @@ static enum bc_err tag_run(struct ctx *c, struct err *e)
 	return change(c, e);
 }
 
+static const char *const TAG_COUNTS[] = {
+	"snapshot_id",
+	"set_tags",
+	"removed_tags",
+	NULL,
+};
+
 const struct cmd cmd_tag = {
 	.name = "tag",
 	.summary = "add tags to a snapshot or take them away",
 	.usage = "SNAP KEY=VALUE...",
 	.group = "Manage",
 	.examples = "  blobctl tag latest project=web --remove=draft\n",
+	.counts = TAG_COUNTS,
 	.needs = CMD_REPO | CMD_WRITES,
 	.args_min = 1,
 	.args_max = SIZE_MAX,

@@ -248,8 +248,8 @@ static void lose(struct worker *w, struct dir_job *d, int sys)
 static void keep_same(struct worker *w, struct dir_job *d)
 {
 	d->sum = d->check.record.sum;
-	put_stored(w->p, dir_is_top(d) ? "." : d->path, "", d->sum.dir.bytes,
-		   PUT_ITEM_SAME);
+	put_stored(w->p, dir_is_top(d) ? "." : d->path, "", TREE_DIR,
+		   d->sum.dir.bytes, PUT_ITEM_SAME);
 	recheck_keep(w->p, d);
 	settle(w, d, DIR_SAME);
 }

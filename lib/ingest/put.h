@@ -88,8 +88,8 @@ struct put_options {
 	/* Each stored item that is no directory, if not NULL; likewise. Of a
 	 * directory that is as it was, itself in place of what it holds: its
 	 * path ends in '/', and its state is PUT_ITEM_SAME. */
-	void (*item)(void *ctx, const char *path, uint64_t size,
-		     enum put_item_state state);
+	void (*item)(void *ctx, const char *path, enum tree_type type,
+		     uint64_t size, enum put_item_state state);
 	/* Before each read of a PUT_STDIN: waits until there is something, or
 	 * the end; false to stop, and then `stop` is raised. May be NULL. */
 	bool (*await_input)(void *ctx, int fd);

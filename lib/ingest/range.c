@@ -201,7 +201,8 @@ void range_count(struct worker *w, struct range *r)
 			r->others++;
 		put_stored(p, r->dir->path,
 			   name_at(&r->dir->names, r->first + i),
-			   r->entry[i].content.size, r->state[i]);
+			   r->entry[i].type, r->entry[i].content.size,
+			   r->state[i]);
 	}
 	atomic_fetch_add(&p->progress->files, r->files);
 	atomic_fetch_add(&p->progress->others, r->others);

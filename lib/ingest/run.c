@@ -96,8 +96,8 @@ void put_skip(struct put *p, const char *dir, const char *name, int sys)
 	put_event(p, gone ? PUT_VANISHED : PUT_UNREADABLE, dir, name, sys);
 }
 
-void put_stored(struct put *p, const char *dir, const char *name, uint64_t size,
-		enum put_item_state state)
+void put_stored(struct put *p, const char *dir, const char *name,
+		enum tree_type type, uint64_t size, enum put_item_state state)
 {
 	char *path;
 
@@ -107,7 +107,7 @@ void put_stored(struct put *p, const char *dir, const char *name, uint64_t size,
 	if (path == NULL)
 		return;
 	pthread_mutex_lock(&p->event_lock);
-	p->o->item(p->o->ctx, path, size, state);
+	p->o->item(p->o->ctx, path, type, size, state);
 	pthread_mutex_unlock(&p->event_lock);
 	free(path);
 }

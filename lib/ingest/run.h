@@ -97,7 +97,7 @@ void put_event(struct put *p, enum put_event_kind kind, const char *dir,
 void put_skip(struct put *p, const char *dir, const char *name, int sys);
 
 /* put_stored - tell the caller, if it wants to know, of a stored item. */
-void put_stored(struct put *p, const char *dir, const char *name, uint64_t size,
-		enum put_item_state state);
+void put_stored(struct put *p, const char *dir, const char *name,
+		enum tree_type type, uint64_t size, enum put_item_state state);
 
 #endif

@@ -26,8 +26,8 @@ struct snapshot {
 	struct snapshot_record rec;
 	struct tag *tags; /* in order of keys */
 	size_t tag_count;
-	struct buf raw; /* private: the record's bytes */
-	struct buf tag_text;
+	struct buf raw;	     /* the record's bytes */
+	struct buf tag_text; /* private */
 };
 
 /*

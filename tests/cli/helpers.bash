@@ -85,27 +85,11 @@ err_has() {
 	}
 }
 
-# json_ok - the last run's standard output is JSON lines: start first, summary
-# last with the run's own status, nothing else between than objects.
+# json_ok - the last run's standard output is what the schema describes.
 json_ok() {
 	requires python3
-	STATUS=$status python3 -c '
-import json, os, sys
-lines = sys.stdin.read().split("\n")
-assert lines.pop() == "", "no newline at the end"
-v = [json.loads(l) for l in lines]
-for o in v:
-    assert list(o)[:2] == ["v", "type"] and o["v"] == 1, o
-    for k, x in o.items():
-        assert k == k.lower() and not isinstance(x, (dict, list)), (k, x)
-assert v[0]["type"] == "start", v[0]
-assert [o["type"] for o in v].count("summary") == 1
-s = v[-1]
-assert s["type"] == "summary", s
-assert s["exit_code"] == int(os.environ["STATUS"]), s
-assert s["ok"] == (s["exit_code"] == 0)
-assert s["run_id"] == v[0]["run_id"] and s["duration_seconds"] >= 0
-' <<<"$output"
+	python3 "$BATS_TEST_DIRNAME/../tools/json_check.py" \
+		"$BATS_TEST_DIRNAME/../../schema/v1.json" "$status" <<<"$output"
 }
 
 # on_terminal COMMAND - run a shell command with all three streams on a

@@ -205,7 +205,7 @@ all/repo" ]
 	[[ $stderr != *new* ]]
 	[[ $stderr != *stored\ in* ]]
 	run --separate-stderr blobctl -n put --json src
-	[[ $output != *new_bytes* ]]
+	has '"new_bytes":null'
 	[ -z "$(blobctl ls)" ]
 	[ -z "$(ls repo/packs)" ]
 }
@@ -663,8 +663,8 @@ stored_bytes() { blobctl stats | sed -n 's/^unique_bytes	//p'; }
 	mv src/some/new src/some/newer
 	run --separate-stderr blobctl put -vv --json src
 	json_ok
-	has '"path":"src/some/grows","path_b64":null,"size_bytes":12,"state":"changed"'
-	has '"path":"src/same/","path_b64":null,"size_bytes":2,"state":"unchanged"'
+	has '"path":"src/some/grows","path_b64":null,"entry_type":"file","size_bytes":12,"state":"changed"'
+	has '"path":"src/same/","path_b64":null,"entry_type":"dir","size_bytes":2,"state":"unchanged"'
 	[ "$(grep src/ <<<"$stderr" | sort | head -n 4)" = "changed    src/some/grows
 read       src/some/newer
 unchanged  src/same/

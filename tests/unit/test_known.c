@@ -30,12 +30,13 @@ static int64_t fake_mono(void *ctx)
 	return ((struct fake *)ctx)->mono;
 }
 
-static void stored(void *ctx, const char *path, uint64_t size,
-		   enum put_item_state state)
+static void stored(void *ctx, const char *path, enum tree_type type,
+		   uint64_t size, enum put_item_state state)
 {
 	struct fake *f = ctx;
 
 	(void)path;
+	(void)type;
 	(void)size;
 	(void)state;
 	f->real += f->jump;
@@ -172,13 +173,14 @@ struct peak {
 };
 
 /* A directory that is as it was, in a put of them. */
-static void dir_stored(void *ctx, const char *path, uint64_t size,
-		       enum put_item_state state)
+static void dir_stored(void *ctx, const char *path, enum tree_type type,
+		       uint64_t size, enum put_item_state state)
 {
 	struct peak *k = ctx;
 	size_t now = k->items++ % 100 == 0 ? allocated() : 0;
 
 	(void)path;
+	(void)type;
 	(void)size;
 	CHECK_EQ(state, PUT_ITEM_SAME);
 	k->most = now > k->most ? now : k->most;
