@@ -406,6 +406,21 @@ struct pretence {
 	char *counted; /* the directory that was counted last */
 };
 
+/* Somebody else's file is in the way, whatever it looks like. An owner by name
+ * may have another number here than the snapshot says: then it is said to be in
+ * the way, and get finds that it is not. */
+static bool is_ours(const struct pretence *p, const struct tree_entry *en,
+		    const struct stat *st)
+{
+	const struct get_opts *o = p->run.c->opts;
+	struct stat top;
+
+	return st->st_uid == geteuid() ||
+	       (geteuid() == 0 && o->owner != OWNER_NONE &&
+		st->st_uid == en->uid) ||
+	       (stat(p->dest, &top) == 0 && st->st_uid == top.st_uid);
+}
+
 /* What is at that path below the destination. */
 static enum restore_there what_is_at(const struct pretence *p, const char *path,
 				     const struct tree_entry *en)
@@ -419,6 +434,9 @@ static enum restore_there what_is_at(const struct pretence *p, const char *path,
 		return RESTORE_FREE;
 	what = restore_there(AT_FDCWD, at, en, &st);
 	free(at);
+	if (what == RESTORE_SAME && en->type != TREE_DIR &&
+	    !is_ours(p, en, &st))
+		what = RESTORE_TAKEN;
 	return what;
 }
 

@@ -19,11 +19,11 @@
 #include "util/hex.h"
 #include "util/parse_key.h"
 
-/* What is no failure of the run: --ok-if. */
 enum {
 	BRIEF_BYTES = 4 << 20, /* stored in less than 0.1 s */
 };
 
+/* What is no failure of the run: --ok-if. */
 enum put_ok { OK_CHANGED = 1, OK_VANISHED = 2, OK_UNREADABLE = 4 };
 
 struct put_opts {

@@ -2,8 +2,7 @@
 /*
  * Every block of every pack: read in the order of the file, its checksum, its
  * bytes decoded, and the id of each chunk in it. A thread takes one pack after
- * the other. Ids are computed for many
- * chunks at once, which the hash wants.
+ * the other. Ids are computed for many chunks at once, which the hash wants.
  */
 #include <stdlib.h>
 

@@ -52,8 +52,9 @@ void repo_search(struct chunk_search *s, struct repo *r,
 
 /*
  * repo_search_next - the next place, each once. If the index turns out to be
- * damaged it is made again, and what it lacked is found as well. So it is,
- *once, if it has nothing at all of a chunk that somebody is to read.
+ * damaged it is made again, and what it lacked is found as well; likewise, once
+ * in the life of the handle, if it has nothing at all of a chunk that somebody
+ * is to read.
  *
  *   out  untouched on failure
  *

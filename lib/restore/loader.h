@@ -12,11 +12,12 @@
 
 #include "io/queue.h"
 #include "pack/verifier.h"
-#include "restore/batch.h"
 #include "repo/pack_files.h"
+#include "restore/batch.h"
+#include "restore/restore.h"
 
 enum {
-	LOADERS_MAX = 16,
+	LOADERS_MAX = RESTORE_THREADS_MAX,
 	LOADER_SLOTS = 3,	      /* reads in flight for each thread */
 	LOADER_PACKS = 4,	      /* kept open, for all threads */
 	LOADER_GROUP_BYTES = 2 << 20, /* plain: enough chunks for all lanes */

@@ -32,8 +32,7 @@ enum {
 	OPEN_FILES_MAX = 256,
 };
 
-/* ---- the end, if it comes early
- * -----------------------------------------------
+/* ---- the end, if it comes early --------------------------------------------
  */
 
 void run_stop(struct run *run, const struct err *e)

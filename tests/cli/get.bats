@@ -744,3 +744,20 @@ socket.socket(socket.AF_UNIX).bind("socket")'
 	[ "$(getfacl -pcE out/src/f150)" = "$(getfacl -pcE src/f150)" ]
 	same_tree src out/src
 }
+
+@test "-n says the same of a file that is somebody else's" {
+	root_only "gives files away"
+	small_tree src
+	blobctl -q put src
+	mkdir -p out/src
+	cp -p src/a.txt out/src
+	run --separate-stderr blobctl get -n latest out
+	status_is 0
+	chown 1234 out/src/a.txt
+	run --separate-stderr blobctl get -n latest out
+	status_is 3
+	err_has "is there already"
+	run --separate-stderr blobctl get latest out
+	status_is 3
+	err_has "is there already"
+}
