@@ -761,3 +761,38 @@ socket.socket(socket.AF_UNIX).bind("socket")'
 	status_is 3
 	err_has "is there already"
 }
+
+@test "what is lost from a folder that may not be written comes back" {
+	root_only "becomes another user"
+	let_in
+	small_tree src
+	chmod 500 src/sub
+	blobctl -q put src
+	chmod -R a+rX repo
+	mkdir -m 777 theirs
+	as_nobody env HOME=/nonexistent "$BLOBCTL" -q -R "$T/repo" get latest "$T/theirs/out"
+	[ "$(stat -c %a theirs/out/src/sub)" = 500 ]
+	rm "$(find theirs/out/src/sub -type f | head -1)"
+	run as_nobody env HOME=/nonexistent "$BLOBCTL" -q -R "$T/repo" get latest "$T/theirs/out"
+	status_is 0
+	[ "$(stat -c %a theirs/out/src/sub)" = 500 ]
+	diff -r src theirs/out/src
+}
+
+@test "an inode flag that a kept file lacks is set again" {
+	root_only "sets inode flags"
+	requires lsattr chattr
+	small_tree src
+	chattr +i src/a.txt 2>/dev/null || skip "no inode flags here"
+	blobctl -q put src || :
+	chattr -i src/a.txt
+	blobctl -q get latest out
+	first=$(lsattr out/src/a.txt)
+	chattr -i out/src/a.txt
+	[[ $first == ????i* ]]
+	run blobctl -q get latest out
+	again=$(lsattr out/src/a.txt)
+	chattr -i out/src/a.txt
+	[[ $again == ????i* ]]
+	status_is 0
+}
