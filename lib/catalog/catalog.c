@@ -161,7 +161,7 @@ static enum bc_err recognise(struct catalog *c, bool create, struct err *e)
 	if (found == FOUND_OTHER)
 		return BC_EDAMAGE;
 	if (found == FOUND_NOTHING && !create)
-		return err_set(e, BC_ENOTFOUND, "it is empty");
+		return catalog_query_damage(c, e, "it is empty");
 	for (int i = 0; found == FOUND_NOTHING && i < CREATE_TRIES; i++) {
 		rc = catalog_create(c, e);
 		if (rc != BC_ELOCKED || c->busy_ms == 0)

@@ -74,7 +74,7 @@ struct catalog_options {
  *   o      copied
  *   out    [out] release with catalog_close(); untouched on failure
  *
- *   BC_ENOTFOUND  not there, or still empty, and o->create is not set
+ *   BC_ENOTFOUND  not there, and o->create is not set
  *   BC_EDAMAGE    not a catalog, another schema, another repository, damaged
  *   BC_EACCES     not permitted; or nothing can be written there and not all
  *                 of its files are left from the last writer. Use one in memory

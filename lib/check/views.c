@@ -225,6 +225,7 @@ static enum bc_err check_catalog(struct check *c, struct err *e)
 	struct check_at at = { .file = REPO_CATALOG_FILE };
 	struct catalog_options o = { .busy_ms = CHECK_DISK_WAIT_MS };
 	struct catalog *disk = NULL;
+	struct io_stat st;
 	size_t n = strlen(c->path) + PATH_ROOM;
 	char *path = malloc(n);
 	enum bc_err rc;
@@ -234,7 +235,12 @@ static enum bc_err check_catalog(struct check *c, struct err *e)
 	snprintf(path, n, "%s/" REPO_CATALOG_FILE, c->path);
 	o.path = path;
 	memcpy(o.repository, c->sb.id.b, PACK_ID_BYTES);
-	rc = catalog_open(&o, &disk, e);
+	/* Its maker is at work, or was killed before it wrote. */
+	if (io_stat_at(c->r->dir, REPO_CATALOG_FILE, &st, NULL) == BC_OK &&
+	    st.size == 0)
+		rc = BC_ENOTFOUND;
+	else
+		rc = catalog_open(&o, &disk, e);
 	if (rc == BC_OK)
 		rc = catalog_verify(disk, e);
 	if (rc == BC_OK)

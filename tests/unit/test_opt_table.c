@@ -82,7 +82,7 @@ static void put_snapshots(struct out *o, const struct show_style *s)
 	for (int i = 0; i < 2; i++) {
 		r = TWO[i];
 		r.name = bytes_str(i == 0 ? "h\xc3\xa4user" : "a\x1b[1m\n\xff");
-		r.tags = bytes_str(i == 0 ? "k=v" : "");
+		r.tags = bytes_of("k=v", i == 0 ? 4 : 0);
 		r.host = r.user = bytes_str("me");
 		show_snapshot(o, &r);
 	}
