@@ -252,7 +252,6 @@ static enum bc_err check_run(struct ctx *c, struct err *e)
 	return rc;
 }
 
-/* No CMD_REPO: what cannot be opened any more can still be checked. */
 static const char *const CHECK_COUNTS[] = {
 	"packs",
 	"logs",
@@ -268,6 +267,7 @@ static const char *const CHECK_COUNTS[] = {
 	NULL,
 };
 
+/* No CMD_REPO: what cannot be opened any more can still be checked. */
 const struct cmd cmd_check = {
 	.name = "check",
 	.summary = "verify the repository",

@@ -131,18 +131,16 @@ void json_path(struct json *j, const char *key, struct bytes s)
 
 void json_list(struct json *j, const char *key, struct bytes s)
 {
-	const uint8_t *first = s.p, *at = s.p, *nul;
+	const char *before = "\"";
+	struct bytes item;
 
 	put_key(j, key);
 	raw(j, "[");
-	for (; s.n > 0; at = nul + 1) {
-		nul = memchr(at, '\0', s.n);
-		if (nul == NULL)
-			break;
-		raw(j, at == first ? "\"" : ",\"");
-		note(j, fmt_json_text(&j->b, bytes_of(at, (size_t)(nul - at))));
+	while (bytes_pop(&s, &item)) {
+		raw(j, before);
+		note(j, fmt_json_text(&j->b, item));
 		raw(j, "\"");
-		s.n -= (size_t)(nul - at) + 1;
+		before = ",\"";
 	}
 	raw(j, "]");
 }

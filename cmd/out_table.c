@@ -165,19 +165,12 @@ static enum bc_err add(struct buf *b, const char *s)
 static enum bc_err add_list(struct buf *b, struct bytes s, bool human)
 {
 	enum bc_err rc = BC_OK;
-	bool first = true;
+	struct bytes item;
+	size_t blank = 0;
 
-	while (s.n > 0 && rc == BC_OK) {
-		const uint8_t *nul = memchr(s.p, '\0', s.n);
-		struct bytes item;
-
-		if (nul == NULL)
-			break;
-		item = bytes_of(s.p, (size_t)(nul - s.p));
-		s = bytes_of(nul + 1, s.n - item.n - 1);
-		if (!first)
-			rc = buf_add(b, " ", 1);
-		first = false;
+	while (rc == BC_OK && bytes_pop(&s, &item)) {
+		rc = buf_add(b, " ", blank);
+		blank = 1;
 		if (rc == BC_OK)
 			rc = human ? fmt_terminal(b, item)
 				   : buf_add(b, item.p, item.n);
@@ -684,8 +677,7 @@ void out_row(struct out *o, const struct out_value *v)
 	enum bc_err rc;
 
 	t->rows++;
-	if (out_events(o))
-		out_event(o, t->columns, t->opt.type, v);
+	out_event(o, t->columns, t->opt.type, v);
 	if (o->opt.json)
 		return;
 	if (t->aligned) {

@@ -515,13 +515,9 @@ static void note_own(struct ctx *c, const struct roots *roots)
 	free(own);
 }
 
-static bool has_stream(const struct roots *roots)
-{
-	for (size_t i = 0; i < roots->n; i++)
-		if (roots->at[i].how == PUT_STDIN)
-			return true;
-	return false;
-}
+static const char SAME_NEXT[] = "the same command goes on from here";
+static const char STREAM_NEXT[] =
+	"what was stored of it is known when the same stream comes again";
 
 static enum bc_err store_roots(struct ctx *c, const struct roots *roots,
 			       const struct tag *tags, struct err *e)
@@ -572,12 +568,7 @@ static enum bc_err store_roots(struct ctx *c, const struct roots *roots,
 	progress_stop(bar);
 	io_dir_close(p.cache);
 	if (rc == BC_ECANCEL && !c->g.dry_run)
-		err_hint(e, "%s",
-			 has_stream(roots)
-				 ? "what was stored of it is known when the "
-				   "same "
-				   "stream comes again"
-				 : "the same command goes on from here");
+		err_hint(e, "%s", reads_stdin(c) ? STREAM_NEXT : SAME_NEXT);
 	if (rc != BC_OK)
 		return rc;
 	/* Its own words first, then what they come to. */

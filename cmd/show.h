@@ -106,9 +106,11 @@ void show_diff_stat(struct out *o, const struct show_diff_stat *r, bool print);
 /* ---- put, get, rm, init ---------------------------------------------------
  */
 
-/* show_file - what put has stored or get restored, as -v reports it. JSON
- * alone. type   of the entry: file, dir, link, fifo, socket, char or block
- *   state  read, changed, unchanged; restored */
+/*
+ * show_file - what put has stored or get restored: the JSON line of -v.
+ *   type   of the entry, as pick_type() names it
+ *   state  read, changed or unchanged; restored
+ */
 void show_file(struct out *o, struct bytes path, const char *type,
 	       uint64_t size, const char *state);
 

@@ -102,13 +102,13 @@ static enum bc_err check_behind(struct check *c, struct log_file *l,
 			   last ? ", or is under way" : "");
 		break;
 	case LOG_TAIL_STRANGE:
-		c->log_whole = false;
+		c->log_whole = c->log_whole && !last;
 		check_tell(c, CHECK_DAMAGE, &at, LOST_NEXT,
 			   "bytes beyond the end of the log that no append "
 			   "has written: a commit may be lost");
 		break;
 	case LOG_TAIL_DAMAGED:
-		c->log_whole = false;
+		c->log_whole = c->log_whole && !last;
 		check_tell(c, CHECK_DAMAGE, &at, LOST_NEXT,
 			   "a group was written here as a whole%s and is "
 			   "damaged: a commit may be lost",

@@ -347,14 +347,12 @@ static enum bc_err put_once(struct repo *r, const struct put_options *o,
 enum bc_err ingest_put(struct repo *r, const struct put_options *o,
 		       struct put_result *out, struct err *e)
 {
-	struct put_options again = *o;
 	bool sound = true;
 	enum bc_err rc = put_once(r, o, &sound, out, e);
 
-	/* All items were told of, and are not told of twice. */
-	again.event = NULL;
-	again.item = NULL;
+	/* Items are told of once more: what was taken over unread may turn out
+	 * not to be readable, and nothing may fail unnamed. */
 	if (rc == BC_OK && !sound)
-		rc = put_once(r, &again, &sound, out, e);
+		rc = put_once(r, o, &sound, out, e);
 	return rc;
 }

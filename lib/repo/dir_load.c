@@ -6,8 +6,8 @@
 #include "hash/sha256.h"
 #include "pack/open.h"
 #include "repo/dir_salvage.h"
-#include "repo/layout.h"
 #include "repo/hurt.h"
+#include "repo/layout.h"
 #include "repo/packs.h"
 #include "repo/state.h"
 

@@ -124,9 +124,9 @@ static enum bc_err list_below(struct io_dir *dir, const char *name,
 	return rc;
 }
 
-/* Without the first superblock: does the copy make it a repository? One that
- * cannot be read, or is of a newer format, may be anybody's. */
-static bool copy_counts(struct io_dir *dir)
+/* Is one of the two not damaged? One that cannot be read, or is of a newer
+ * format, may be anybody's. */
+static bool has_superblock(struct io_dir *dir)
 {
 	struct superblock s;
 
@@ -139,9 +139,9 @@ static void decide(const struct scan *s, struct io_dir *dir,
 	const char *what = "";
 
 	out->damaged = false;
-	if (s->superblock || (s->copy && copy_counts(dir))) {
+	if (s->superblock || (s->copy && has_superblock(dir))) {
 		out->found = REPO_THERE;
-		out->damaged = !copy_counts(dir);
+		out->damaged = !has_superblock(dir);
 	} else if (s->packs || s->used_log) {
 		out->found = REPO_LOST_SUPERBLOCKS;
 		what = s->packs ? REPO_PACKS_DIR : REPO_LOG_DIR;

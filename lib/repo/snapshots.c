@@ -327,6 +327,19 @@ static bool is_short_id(const char *name)
 	return n < KEY_HEX_MIN && strspn(name, "0123456789abcdefABCDEF") == n;
 }
 
+static enum bc_err none_at_all(const struct repo *r, struct err *e)
+{
+	if (r->may_lack) {
+		err_set(e, BC_ENOTFOUND,
+			"the log is damaged, and no snapshot can be known");
+		err_hint(e, "blobctl check   says what is damaged");
+	} else {
+		err_set(e, BC_ENOTFOUND, "the repository has no snapshots yet");
+		err_hint(e, "blobctl put PATH   makes one");
+	}
+	return BC_ENOTFOUND;
+}
+
 static enum bc_err not_found(struct repo *r, const struct snap_key *key,
 			     struct err *e)
 {
@@ -335,18 +348,8 @@ static enum bc_err not_found(struct repo *r, const struct snap_key *key,
 	struct catalog_select q = { .limit = NAMES_MAX };
 	uint64_t count = 0;
 
-	if (catalog_count(r->catalog, &count, NULL) == BC_OK && count == 0 &&
-	    r->may_lack) {
-		err_set(e, BC_ENOTFOUND,
-			"the log is damaged, and no snapshot can be known");
-		err_hint(e, "blobctl check   says what is damaged");
-		return BC_ENOTFOUND;
-	}
-	if (count == 0) {
-		err_set(e, BC_ENOTFOUND, "the repository has no snapshots yet");
-		err_hint(e, "blobctl put PATH   makes one");
-		return BC_ENOTFOUND;
-	}
+	if (catalog_count(r->catalog, &count, NULL) == BC_OK && count == 0)
+		return none_at_all(r, e);
 	if (key->latest) {
 		if (key->tag_key[0] != '\0')
 			return tag_not_found(r, key, e);

@@ -3,6 +3,7 @@
 #ifndef BC_UTIL_BYTES_H
 #define BC_UTIL_BYTES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -34,6 +35,20 @@ static inline int bytes_cmp(struct bytes a, struct bytes b)
 	int c = n == 0 ? 0 : memcmp(a.p, b.p, n);
 
 	return c != 0 ? c : (a.n > b.n) - (a.n < b.n);
+}
+
+/* bytes_pop - the next of several texts, each with a NUL behind it in *list;
+ * the list shrinks. False if there is none. */
+static inline bool bytes_pop(struct bytes *list, struct bytes *out)
+{
+	const uint8_t *nul =
+		list->n == 0 ? NULL : memchr(list->p, '\0', list->n);
+
+	if (nul == NULL)
+		return false;
+	*out = bytes_of(list->p, (size_t)(nul - list->p));
+	*list = bytes_of(nul + 1, list->n - out->n - 1);
+	return true;
 }
 
 #endif

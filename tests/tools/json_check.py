@@ -56,6 +56,8 @@ def main():
     if [x["type"] for x in lines].count("summary") != 1 or lines[-1]["type"] != "summary":
         raise SystemExit("the last line is not the only summary")
     last = lines[-1]
+    if last["run_id"] != lines[0]["run_id"]:
+        raise SystemExit("start and summary are of two runs")
     if last["exit_code"] != status:
         raise SystemExit(f"exit_code {last['exit_code']}, but the status is {status}")
     if last["ok"] != (status == 0):
